@@ -1,0 +1,3 @@
+//! From bytes to frames.
+
+pub mod unit;

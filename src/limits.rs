@@ -1,0 +1,57 @@
+//! Every cap on what a stranger may make us do, in one table.
+//! A number from outside is compared with its row here before it is used.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Decoded size of a playlist, compressed or not.
+pub const PLAYLIST_BYTES: u64 = 16 << 20;
+/// Segments of one media playlist.
+pub const PLAYLIST_SEGMENTS: usize = 200_000;
+/// Variants and renditions of one multivariant playlist.
+pub const PLAYLIST_VARIANTS: usize = 512;
+/// One line of a playlist.
+pub const PLAYLIST_LINE_BYTES: usize = 64 << 10;
+/// Attributes of one tag.
+pub const TAG_ATTRIBUTES: usize = 64;
+/// Length of one segment; RFC 8216 knows no limit, a day is absurd enough.
+pub const SEGMENT_SECONDS: f64 = 86_400.0;
+
+/// An initialisation section (EXT-X-MAP).
+pub const INIT_BYTES: u64 = 4 << 20;
+/// One box that is read whole (moov, moof, sidx); media data is streamed.
+pub const BOX_BYTES: u64 = 16 << 20;
+/// How deep boxes may nest.
+pub const BOX_DEPTH: u32 = 12;
+/// Samples announced by one movie fragment.
+pub const FRAGMENT_SAMPLES: u32 = 1 << 20;
+/// One access unit; the largest real one is a FLAC frame of 8 channels.
+pub const ACCESS_UNIT_BYTES: usize = 4 << 20;
+/// Tags (ID3, Vorbis comments, ilst) that are kept; the rest is skipped in place.
+pub const TAG_BYTES: usize = 64 << 10;
+
+/// Sample rates that are played.
+pub const SAMPLE_RATE: RangeInclusive<u32> = 8_000..=768_000;
+/// Channels that are played.
+pub const CHANNELS: u8 = 8;
+
+/// A URL, before and after redirects.
+pub const URL_BYTES: usize = 8 << 10;
+/// Redirects followed for one request.
+pub const REDIRECTS: usize = 10;
+/// The longest wait a server may ask for with Retry-After.
+pub const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Columns of outside text shown on one line.
+pub const TEXT_COLUMNS: usize = 120;
+/// Undecodable access units in a row before a stream is given up.
+pub const BAD_UNITS_IN_A_ROW: u32 = 3;
+/// No decoded frame for this long while bytes are waiting: the codec hangs.
+pub const DECODE_STALL: Duration = Duration::from_secs(5);
+/// From the request to stop until the process leaves, whatever hangs.
+pub const STOP_DEADLINE: Duration = Duration::from_millis(400);
+
+/// Look-ahead while the cache is only memory.
+pub const MEMORY_AHEAD: Duration = Duration::from_secs(30);
+/// Free space on the cache's disk that is never used.
+pub const FREE_SPACE_FLOOR: u64 = 256 << 20;

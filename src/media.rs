@@ -1,0 +1,179 @@
+//! What passes between rooms: a source of bytes, a segment of a stream, decoded
+//! frames' destination. Words only; the work is done by the rooms.
+
+use std::fmt;
+use std::io::{self, Read, Seek};
+
+use crate::error::Problem;
+use crate::units::{Frames, MediaTime, Spec};
+
+/// Bytes of one resource that may still be arriving.
+///
+/// `read` blocks until at least one byte is there, returns 0 only at the true
+/// end, and fails with an `io::Error` that carries a [`Problem`] when the bytes
+/// will never come (see [`Problem::inside`]). It never fails with
+/// `ErrorKind::Interrupted`. Seeking past the end is allowed, as in a file.
+pub trait Source: Read + Seek + Send {
+    /// Total length in bytes, when it is known.
+    fn length(&self) -> Option<u64>;
+
+    /// Whether a seek to bytes that are not here yet is answered by a ranged
+    /// request or a file seek, rather than by waiting for all bytes before them.
+    fn is_seekable(&self) -> bool;
+}
+
+impl Source for io::Cursor<Vec<u8>> {
+    fn length(&self) -> Option<u64> {
+        Some(self.get_ref().len() as u64)
+    }
+
+    fn is_seekable(&self) -> bool {
+        true
+    }
+}
+
+/// How access units are coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// AAC of any profile; HE-AAC shows only when it is decoded.
+    Aac,
+    /// Apple Lossless.
+    Alac,
+    /// FLAC.
+    Flac,
+    /// MPEG-1/2 layer I, II or III.
+    Mp3,
+    /// Ogg Vorbis.
+    Vorbis,
+    /// Opus.
+    Opus,
+    /// Uncompressed samples.
+    Pcm,
+    /// Something Symphonia decodes that has no name of its own here (ADPCM).
+    Other,
+}
+
+impl Codec {
+    /// The short name shown to people and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aac => "aac",
+            Self::Alac => "alac",
+            Self::Flac => "flac",
+            Self::Mp3 => "mp3",
+            Self::Vorbis => "vorbis",
+            Self::Opus => "opus",
+            Self::Pcm => "pcm",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether decoding gives back the very samples that were encoded.
+    pub fn is_lossless(self) -> bool {
+        match self {
+            Self::Alac | Self::Flac | Self::Pcm => true,
+            Self::Aac | Self::Mp3 | Self::Vorbis | Self::Opus | Self::Other => false,
+        }
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What decoded frames are: layout and the precision worth keeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Rate and channels of the decoded frames.
+    pub spec: Spec,
+    /// The codec they come from.
+    pub codec: Codec,
+    /// Bits a sample that carry information: 16 for lossy codecs.
+    pub bits: u8,
+}
+
+/// One HLS media segment on its way to the decoder. Its bytes may still be on
+/// the wire.
+pub struct Segment {
+    /// The seek this segment answers; stale ones are dropped.
+    pub epoch: u64,
+    /// Position in the stream, from 0 (VOD) or the media sequence number (live).
+    pub number: u64,
+    /// Index of the variant, as `info` lists it.
+    pub variant: usize,
+    /// Address without secrets, for messages and the ledger.
+    pub url: String,
+    /// The initialisation section (EXT-X-MAP).
+    pub init: Option<Init>,
+    /// The media bytes.
+    pub media: Box<dyn Source>,
+    /// The wire bytes once more, for the ledger's checksum.
+    pub wire: Option<Box<dyn Source>>,
+    /// Where the segment starts by the playlist (sum of EXTINF).
+    pub start: MediaTime,
+    /// Its length by the playlist.
+    pub duration: MediaTime,
+    /// Encoding parameters or time may jump before this segment.
+    pub discontinuity: bool,
+    /// The last segment of the stream, or before a discontinuity: only here
+    /// does a short last access unit mean encoder padding.
+    pub ends_run: bool,
+}
+
+/// An initialisation section. Read only when its `id` differs from the last.
+pub struct Init {
+    /// Names the section within one run: equal ids are equal bytes.
+    pub id: u64,
+    /// The bytes.
+    pub bytes: Box<dyn Source>,
+}
+
+/// What the decoder is given next. Three ends, as values; nothing ever turns
+/// an error into an end of stream.
+pub enum Piece {
+    /// The next segment of an HLS stream.
+    Segment(Box<Segment>),
+    /// A whole file.
+    File(Box<dyn Source>),
+    /// The stream is over.
+    End,
+    /// The stream cannot go on.
+    Failed(Problem),
+}
+
+/// Where the frames of one segment went, for the ledger and the events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// As in [`Segment`].
+    pub number: u64,
+    /// As in [`Segment`].
+    pub variant: usize,
+    /// As in [`Segment`].
+    pub url: String,
+    /// Frames given to the sink, at the sink's rate.
+    pub frames: Frames,
+    /// Frames decoded but not given (priming, padding, pre-roll, `--length`), at the source's rate.
+    pub trimmed: Frames,
+    /// SHA-256 of the wire bytes, when a ledger is kept.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// Where decoded frames go: the PCM ring or a WAV file. `write` may block (a
+/// full ring) and is the decode thread's only brake.
+pub trait Sink: Send {
+    /// Called once, before the first frame, with what is decoded. Returns the
+    /// layout the sink wants; the decoder converts to it from then on.
+    fn open(&mut self, source: Format) -> Result<Spec, Problem>;
+
+    /// Takes interleaved frames (frames × channels of the layout `open` returned).
+    fn write(&mut self, samples: &[f32]) -> Result<(), Problem>;
+
+    /// Notes where the frames of one segment went.
+    fn segment(&mut self, done: &Provenance) -> Result<(), Problem>;
+
+    /// No more frames: drains the ring, or gives the file its right header.
+    /// Also called after a failure, so that what was decoded is kept.
+    fn finish(&mut self) -> Result<(), Problem>;
+}

@@ -1,0 +1,412 @@
+//! Counters and the startup timeline: every thread adds, the report reads.
+//! Plain atomics, no lock on any hot path; lists of rare things sit in a mutex.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::event::{Decision, RequestKind};
+use crate::units::{BitRate, MediaTime};
+
+const LIST_CAPACITY: usize = 10_000; // rare things; a run that has more has said enough
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `amount`.
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// The sum so far.
+    pub fn total(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A moment of media that one thread sets and others read.
+#[derive(Debug, Default)]
+pub struct Moment(AtomicI64);
+
+impl Moment {
+    /// Replaces the moment.
+    pub fn set(&self, time: MediaTime) {
+        self.0.store(time.nanos(), Ordering::Relaxed);
+    }
+
+    /// The moment last set.
+    pub fn now(&self) -> MediaTime {
+        MediaTime::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// The stages between the command and the first sound, in the order of the
+/// critical path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Exec to `main`.
+    Process,
+    /// Name to addresses.
+    Resolve,
+    /// TCP connection.
+    Connect,
+    /// TLS handshake.
+    Tls,
+    /// The multivariant playlist.
+    Multivariant,
+    /// The first media playlist.
+    MediaPlaylist,
+    /// The first key.
+    Key,
+    /// The first initialisation section.
+    Init,
+    /// Request to first byte of the first segment or file.
+    SegmentFirstByte,
+    /// Opening the cache and the stream in it.
+    CacheOpen,
+    /// Finding out container and codec.
+    Probe,
+    /// From the probe to the first access unit.
+    FirstPacket,
+    /// Converting the first block.
+    Resample,
+    /// From the first access unit to the first frames out.
+    FirstPcm,
+    /// Opening the audio device.
+    DeviceOpen,
+    /// From the open device to its first callback with sound.
+    FirstCallback,
+}
+
+impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 16] = [
+        Self::Process,
+        Self::Resolve,
+        Self::Connect,
+        Self::Tls,
+        Self::Multivariant,
+        Self::MediaPlaylist,
+        Self::Key,
+        Self::Init,
+        Self::SegmentFirstByte,
+        Self::CacheOpen,
+        Self::Probe,
+        Self::FirstPacket,
+        Self::Resample,
+        Self::FirstPcm,
+        Self::DeviceOpen,
+        Self::FirstCallback,
+    ];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Multivariant => "multivariant",
+            Self::MediaPlaylist => "media_playlist",
+            Self::Key => "key",
+            Self::Init => "init",
+            Self::SegmentFirstByte => "segment_first_byte",
+            Self::CacheOpen => "cache_open",
+            Self::Probe => "probe",
+            Self::FirstPacket => "first_packet",
+            Self::Resample => "resample",
+            Self::FirstPcm => "first_pcm",
+            Self::DeviceOpen => "device_open",
+            Self::FirstCallback => "first_callback",
+        }
+    }
+}
+
+/// When each stage first began and first ended.
+#[derive(Debug)]
+struct Timeline {
+    began: [AtomicU64; Stage::ALL.len()],
+    ended: [AtomicU64; Stage::ALL.len()],
+}
+
+const NOT_YET: u64 = u64::MAX;
+
+impl Default for Timeline {
+    fn default() -> Self {
+        let empty = || std::array::from_fn(|_| AtomicU64::new(NOT_YET));
+        Self {
+            began: empty(),
+            ended: empty(),
+        }
+    }
+}
+
+/// One stage as the report prints it; nanoseconds from the start of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageTimes {
+    /// Which.
+    pub stage: Stage,
+    /// When it began.
+    pub began: Duration,
+    /// When it ended.
+    pub ended: Duration,
+}
+
+/// Sound was asked for and was not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Underrun {
+    /// Where in the stream.
+    pub position: MediaTime,
+    /// Frames of silence played instead, at the device rate.
+    pub frames: u64,
+    /// What was missing.
+    pub cause: Cause,
+}
+
+/// Which part was too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Bytes had not arrived.
+    Network,
+    /// The disk answered late.
+    Disk,
+    /// Bytes were there, frames were not.
+    Decode,
+    /// Frames were there, the callback came late.
+    Scheduler,
+}
+
+impl Cause {
+    /// The word of the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Disk => "disk",
+            Self::Decode => "decode",
+            Self::Scheduler => "scheduler",
+        }
+    }
+}
+
+/// A variant as the report lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariantRow {
+    /// Peak bits per second.
+    pub bandwidth: u64,
+    /// Average bits per second, when stated.
+    pub average_bandwidth: Option<u64>,
+    /// The CODECS attribute.
+    pub codecs: Option<String>,
+    /// Whether we can play it.
+    pub decodable: bool,
+}
+
+/// Lists of rare things.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// Variants of the stream.
+    pub variants: Vec<VariantRow>,
+    /// Changes of variant.
+    pub switches: Vec<Decision>,
+    /// Underruns of the device.
+    pub underruns: Vec<Underrun>,
+}
+
+/// Everything that is counted in one run.
+#[derive(Debug, Default)]
+pub struct Stats {
+    began: Option<Instant>,
+    timeline: Timeline,
+    requests: [Counter; RequestKind::ALL.len()],
+    lists: Mutex<Lists>,
+
+    /// Body bytes received.
+    pub network_bytes: Counter,
+    /// Body bytes received and thrown away.
+    pub wasted_bytes: Counter,
+    /// Requests sent again.
+    pub retries: Counter,
+    /// Connections opened.
+    pub connections: Counter,
+    /// Estimated throughput, bits per second; the last value, not a sum.
+    pub estimate: AtomicU64,
+
+    /// Media bytes that a cache of an earlier run had.
+    pub cache_hit_bytes: Counter,
+    /// Media bytes that had to be fetched.
+    pub cache_miss_bytes: Counter,
+    /// Microseconds spent opening the cache and the stream in it.
+    pub cache_open_us: Counter,
+    /// Bytes evicted.
+    pub evicted_bytes: Counter,
+
+    /// Media bytes handed to the decoder's side (init and segments, or file).
+    pub wire_bytes: Counter,
+    /// Bytes copied in user space between the HTTP library's chunk and the codec.
+    pub copied_bytes: Counter,
+
+    /// Frames decoded, before trimming, at the source's rate.
+    pub frames_decoded: Counter,
+    /// Nanoseconds of media those frames are.
+    pub media_decoded_ns: Counter,
+    /// Nanoseconds the decode thread worked (waits excluded).
+    pub decode_busy_ns: Counter,
+    /// Access units that could not be decoded.
+    pub decode_errors: Counter,
+    /// Media nanoseconds times bits per second of the variant they came from, in kilobits.
+    pub kilobits_played: Counter,
+
+    /// Frames the device took, silence of underruns excluded, at the device rate.
+    pub frames_played: Counter,
+    /// Waits for data after sound had begun.
+    pub rebuffers: Counter,
+    /// How long they lasted, in nanoseconds.
+    pub rebuffer_ns: Counter,
+
+    /// Where playback began.
+    pub start: Moment,
+    /// Everything before this moment is on disk.
+    pub fetched_until: Moment,
+    /// Everything before this moment is decoded.
+    pub decoded_until: Moment,
+    /// How long the stream is; zero while unknown.
+    pub duration: Moment,
+}
+
+impl Stats {
+    /// Counters at zero; `began` is when the process began.
+    pub fn new(began: Instant) -> Self {
+        Self {
+            began: Some(began),
+            ..Self::default()
+        }
+    }
+
+    /// Time since the process began.
+    pub fn elapsed(&self) -> Duration {
+        self.since(Instant::now())
+    }
+
+    /// `at`, counted from when the process began.
+    pub fn since(&self, at: Instant) -> Duration {
+        self.began
+            .map_or(Duration::ZERO, |began| at.saturating_duration_since(began))
+    }
+
+    /// Marks the beginning of a stage; only the first counts.
+    pub fn begin(&self, stage: Stage) {
+        self.mark(&self.timeline.began, stage, self.elapsed());
+    }
+
+    /// Marks the end of a stage; only the first counts.
+    pub fn end(&self, stage: Stage) {
+        self.mark(&self.timeline.ended, stage, self.elapsed());
+    }
+
+    /// Both marks of a stage at once, for what is known only afterwards.
+    pub fn stage(&self, stage: Stage, began: Instant, ended: Instant) {
+        let free = self.timeline.ended[stage as usize].load(Ordering::Relaxed) == NOT_YET;
+        if free {
+            self.mark(&self.timeline.began, stage, self.since(began));
+            self.mark(&self.timeline.ended, stage, self.since(ended));
+        }
+    }
+
+    fn mark(&self, marks: &[AtomicU64], stage: Stage, at: Duration) {
+        let nanos = u64::try_from(at.as_nanos()).unwrap_or(NOT_YET);
+        // The loser of a race came later: the first mark stays.
+        let _ = marks[stage as usize].compare_exchange(
+            NOT_YET,
+            nanos,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The stages that began and ended, in order.
+    pub fn stages(&self) -> Vec<StageTimes> {
+        let read = |marks: &[AtomicU64], stage: Stage| {
+            let nanos = marks[stage as usize].load(Ordering::Relaxed);
+            (nanos != NOT_YET).then(|| Duration::from_nanos(nanos))
+        };
+        let times = |stage| {
+            let began = read(&self.timeline.began, stage)?;
+            let ended = read(&self.timeline.ended, stage)?;
+            Some(StageTimes {
+                stage,
+                began,
+                ended,
+            })
+        };
+        Stage::ALL.into_iter().filter_map(times).collect()
+    }
+
+    /// Counts a request.
+    pub fn request(&self, kind: RequestKind) {
+        self.requests[kind as usize].add(1);
+    }
+
+    /// Requests of one kind so far.
+    pub fn requests(&self, kind: RequestKind) -> u64 {
+        self.requests[kind as usize].total()
+    }
+
+    /// The estimated throughput.
+    pub fn estimate(&self) -> BitRate {
+        BitRate(self.estimate.load(Ordering::Relaxed))
+    }
+
+    /// The lists, locked.
+    pub fn lists(&self) -> MutexGuard<'_, Lists> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a change of variant.
+    pub fn switch(&self, decision: Decision) {
+        push_bounded(&mut self.lists().switches, decision);
+    }
+
+    /// Notes an underrun.
+    pub fn underrun(&self, underrun: Underrun) {
+        push_bounded(&mut self.lists().underruns, underrun);
+    }
+}
+
+fn push_bounded<T>(list: &mut Vec<T>, item: T) {
+    if list.len() < LIST_CAPACITY {
+        list.push(item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_mark_of_a_stage_counts_and_open_ones_are_not_listed() {
+        let began = Instant::now();
+        let stats = Stats::new(began);
+        let at = |ms| began + Duration::from_millis(ms);
+        stats.stage(Stage::Connect, at(2), at(5));
+        stats.stage(Stage::Connect, at(7), at(9));
+        stats.begin(Stage::Tls);
+        let want = StageTimes {
+            stage: Stage::Connect,
+            began: Duration::from_millis(2),
+            ended: Duration::from_millis(5),
+        };
+        assert_eq!(stats.stages(), vec![want]);
+    }
+
+    #[test]
+    fn requests_are_counted_by_kind() {
+        let stats = Stats::default();
+        stats.request(RequestKind::Segment);
+        stats.request(RequestKind::Segment);
+        stats.request(RequestKind::Init);
+        let counts = RequestKind::ALL.map(|kind| stats.requests(kind));
+        assert_eq!(counts, [0, 0, 1, 0, 2, 0]);
+    }
+}

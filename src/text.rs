@@ -1,0 +1,138 @@
+//! Outside text made safe for a terminal, a log or a JSON line: URLs without
+//! secrets, titles and reasons without control characters. Pure functions.
+
+use crate::limits;
+
+/// `text` with everything shown that could move a cursor or reorder letters,
+/// cut at [`limits::TEXT_COLUMNS`] characters.
+///
+/// Control characters (C0, DEL, C1) become `\u{XX}` escapes; bidirectional
+/// overrides and zero-width characters are escaped too.
+pub fn safe(text: &str) -> String {
+    let mut out = String::new();
+    for (count, c) in text.trim().chars().enumerate() {
+        if count == limits::TEXT_COLUMNS {
+            out.push('…');
+            break;
+        }
+        if is_harmful(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// A URL without what may be secret: user-info removed, cut at `?` and `#`.
+pub fn short_url(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = bare.split_once("://") else {
+        return safe(bare);
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    safe(&format!("{scheme}://{host}{path}"))
+}
+
+/// The last path element of a URL or path as a file name: no separators, no
+/// leading dot, no control characters, at most 100 characters, never empty.
+pub fn file_stem(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    let last = bare
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
+    let name: String = stem
+        .chars()
+        .map(|c| {
+            if is_harmful(c) || "\\/:*?\"<>|".contains(c) {
+                '_'
+            } else {
+                c
+            }
+        })
+        .take(100)
+        .collect();
+    match name.trim_matches(['.', ' ']) {
+        "" => "stream".to_owned(),
+        good => good.to_owned(),
+    }
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
+        || matches!(c, '\u{061C}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_a_cursor_survives() {
+        let cases = [
+            ("plain title", "plain title"),
+            ("\x1b[2Jgone", "\\u{1b}[2Jgone"),
+            ("a\r\nb\tc", "a\\u{d}\\u{a}b\\u{9}c"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("abc\u{202e}def", "abc\\u{202e}def"),
+            ("Ñandú – ♪ 東京", "Ñandú – ♪ 東京"),
+        ];
+        for (text, want) in cases {
+            assert_eq!(safe(text), want);
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_once() {
+        let cut = safe(&"x".repeat(10_000));
+        assert_eq!(cut.chars().count(), limits::TEXT_COLUMNS + 1);
+        assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn secrets_of_a_url_are_not_shown() {
+        let cases = [
+            (
+                "https://u:p@host/a/b.m3u8?token=s#x",
+                "https://host/a/b.m3u8",
+            ),
+            ("http://host", "http://host"),
+            ("/music/a.flac", "/music/a.flac"),
+            ("http://host/p@th/x", "http://host/p@th/x"),
+        ];
+        for (url, want) in cases {
+            assert_eq!(short_url(url), want);
+        }
+    }
+
+    #[test]
+    fn a_file_name_never_leaves_its_folder() {
+        let cases = [
+            ("http://h/a/song.m4a?x=1", "song"),
+            ("http://h/..", "stream"),
+            ("http://h/a/..%2f", "..%2f"),
+            ("http://h/", "h"),
+            ("/x/.hidden", "stream"),
+            ("http://h/a\\b:c.mp3", "a_b_c"),
+            ("", "stream"),
+        ];
+        for (url, want) in cases {
+            let name = file_stem(url);
+            assert!(
+                !name.contains('/') && !name.starts_with("..") || name.len() > 2,
+                "{url}: {name}"
+            );
+            if url != "http://h/a/..%2f" {
+                assert_eq!(name, want, "{url}");
+            }
+        }
+    }
+}
