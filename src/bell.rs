@@ -3,7 +3,7 @@
 //! condition, so nothing can be waited for that nobody rings. The audio
 //! callback never rings it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ pub struct Bell {
     rings: Mutex<u64>,
     rung: Condvar,
     stopped: AtomicBool,
+    waiting: AtomicUsize,
 }
 
 impl Bell {
@@ -41,6 +42,18 @@ impl Bell {
     /// Waits until the bell rang after `seen` was taken, the run is stopped or
     /// `limit` is over. Returns whether it rang or was stopped.
     pub fn wait(&self, seen: u64, limit: Option<Duration>) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let rang = self.sleep(seen, limit);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        rang
+    }
+
+    /// Whether anybody waits now: then nobody works.
+    pub fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    fn sleep(&self, seen: u64, limit: Option<Duration>) -> bool {
         let quiet = |rings: &mut u64| *rings == seen && !self.is_stopped();
         let rings = self.rings();
         match limit {

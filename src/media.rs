@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Seek};
 
 use crate::error::Problem;
-use crate::units::{Frames, MediaTime, Spec};
+use crate::units::{BitRate, Frames, MediaTime, Spec};
 
 /// Bytes of one resource that may still be arriving.
 ///
@@ -111,6 +111,9 @@ pub struct Segment {
     pub media: Box<dyn Source>,
     /// The wire bytes once more, for the ledger's checksum.
     pub wire: Option<Box<dyn Source>>,
+    /// The first bytes of the stream's very first segment, when the run begins
+    /// later than there: its media time is the zero of the presentation.
+    pub anchor: Option<Box<dyn Source>>,
     /// Where the segment starts by the playlist (sum of EXTINF).
     pub start: MediaTime,
     /// Its length by the playlist.
@@ -120,6 +123,12 @@ pub struct Segment {
     /// The last segment of the stream, or before a discontinuity: only here
     /// does a short last access unit mean encoder padding.
     pub ends_run: bool,
+    /// Where the run begins in the presentation: frames before it are pre-roll.
+    pub from: MediaTime,
+    /// Where it ends, when `--length` says so.
+    pub until: Option<MediaTime>,
+    /// Nominal bit rate of the variant, for the report.
+    pub bit_rate: BitRate,
 }
 
 /// An initialisation section. Read only when its `id` differs from the last.
@@ -130,17 +139,55 @@ pub struct Init {
     pub bytes: Box<dyn Source>,
 }
 
+/// What the decode thread wants next: the door from `decode` to `net`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Counts seeks; an answer to an older epoch is stale.
+    pub epoch: u64,
+    /// The segment wanted; `None` for the one the run begins with.
+    pub number: Option<u64>,
+}
+
+/// Where to begin, as the user said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// This far from the start.
+    At(MediaTime),
+    /// This far from the end.
+    FromEnd(MediaTime),
+}
+
+impl Start {
+    /// The position in a stream of `duration`, if that is known where needed.
+    pub fn resolve(self, duration: Option<MediaTime>) -> Option<MediaTime> {
+        match self {
+            Self::At(time) => Some(time),
+            Self::FromEnd(time) => Some((duration? - time).max(MediaTime::ZERO)),
+        }
+    }
+}
+
 /// What the decoder is given next. Three ends, as values; nothing ever turns
 /// an error into an end of stream.
 pub enum Piece {
     /// The next segment of an HLS stream.
     Segment(Box<Segment>),
     /// A whole file.
-    File(Box<dyn Source>),
+    File(WholeFile),
     /// The stream is over.
     End,
     /// The stream cannot go on.
     Failed(Problem),
+}
+
+/// A file that is one stream by itself.
+pub struct WholeFile {
+    /// Address without secrets, for messages and the ledger.
+    pub url: String,
+    /// Its bytes.
+    pub media: Box<dyn Source>,
+    /// The same bytes once more, for the ledger's checksum.
+    pub wire: Option<Box<dyn Source>>,
 }
 
 /// Where the frames of one segment went, for the ledger and the events.

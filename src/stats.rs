@@ -1,12 +1,14 @@
 //! Counters and the startup timeline: every thread adds, the report reads.
 //! Plain atomics, no lock on any hot path; lists of rare things sit in a mutex.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Decision, RequestKind};
-use crate::units::{BitRate, MediaTime};
+use crate::media::Format;
+use crate::units::{BitRate, MediaTime, Spec};
 
 const LIST_CAPACITY: usize = 10_000; // rare things; a run that has more has said enough
 
@@ -203,9 +205,17 @@ pub struct VariantRow {
     pub decodable: bool,
 }
 
-/// Lists of rare things.
+/// Lists of rare things, and what is known of the stream.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
+    /// `hls-vod` or `file`; empty while it is not known.
+    pub kind: &'static str,
+    /// What is decoded.
+    pub format: Option<Format>,
+    /// What the sink wants.
+    pub output: Option<Spec>,
+    /// The variant decoded now, as `info` lists it.
+    pub variant: Option<usize>,
     /// Variants of the stream.
     pub variants: Vec<VariantRow>,
     /// Changes of variant.
@@ -251,12 +261,16 @@ pub struct Stats {
     pub frames_decoded: Counter,
     /// Nanoseconds of media those frames are.
     pub media_decoded_ns: Counter,
-    /// Nanoseconds the decode thread worked (waits excluded).
+    /// Nanoseconds spent in the codec.
     pub decode_busy_ns: Counter,
+    /// The decode thread is inside a system call that may take its time (a slow
+    /// reader of our output, a slow disk): no fault of a codec.
+    pub blocked: AtomicBool,
     /// Access units that could not be decoded.
     pub decode_errors: Counter,
-    /// Media nanoseconds times bits per second of the variant they came from, in kilobits.
-    pub kilobits_played: Counter,
+    /// Media bits decoded by the nominal rate of their variant; over
+    /// `media_decoded_ns` this is the average rate played.
+    pub bits_played: Counter,
 
     /// Frames the device took, silence of underruns excluded, at the device rate.
     pub frames_played: Counter,
@@ -264,6 +278,9 @@ pub struct Stats {
     pub rebuffers: Counter,
     /// How long they lasted, in nanoseconds.
     pub rebuffer_ns: Counter,
+
+    /// Frames per second of the output; zero while it is not open.
+    pub output_rate: AtomicU32,
 
     /// Where playback began.
     pub start: Moment,
@@ -356,6 +373,18 @@ impl Stats {
     /// The estimated throughput.
     pub fn estimate(&self) -> BitRate {
         BitRate(self.estimate.load(Ordering::Relaxed))
+    }
+
+    /// What is heard now; for a dump, what was decoded.
+    pub fn position(&self) -> MediaTime {
+        let rate = NonZeroU32::new(self.output_rate.load(Ordering::Relaxed));
+        match rate {
+            None => self.decoded_until.now(),
+            Some(rate) => {
+                let played = i64::try_from(self.frames_played.total()).unwrap_or(i64::MAX);
+                self.start.now() + MediaTime::from_ticks(played, rate)
+            }
+        }
     }
 
     /// The lists, locked.

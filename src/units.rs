@@ -25,6 +25,11 @@ impl SampleRate {
     pub fn hertz(self) -> u32 {
         self.0.get()
     }
+
+    /// As the ticks per second of a clock that counts frames.
+    pub fn timescale(self) -> NonZeroU32 {
+        self.0
+    }
 }
 
 impl fmt::Display for SampleRate {
@@ -79,6 +84,13 @@ impl Add for Frames {
     }
 }
 
+impl Sub for Frames {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 /// A moment or a length of media, in nanoseconds. May be negative (priming).
 ///
 /// A nanosecond is far below half a frame at every allowed rate, so a frame
@@ -93,7 +105,7 @@ impl MediaTime {
     pub const MAX: Self = Self(i64::MAX);
 
     /// From nanoseconds.
-    pub fn from_nanos(nanos: i64) -> Self {
+    pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 

@@ -1,3 +1,371 @@
-//! From bytes to frames.
+//! The decode thread: takes pieces of a stream as they arrive, makes frames and
+//! gives them to a sink. Runs demuxer, codec, placement, remap and resampler.
+//! Commanded by the bell's stop and by what its inbox brings; waits only on the
+//! bell (bytes, pieces) and inside the sink. Never opens a file or a socket.
 
+pub mod codec;
+pub mod file;
+pub mod fmp4;
+pub mod gapless;
+pub mod inbox;
+pub mod lane;
+pub mod outlet;
+pub mod packed;
+pub mod placement;
+pub mod remap;
+pub mod resample;
+pub mod stream;
 pub mod unit;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+
+use crate::decode::codec::{Decoded, Decoder};
+use crate::decode::file::File;
+use crate::decode::inbox::Inbox;
+use crate::decode::lane::{Flow, Lane, Times};
+use crate::decode::outlet::Outlet;
+use crate::decode::placement::Window;
+use crate::decode::stream::Stream;
+use crate::decode::unit::{Track, Unit};
+use crate::error::{Kind, Problem};
+use crate::event::{Event, Events, State};
+use crate::limits;
+use crate::media::{
+    Demand, Format, Init, Piece, Provenance, Segment, Sink, Source, Start, WholeFile,
+};
+use crate::stats::{Stage, Stats};
+use crate::units::{BitRate, MediaTime};
+
+/// What part of a file is wanted; for HLS the net side says it with each segment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Where to begin.
+    pub start: Option<Start>,
+    /// How much, in time of the source.
+    pub length: Option<MediaTime>,
+}
+
+/// Decodes what `inbox` brings into `sink` until the end, a failure or a stop.
+///
+/// The sink is finished in every case, so that what was decoded is kept.
+///
+/// # Errors
+///
+/// The problem of the stream, of a codec, or of the sink, whichever came first.
+pub fn run(
+    inbox: &mut Inbox,
+    sink: &mut dyn Sink,
+    wanted: Wanted,
+    stats: &Arc<Stats>,
+    events: &Events,
+) -> Result<(), Problem> {
+    let mut decoding = Decoding {
+        lane: Lane::new(Outlet::new(sink, stats, events), stats),
+        stats: Arc::clone(stats),
+        events: events.clone(),
+        wanted,
+        codec: None,
+        variant: None,
+        init: None,
+        bad_in_a_row: 0,
+    };
+    let decoded = decoding.all(inbox);
+    let finished = decoding.lane.finish();
+    decoded.and(finished)
+}
+
+/// The state of one run.
+struct Decoding<'a> {
+    lane: Lane<'a>,
+    stats: Arc<Stats>,
+    events: Events,
+    wanted: Wanted,
+    codec: Option<Codec>,
+    variant: Option<usize>,
+    init: Option<(u64, Arc<fmp4::Init>)>,
+    bad_in_a_row: u32,
+}
+
+/// A decoder and the configuration it was built for.
+struct Codec {
+    decoder: Decoder,
+    track: Track,
+    /// What comes out, once the first unit was decoded.
+    format: Option<Format>,
+}
+
+impl Decoding<'_> {
+    fn all(&mut self, inbox: &mut Inbox) -> Result<(), Problem> {
+        self.events.send(Event::State(State::Buffering));
+        let mut demand = Demand::default();
+        loop {
+            match inbox.next(demand) {
+                Piece::Segment(segment) => {
+                    demand.number = Some(segment.number + 1);
+                    if self.segment(*segment)? == Flow::Over {
+                        return Ok(());
+                    }
+                }
+                Piece::File(source) => return self.file(source),
+                Piece::End => return Ok(()),
+                Piece::Failed(problem) => return Err(problem),
+            }
+        }
+    }
+
+    fn segment(&mut self, segment: Segment) -> Result<Flow, Problem> {
+        let name = format!("cannot play segment {} ({})", segment.number, segment.url);
+        let named = |problem: Problem| match problem.kind {
+            Kind::Malformed | Kind::Unsupported | Kind::Encryption => problem.during(name.clone()),
+            _ => problem,
+        };
+        let Segment { init, media, anchor, wire, number, variant, url, bit_rate, ends_run, .. } = segment;
+        let before = self.lane.written();
+        self.lane.window = Window { from: segment.from, until: segment.until };
+        self.stats.begin(Stage::Probe);
+        let mut stream = self.enter(init, media).map_err(named)?;
+        let edit = stream.track().edit.start;
+        let mut join = self.join(variant, segment.discontinuity, anchor, segment.start);
+        self.stats.end(Stage::Probe);
+        self.stats.begin(Stage::FirstPacket);
+        let mut flow = Flow::On;
+        while flow == Flow::On {
+            let Some(unit) = stream.next().map_err(named)? else { break };
+            self.join_at(&mut join, unit.start, edit);
+            flow = self.unit(&unit, ends_run, bit_rate).map_err(named)?;
+        }
+        if ends_run {
+            self.lane.drop_tail(self.format());
+        }
+        let frames = self.lane.written() - before;
+        let trimmed = self.lane.take_trimmed();
+        let sha256 = wire.map(checksum).transpose()?;
+        self.events.send(Event::Segment { number, variant, frames });
+        self.lane.segment(&Provenance { number, variant, url, frames, trimmed, sha256 })?;
+        Ok(flow)
+    }
+
+    /// The demuxer of a segment, and a decoder that fits it.
+    fn enter(&mut self, init: Option<Init>, media: Box<dyn Source>) -> Result<Stream, Problem> {
+        let init = init.map(|init| self.init(init)).transpose()?;
+        let stream = Stream::open(init.as_ref(), media, &self.stats)?;
+        self.fit(stream.track())?;
+        Ok(stream)
+    }
+
+    fn init(&mut self, init: Init) -> Result<Arc<fmp4::Init>, Problem> {
+        if let Some((id, parsed)) = &self.init
+            && *id == init.id
+        {
+            return Ok(Arc::clone(parsed));
+        }
+        let parsed = Arc::new(fmp4::Init::read(init.bytes)?);
+        self.init = Some((init.id, Arc::clone(&parsed)));
+        Ok(parsed)
+    }
+
+    /// Keeps the decoder while the configuration stays, so that its overlap
+    /// carries over the join; builds a new one when it changed.
+    fn fit(&mut self, track: &Track) -> Result<(), Problem> {
+        match &mut self.codec {
+            Some(codec) if codec.track.same_codec(track) => codec.track = track.clone(),
+            _ => {
+                self.lane.drop_tail(self.format());
+                let decoder = Decoder::new(track)?;
+                self.codec = Some(Codec { decoder, track: track.clone(), format: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// How this segment's first unit is placed.
+    fn join(
+        &mut self,
+        variant: usize,
+        discontinuity: bool,
+        anchor: Option<Box<dyn Source>>,
+        start: MediaTime,
+    ) -> Join {
+        let switched = self.variant.replace(variant).is_some_and(|before| before != variant);
+        self.stats.lists().variant = Some(variant);
+        if self.lane.placement.needs_base() {
+            let init = self.init.as_ref().map(|(_, init)| init);
+            // Without the first segment the playlist's own sum has to do.
+            let zero = anchor.and_then(|anchor| stream::first_time(init, anchor, &self.stats).ok());
+            return zero.map_or(Join::Begin { start }, |zero| Join::Known { zero });
+        }
+        match (discontinuity, switched) {
+            (true, _) => Join::Splice,
+            (false, true) => Join::Switch,
+            (false, false) => Join::Done,
+        }
+    }
+
+    fn join_at(&mut self, join: &mut Join, first: MediaTime, edit: MediaTime) {
+        let placement = &mut self.lane.placement;
+        match std::mem::replace(join, Join::Done) {
+            Join::Begin { start } if start == MediaTime::ZERO => {
+                placement.set_base(stream::presentation_zero(first, edit));
+            }
+            Join::Begin { start } => placement.set_base(first - edit - start),
+            Join::Known { zero } => placement.set_base(zero),
+            Join::Splice => placement.splice(stream::presentation_zero(first, edit)),
+            Join::Switch => placement.believe_time(),
+            Join::Done => return,
+        }
+        self.stats.end(Stage::FirstPacket);
+        self.stats.begin(Stage::FirstPcm);
+    }
+
+    fn unit(&mut self, unit: &Unit<'_>, may_be_last: bool, bit_rate: BitRate) -> Result<Flow, Problem> {
+        let codec = self.codec.as_mut().expect("fit() made a decoder before the first unit");
+        let times = Times::of(unit, codec.track.edit);
+        let begun = Instant::now();
+        let decoded = codec.decoder.decode(unit.data);
+        self.stats.decode_busy_ns.add(nanos(begun));
+        match decoded {
+            Decoded::Frames(block) => {
+                let format = Format { spec: block.spec, codec: codec.track.codec, bits: codec.track.bits() };
+                codec.format = Some(format);
+                self.bad_in_a_row = 0;
+                let time = block.frames().time(block.spec.rate);
+                let lasted = u64::try_from(time.nanos()).unwrap_or(0);
+                self.stats.frames_decoded.add(block.frames().0);
+                self.stats.media_decoded_ns.add(lasted);
+                self.stats.bits_played.add((bit_rate.0 as f64 * time.seconds()) as u64);
+                self.lane.place(times, block, format, may_be_last)
+            }
+            Decoded::Nothing => Ok(Flow::On),
+            Decoded::Bad(reason) => self.bad_unit(times, reason),
+        }
+    }
+
+    /// Silence in place of a broken unit; a run of them ends the stream.
+    fn bad_unit(&mut self, times: Times, reason: String) -> Result<Flow, Problem> {
+        self.stats.decode_errors.add(1);
+        self.bad_in_a_row += 1;
+        let what = "cannot decode the stream";
+        let problem = Problem::new(Kind::Malformed, what, reason, "try another variant with -Q");
+        if self.bad_in_a_row >= limits::BAD_UNITS_IN_A_ROW {
+            return Err(problem);
+        }
+        tracing::warn!("{problem}");
+        match self.format() {
+            Some(format) => self.lane.conceal(times, format),
+            None => Ok(Flow::On),
+        }
+    }
+
+    fn format(&self) -> Option<Format> {
+        self.codec.as_ref().and_then(|codec| codec.format)
+    }
+
+    fn file(&mut self, whole: WholeFile) -> Result<(), Problem> {
+        let WholeFile { url, media, wire } = whole;
+        let bytes = media.length();
+        let named = |problem: Problem| match problem.kind {
+            Kind::Malformed | Kind::Unsupported | Kind::Encryption | Kind::NotAStream => {
+                problem.during(format!("cannot play \"{url}\""))
+            }
+            _ => problem,
+        };
+        self.stats.begin(Stage::Probe);
+        let mut file = File::open(media, &self.stats).map_err(named)?;
+        self.stats.end(Stage::Probe);
+        self.stats.begin(Stage::FirstPacket);
+        self.fit(file.track())?;
+        let track = file.track().clone();
+        self.stats.duration.set(track.duration.unwrap_or_default());
+        if !self.aim(&mut file, &track)? {
+            return Ok(());
+        }
+        let bit_rate = match (bytes, track.duration) {
+            (Some(bytes), Some(duration)) => BitRate::of(bytes, duration.duration()),
+            _ => BitRate(0),
+        };
+        let mut join = Join::Known { zero: MediaTime::ZERO };
+        let mut flow = Flow::On;
+        while flow == Flow::On {
+            let Some(unit) = file.next().map_err(named)? else { break };
+            self.join_at(&mut join, unit.start, track.edit.start);
+            flow = self.unit(&unit, false, bit_rate).map_err(named)?;
+        }
+        let (frames, trimmed) = (self.lane.written(), self.lane.take_trimmed());
+        let sha256 = wire.map(checksum).transpose()?;
+        self.events.send(Event::Segment { number: 0, variant: 0, frames });
+        self.lane.segment(&Provenance { number: 0, variant: 0, url, frames, trimmed, sha256 })
+    }
+
+    /// Seeks `file` to where the run begins and opens the window there. `false`
+    /// when that is behind the end.
+    fn aim(&mut self, file: &mut File, track: &Track) -> Result<bool, Problem> {
+        let from = match self.wanted.start {
+            None => MediaTime::ZERO,
+            Some(start) => start.resolve(track.duration).ok_or_else(no_length)?,
+        };
+        if track.duration.is_some_and(|duration| from >= duration && from > MediaTime::ZERO) {
+            self.events.send(Event::Warning(past_the_end(from)));
+            return Ok(false);
+        }
+        let length = self.wanted.length.map(|length| from + length);
+        let visible = track.edit.end.map(|end| end - track.edit.start);
+        let until = [length, visible].into_iter().flatten().min();
+        self.lane.window = Window { from, until };
+        self.stats.start.set(from);
+        if from > MediaTime::ZERO {
+            file.seek(from + track.edit.start)?;
+        }
+        Ok(true)
+    }
+}
+
+/// How the first unit of a segment finds its place.
+#[derive(Clone, Copy, Debug)]
+enum Join {
+    /// The run begins with this segment, which the playlist puts at `start`.
+    Begin {
+        /// Sum of EXTINF before it.
+        start: MediaTime,
+    },
+    /// The run begins, and presentation zero is known.
+    Known {
+        /// On the media timeline minus the edit list.
+        zero: MediaTime,
+    },
+    /// A new timeline goes on where the old one ended.
+    Splice,
+    /// Another variant of the same timeline: to the frame.
+    Switch,
+    /// Nothing to do.
+    Done,
+}
+
+fn no_length() -> Problem {
+    let why = "the stream does not say how long it is";
+    Problem::new(Kind::Arguments, "cannot start from the end", why, "give --start from the beginning")
+}
+
+/// What is said when `--start` lies behind the end; the run then ends well.
+pub fn past_the_end(from: MediaTime) -> Problem {
+    let what = format!("cannot start at {from}");
+    Problem::new(Kind::Arguments, what, "the stream ends before", "choose an earlier --start")
+}
+
+fn checksum(mut wire: Box<dyn Source>) -> Result<[u8; 32], Problem> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    let broken = |error| Problem::from_io(error, Kind::Cache, "cannot read the segment again", "try again");
+    loop {
+        match wire.read(&mut buffer).map_err(broken)? {
+            0 => return Ok(hash.finalize().into()),
+            count => hash.update(&buffer[..count]),
+        }
+    }
+}
+
+fn nanos(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,102 @@
+//! Which demuxer reads a segment: decided by its bytes, never by its name.
+
+use std::io::SeekFrom;
+use std::sync::Arc;
+
+use crate::decode::fmp4;
+use crate::decode::packed::Adts;
+use crate::decode::unit::{Track, Unit};
+use crate::error::{Kind, Problem};
+use crate::media::Source;
+use crate::stats::Stats;
+use crate::units::MediaTime;
+
+const HEAD_BYTES: usize = 16; // enough for a box header, a sync byte and an ID3 mark
+
+/// The demuxer of one segment.
+pub enum Stream {
+    /// Fragmented MP4, with the parsed initialisation section of its variant.
+    Fmp4(Box<fmp4::Demuxer>),
+    /// Packed AAC.
+    Adts(Box<Adts>),
+}
+
+impl Stream {
+    /// A demuxer for `media`, which belongs to `init` when the playlist named one.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unsupported`] naming the container, or the source's own problem.
+    pub fn open(
+        init: Option<&Arc<fmp4::Init>>,
+        mut media: Box<dyn Source>,
+        stats: &Arc<Stats>,
+    ) -> Result<Self, Problem> {
+        if let Some(init) = init {
+            return Ok(Self::Fmp4(Box::new(fmp4::Demuxer::new(Arc::clone(init), media, Arc::clone(stats)))));
+        }
+        let head = peek(media.as_mut())?;
+        if head.starts_with(b"ID3") || matches!(head, [0xFF, second, ..] if second & 0xF6 == 0xF0) {
+            return Ok(Self::Adts(Box::new(Adts::new(media)?)));
+        }
+        let name = match head.as_slice() {
+            [0x47, ..] => "MPEG transport stream segments are not played by this version",
+            [_, _, _, _, kind @ ..] if kind.starts_with(b"ftyp") || kind.starts_with(b"styp") => {
+                "fMP4 segments without EXT-X-MAP cannot be understood"
+            }
+            _ => "its segments are in no container that kithara knows",
+        };
+        Err(Problem::new(Kind::Unsupported, "cannot read the segment", name, "choose another variant with -Q"))
+    }
+
+    /// What the container says about its audio.
+    pub fn track(&self) -> &Track {
+        match self {
+            Self::Fmp4(demuxer) => demuxer.track(),
+            Self::Adts(demuxer) => demuxer.track(),
+        }
+    }
+
+    /// The next access unit, as soon as its bytes are here.
+    pub fn next(&mut self) -> Result<Option<Unit<'_>>, Problem> {
+        match self {
+            Self::Fmp4(demuxer) => demuxer.next(),
+            Self::Adts(demuxer) => demuxer.next(),
+        }
+    }
+}
+
+fn peek(media: &mut dyn Source) -> Result<Vec<u8>, Problem> {
+    let mut head = vec![0; HEAD_BYTES];
+    let mut filled = 0;
+    let broken = |error| Problem::from_io(error, Kind::NoData, "cannot read the segment", "try again");
+    while filled < head.len() {
+        match media.read(&mut head[filled..]).map_err(broken)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    head.truncate(filled);
+    media.seek(SeekFrom::Start(0)).map_err(broken)?;
+    Ok(head)
+}
+
+/// Media time of the first access unit of `media`, minus the edit list: the
+/// zero of the presentation when `media` is the stream's first segment.
+pub fn first_time(
+    init: Option<&Arc<fmp4::Init>>,
+    media: Box<dyn Source>,
+    stats: &Arc<Stats>,
+) -> Result<MediaTime, Problem> {
+    let mut stream = Stream::open(init, media, stats)?;
+    let edit = stream.track().edit.start;
+    let first = stream.next()?.map(|unit| unit.start).unwrap_or_default();
+    Ok(presentation_zero(first, edit))
+}
+
+/// Presentation zero for a stream whose first unit is at `first` and whose edit
+/// list begins at `edit`: priming before the edit is not part of it, while a
+/// stream that begins late (cut from a live one) begins with its first unit.
+pub fn presentation_zero(first: MediaTime, edit: MediaTime) -> MediaTime {
+    (first - edit).max(MediaTime::ZERO)
+}

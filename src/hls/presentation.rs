@@ -1,0 +1,134 @@
+//! The playlists of one HLS stream: the ladder of what can be chosen, and the
+//! media playlists loaded so far. One media playlist is loaded before sound;
+//! others when the controller first wants them.
+
+use std::sync::Arc;
+
+use crate::error::{Kind, Problem};
+use crate::event::RequestKind;
+use crate::hls::media::Media;
+use crate::hls::playlist::{self, Playlist, Repair};
+use crate::hls::variant::{self, Choice, Ladder, Quality};
+use crate::location::Location;
+use crate::stats::{Stage, Stats, VariantRow};
+use crate::store::{Store, Text, Wanted};
+
+/// What is known of a stream.
+pub struct Presentation {
+    /// What can be chosen, ascending by bandwidth.
+    pub ladder: Ladder,
+    /// Media playlists, one place for each rung.
+    pub media: Vec<Option<Arc<Media>>>,
+    /// The rung it begins with, and why.
+    pub chosen: Choice,
+    /// What had to be mended in the playlists read so far.
+    pub repairs: Vec<Repair>,
+}
+
+impl Presentation {
+    /// Reads the playlist in `text`, chooses a rung and loads its media playlist.
+    ///
+    /// # Errors
+    ///
+    /// What the store or the parser says; [`Kind::Unsupported`] when there is
+    /// nothing we can play.
+    pub async fn open(store: &Store, text: Text, quality: Quality, stats: &Stats) -> Result<Self, Problem> {
+        let parsed = playlist::parse(&text.bytes, &text.base)?;
+        let mut presentation = match parsed.playlist {
+            Playlist::Media(media) => {
+                refuse_unplayable(&media)?;
+                keep(store, &text, media.ended);
+                let ladder = Ladder::of_one(text.base.clone());
+                let chosen = variant::choose(&ladder, quality)?;
+                Self { media: vec![Some(Arc::new(media))], ladder, chosen, repairs: parsed.repairs }
+            }
+            Playlist::Multivariant(multivariant) => {
+                keep(store, &text, true);
+                let ladder = Ladder::of(&multivariant)?;
+                stats.lists().variants = rows(&ladder);
+                let chosen = choose(store, &ladder, quality)?;
+                let media = vec![None; ladder.rungs.len()];
+                Self { media, ladder, chosen, repairs: parsed.repairs }
+            }
+        };
+        presentation.ensure(store, presentation.chosen.rung, stats).await?;
+        Ok(presentation)
+    }
+
+    /// The media playlist of `rung`, when it is loaded.
+    pub fn media(&self, rung: usize) -> Option<&Arc<Media>> {
+        self.media.get(rung)?.as_ref()
+    }
+
+    async fn ensure(&mut self, store: &Store, rung: usize, stats: &Stats) -> Result<(), Problem> {
+        if self.media(rung).is_some() {
+            return Ok(());
+        }
+        stats.begin(Stage::MediaPlaylist);
+        let location = self.ladder.rungs[rung].location.clone();
+        let (media, repairs) = load(store, location, rung).await?;
+        stats.end(Stage::MediaPlaylist);
+        self.repairs.extend(repairs);
+        self.media[rung] = Some(Arc::new(media));
+        Ok(())
+    }
+}
+
+/// Fetches and parses the media playlist of a rung.
+pub async fn load(store: &Store, location: Location, rung: usize) -> Result<(Media, Vec<Repair>), Problem> {
+    let wanted =
+        Wanted { location, range: None, kind: RequestKind::Media, variant: Some(rung), segment: None };
+    let text = store.text(&wanted).await?;
+    let parsed = playlist::parse(&text.bytes, &text.base)?;
+    let Playlist::Media(media) = parsed.playlist else {
+        let what = format!("cannot play {}", wanted.location);
+        let why = "a variant leads to another list of variants";
+        return Err(Problem::new(Kind::Malformed, what, why, "give the address of a media playlist"));
+    };
+    refuse_unplayable(&media)?;
+    keep(store, &text, media.ended);
+    Ok((media, parsed.repairs))
+}
+
+/// Offline, `auto` means the best of what is in the cache.
+fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Problem> {
+    if store.is_offline() && quality == Quality::Auto {
+        let cached = |rung: &usize| store.has(&ladder.rungs[*rung].location);
+        let playable = |rung: &usize| ladder.rungs[*rung].decodable;
+        if let Some(rung) = (0..ladder.rungs.len()).rev().filter(playable).find(cached) {
+            return Ok(Choice { rung, reason: "the best variant in the cache".to_owned() });
+        }
+    }
+    variant::choose(ladder, quality)
+}
+
+fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
+    let refuse = |kind, why: &str| Err(Problem::new(kind, "cannot play the stream", why, "nothing can be done here"));
+    if !media.ended {
+        return refuse(Kind::Unsupported, "it is live, and this version plays only finished streams");
+    }
+    if media.len() == 0 {
+        return refuse(Kind::Malformed, "its media playlist has no segments");
+    }
+    match media.encryption() {
+        Some(method) => refuse(Kind::Encryption, &format!("its segments are encrypted ({method})")),
+        None => Ok(()),
+    }
+}
+
+/// A finished stream's playlists are kept, so that it plays offline.
+fn keep(store: &Store, text: &Text, ended: bool) {
+    if ended && let Err(problem) = store.keep(text) {
+        tracing::warn!("{problem}");
+    }
+}
+
+fn rows(ladder: &Ladder) -> Vec<VariantRow> {
+    let row = |rung: &variant::Rung| VariantRow {
+        bandwidth: rung.bandwidth.0,
+        average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
+        codecs: rung.codecs.clone(),
+        decodable: rung.decodable,
+    };
+    ladder.rungs.iter().map(row).collect()
+}

@@ -1,0 +1,121 @@
+//! What a run is asked to do: plain values, made by the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use crate::hls::variant::Quality;
+use crate::location::Location;
+pub use crate::media::Start;
+pub use crate::output::pcm::Sample;
+use crate::units::{ChannelCount, MediaTime, SampleRate};
+
+/// One stream and what to do with it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Where it is.
+    pub location: Location,
+    /// What to do.
+    pub task: Task,
+    /// Which variant.
+    pub quality: Quality,
+    /// Where to begin.
+    pub start: Option<Start>,
+    /// How much, in time of the source.
+    pub length: Option<MediaTime>,
+    /// How far to fetch ahead; the default of the net thread when `None`.
+    pub buffer: Option<MediaTime>,
+    /// The cache.
+    pub cache: CacheChoice,
+    /// The network.
+    pub network: Network,
+}
+
+/// What to do with a stream.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Play it.
+    Play {
+        /// Where to.
+        output: OutputChoice,
+        /// 0 to 100.
+        volume: u8,
+    },
+    /// Decode it into a file.
+    Dump {
+        /// Where to.
+        target: Target,
+        /// Overwrite an existing file.
+        force: bool,
+        /// Sample format; that of the source when `None`.
+        sample: Option<Sample>,
+        /// Frames per second; those of the source when `None`.
+        rate: Option<SampleRate>,
+        /// Channels; those of the source when `None`.
+        channels: Option<ChannelCount>,
+        /// Samples only, no header.
+        raw: bool,
+        /// Where a line a segment goes.
+        ledger: Option<PathBuf>,
+    },
+    /// Store it.
+    Cache {
+        /// Requests in flight.
+        jobs: usize,
+    },
+}
+
+/// Where a dump goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A file.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+/// Where sound goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputChoice {
+    /// A sound card.
+    Default {
+        /// Its name; the default one when `None`.
+        device: Option<String>,
+    },
+    /// Nowhere, at the pace of the clock.
+    Null,
+}
+
+/// Which cache, and how it is used.
+#[derive(Clone, Debug)]
+pub struct CacheChoice {
+    /// Its folder; the default one when `None`.
+    pub dir: Option<PathBuf>,
+    /// Its limit in bytes; the default one when `None`.
+    pub size: Option<u64>,
+    /// How it is used.
+    pub mode: CacheMode,
+}
+
+/// How the cache is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheMode {
+    /// Read and filled.
+    Use,
+    /// A private one, removed at exit.
+    None,
+    /// Read only; the network is never touched.
+    Offline,
+    /// The server is asked whether what is stored still holds.
+    Refresh,
+}
+
+/// How the network is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// The longest wait without a byte.
+    pub stall_timeout: Duration,
+    /// Tries after the first.
+    pub retries: u32,
+}

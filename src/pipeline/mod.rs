@@ -1,0 +1,278 @@
+//! The only place that spawns threads and makes the doors between them.
+//!
+//! ```text
+//!           demand ◄─────────────────────────┐
+//! net ─ pieces (2) ─► decode ─ ring (500 ms) ─► audio
+//!  └────────── events (4096) ─► main ◄─────────┘
+//! ```
+//!
+//! `main` listens, `net` fetches, `decode` makes frames, `audio` is the sound
+//! card's callback or the null device. Each tells its end as [`Event::Done`].
+
+pub mod describe;
+pub mod housekeeping;
+pub mod job;
+mod net;
+mod sound;
+mod watchdog;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+use tokio::sync::{Notify, watch};
+
+use crate::bell::Bell;
+use crate::decode::{self, inbox};
+use crate::error::{Kind, Problem};
+use crate::event::{self, Event, Events, Thread};
+use crate::media::{Demand, Format, Sink};
+use crate::output::wav::{self, WavSink};
+use crate::pipeline::net::Net;
+use crate::pipeline::sound::Sound;
+use crate::pipeline::watchdog::{Look, Watchdog};
+use crate::stats::Stats;
+use crate::units::MediaTime;
+
+pub use describe::{Description, VariantRow, describe};
+pub use housekeeping::{CacheRow, Verified, cache_list, cache_path, cache_remove, cache_trim, cache_verify};
+pub use job::{CacheChoice, CacheMode, Job, Network, OutputChoice, Quality, Sample, Start, Target, Task};
+pub use sound::{DeviceRow, devices};
+
+/// Enough for TLS and the deepest decoder; only touched pages cost memory.
+const STACK_BYTES: usize = 1 << 20;
+
+/// A job under way.
+pub struct Run {
+    /// What happens. Ends with the [`Event::Done`] of each thread.
+    pub events: Receiver<Event>,
+    sender: Events,
+    bell: Arc<Bell>,
+    stop: Arc<Notify>,
+    stats: Arc<Stats>,
+    sound: Option<Arc<Sound>>,
+    patch: Option<wav::Patcher>,
+    watchdog: Mutex<Watchdog>,
+    url: String,
+    /// Threads that will tell their end.
+    threads: Vec<Thread>,
+}
+
+/// What is known about a run.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// `hls-vod` or `file`; empty while it is not known.
+    pub kind: &'static str,
+    /// Address without secrets.
+    pub url: String,
+    /// What the sound goes to.
+    pub device: String,
+    /// Frames per second of the output; zero while it is not open.
+    pub rate: u32,
+    /// Channels of the output.
+    pub channels: u16,
+    /// What is decoded.
+    pub codec: Option<Format>,
+    /// The variant decoded now.
+    pub variant: Option<usize>,
+}
+
+/// Starts `job`.
+///
+/// # Errors
+///
+/// What can be known before anything runs: an output that cannot be written.
+pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
+    let (sender, events) = event::channel();
+    let bell = Arc::new(Bell::default());
+    let stop = Arc::new(Notify::new());
+    let mut run = Run {
+        events,
+        sender: sender.clone(),
+        bell: Arc::clone(&bell),
+        stop: Arc::clone(&stop),
+        stats: Arc::clone(&stats),
+        sound: None,
+        patch: None,
+        watchdog: Mutex::new(Watchdog::new(Instant::now())),
+        url: job.location.to_string(),
+        threads: vec![Thread::Net],
+    };
+    let sink = run.open_sink(&job)?;
+    let (pieces_in, pieces) = bounded(inbox::CAPACITY);
+    let (demand_in, demand) = watch::channel(Demand::default());
+    let wanted = decode::Wanted { start: job.start, length: job.length };
+    let net = Net { job, pieces: pieces_in, demand, bell: Arc::clone(&bell), stop, stats, events: sender };
+    spawn("net", Thread::Net, &run.sender, move || net.run())?;
+    if let Some(mut sink) = sink {
+        run.threads.push(Thread::Decode);
+        let (stats, events) = (Arc::clone(&run.stats), run.sender.clone());
+        let ask = Box::new(move |demand| drop(demand_in.send_replace(demand)));
+        let mut inbox = inbox::Inbox::new(pieces, ask, bell);
+        spawn("decode", Thread::Decode, &run.sender, move || {
+            decode::run(&mut inbox, sink.as_mut(), wanted, &stats, &events)
+        })?;
+    }
+    Ok(run)
+}
+
+/// Runs `work` on a thread of its own, which tells its end; a panic is a bug.
+fn spawn(
+    name: &str,
+    thread: Thread,
+    events: &Events,
+    work: impl FnOnce() -> Result<(), Problem> + Send + 'static,
+) -> Result<(), Problem> {
+    let events = events.clone();
+    spawn_short(name, move || {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        events.send_last(Event::Done(thread, result.unwrap_or_else(|_| Err(panicked()))));
+    })
+}
+
+/// Runs `work` on a thread that nobody waits for.
+fn spawn_short(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Problem> {
+    let builder = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES);
+    let spawned = builder.spawn(work).map(drop);
+    spawned.map_err(|error| Problem::from_io(error, Kind::Bug, "cannot start a thread", "close other programs"))
+}
+
+fn panicked() -> Problem {
+    Problem::new(Kind::Bug, "cannot go on", "a thread of kithara panicked", "please report it")
+}
+
+impl Run {
+    /// The sink of the job; `None` when it only stores.
+    fn open_sink(&mut self, job: &Job) -> Result<Option<Box<dyn Sink>>, Problem> {
+        match &job.task {
+            Task::Cache { .. } => Ok(None),
+            Task::Dump { target, force, sample, rate, channels, raw, ledger } => {
+                let options = wav::Options {
+                    path: match target {
+                        Target::File(path) => path.clone(),
+                        Target::Stdout => "-".into(),
+                    },
+                    force: *force,
+                    sample: *sample,
+                    rate: *rate,
+                    channels: *channels,
+                    raw: *raw,
+                    ledger: ledger.clone(),
+                };
+                let sink = WavSink::open(&options)?;
+                self.patch = sink.patcher();
+                Ok(Some(Box::new(sink)))
+            }
+            Task::Play { output, volume } => {
+                let (sound, sink) =
+                    sound::open(output.clone(), *volume, &self.bell, &self.stats, &self.sender)?;
+                self.sound = Some(sound);
+                if *output == OutputChoice::Null {
+                    self.threads.push(Thread::Audio);
+                }
+                Ok(Some(Box::new(sink)))
+            }
+        }
+    }
+
+    /// A sender of events, for whoever watches signals and keys.
+    pub fn sender(&self) -> Events {
+        self.sender.clone()
+    }
+
+    /// How loud, 0 to 100.
+    pub fn set_volume(&self, percent: u8) {
+        if let Some(sound) = &self.sound {
+            sound.set_volume(percent);
+        }
+    }
+
+    /// What is heard or written now.
+    pub fn position(&self) -> MediaTime {
+        self.stats.position()
+    }
+
+    /// What is known by now.
+    pub fn facts(&self) -> Facts {
+        let lists = self.stats.lists();
+        let output = self.sound.as_ref().and_then(|sound| sound.spec());
+        let spec = output.or(lists.output);
+        Facts {
+            kind: lists.kind,
+            url: self.url.clone(),
+            device: self.sound.as_ref().map_or_else(|| "file".to_owned(), |sound| sound.name()),
+            rate: spec.map_or(0, |spec| spec.rate.hertz()),
+            channels: spec.map_or(0, |spec| u16::try_from(spec.channels.count()).unwrap_or(0)),
+            codec: lists.format,
+            variant: lists.variant,
+        }
+    }
+
+    /// Asked once a second: a decoder that hangs, as the problem that ends the run.
+    pub fn hung(&self) -> Option<Problem> {
+        if !self.threads.contains(&Thread::Decode) {
+            return None;
+        }
+        let look = Look {
+            is_waiting: self.bell.is_waited_for() || self.stats.blocked.load(Ordering::Relaxed),
+            progress: self.stats.frames_decoded.total() + self.stats.copied_bytes.total(),
+        };
+        let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
+        watchdog.look(look, Instant::now()).map(watchdog::hung)
+    }
+
+    /// Tells every thread to end.
+    pub fn stop(&self) {
+        if let Some(sound) = &self.sound {
+            sound.fade_out();
+        }
+        self.bell.stop();
+        self.stop.notify_one();
+    }
+
+    /// The orderly end: every thread is told, and waited for within `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// What kept the output from being whole, when that is only known now.
+    pub fn finish(self, deadline: Duration) -> Result<(), Problem> {
+        let until = Instant::now() + deadline;
+        self.stop();
+        if let Some(sound) = &self.sound {
+            sound.close();
+        }
+        let mut running = self.threads.clone();
+        let mut failure = None;
+        while let Some(position) = self.next_end(&running, until, &mut failure) {
+            running.swap_remove(position);
+        }
+        if running.contains(&Thread::Decode)
+            && let Some(patch) = &self.patch
+        {
+            // The codec does not come back: the header is put right without it.
+            patch.patch()?;
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Waits for the end of one of `running`; `None` at the deadline or when
+    /// all have ended.
+    fn next_end(&self, running: &[Thread], until: Instant, failure: &mut Option<Problem>) -> Option<usize> {
+        if running.is_empty() {
+            return None;
+        }
+        loop {
+            let Event::Done(thread, result) = self.events.recv_deadline(until).ok()? else { continue };
+            if let Err(problem) = result
+                && problem.kind == Kind::Output
+            {
+                failure.get_or_insert(problem);
+            }
+            if let Some(position) = running.iter().position(|other| *other == thread) {
+                return Some(position);
+            }
+        }
+    }
+}

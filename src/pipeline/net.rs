@@ -1,0 +1,153 @@
+//! The net thread: one current-thread tokio runtime that reads playlists, plans,
+//! fetches and writes into cache entries. Commanded by the stop signal and by
+//! what the decode thread demands; waits on sockets, timers and demand. Never
+//! decodes and never blocks on the decode thread.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use tokio::sync::{Notify, watch};
+
+use crate::bell::Bell;
+use crate::error::{Kind, Problem};
+use crate::event::{Event, Events, RequestKind, State};
+use crate::fetch::{Client, Settings};
+use crate::hls::feed::{Doors, Feed, Purpose, Wishes};
+use crate::hls::presentation::Presentation;
+use crate::limits;
+use crate::location::Location;
+use crate::media::{Demand, Piece};
+use crate::pipeline::housekeeping::{self, Shelf};
+use crate::pipeline::{CacheMode, Job, Network, Task};
+use crate::progressive;
+use crate::stats::{Stage, Stats};
+use crate::store::{First, Policy, Store, Wanted};
+use crate::units::MediaTime;
+
+/// Look-ahead kept on disk unless `--buffer` says otherwise.
+const AHEAD: MediaTime = MediaTime::from_nanos(300_000_000_000);
+
+/// What the thread works with.
+pub struct Net {
+    /// What is to be done.
+    pub job: Job,
+    /// Towards the decode thread.
+    pub pieces: Sender<Piece>,
+    /// What the decode thread wants.
+    pub demand: watch::Receiver<Demand>,
+    /// Rung after each piece, and by entries that are waited for.
+    pub bell: Arc<Bell>,
+    /// The end of the run.
+    pub stop: Arc<Notify>,
+    /// Counters.
+    pub stats: Arc<Stats>,
+    /// Towards main.
+    pub events: Events,
+}
+
+impl Net {
+    /// Runs until the source has ended or failed, or the run is stopped. A
+    /// failure is also told to the decode thread, behind what it can still play.
+    pub fn run(self) -> Result<(), Problem> {
+        let (pieces, bell, stop) = (self.pieces.clone(), Arc::clone(&self.bell), Arc::clone(&self.stop));
+        let result = runtime()?.block_on(async {
+            tokio::select! {
+                result = self.source() => result,
+                () = stop.notified() => Err(Problem::stopped()),
+            }
+        });
+        if let Err(problem) = &result {
+            // A decode thread that is gone needs no word.
+            let _ = pieces.try_send(Piece::Failed(problem.clone()));
+            bell.ring();
+        }
+        result
+    }
+
+    async fn source(self) -> Result<(), Problem> {
+        self.events.send(Event::State(State::Opening));
+        let (store, shelf) = self.open_store()?;
+        let location = self.job.location.clone();
+        let wanted = Wanted::whole(location, RequestKind::File);
+        match store.first(&wanted).await? {
+            First::Playlist(text) => {
+                self.stats.lists().kind = "hls-vod";
+                let quality = self.job.quality;
+                let presentation = Presentation::open(&store, text, quality, &self.stats).await?;
+                let wishes = self.wishes(shelf.is_memory());
+                let doors = Doors { pieces: self.pieces, bell: self.bell, demand: self.demand };
+                Feed::new(store, doors, wishes, presentation, &self.stats, &self.events).run().await
+            }
+            First::Media(opened) => {
+                self.stats.lists().kind = "file";
+                let job = progressive::Job {
+                    wanted,
+                    ledger: self.keeps_ledger(),
+                    only_store: matches!(self.job.task, Task::Cache { .. }),
+                };
+                let hand = |piece| {
+                    // The only piece: the door has room.
+                    let _ = self.pieces.try_send(piece);
+                    self.bell.ring();
+                };
+                progressive::run(&store, job, opened, hand, &self.stats, &self.events).await
+            }
+        }
+    }
+
+    fn open_store(&self) -> Result<(Store, Shelf), Problem> {
+        let mode = self.job.cache.mode;
+        self.stats.begin(Stage::CacheOpen);
+        let must_store = matches!(self.job.task, Task::Cache { .. });
+        let shelf = Shelf::open(&self.job.cache, must_store, &self.bell, &self.stats, &self.events)?;
+        let stream = shelf.stream(&self.job.location, must_store, &self.events)?;
+        self.stats.end(Stage::CacheOpen);
+        housekeeping::trim_later(&shelf);
+        let policy =
+            Policy { offline: mode == CacheMode::Offline, refresh: mode == CacheMode::Refresh, must_store };
+        let client = client(self.job.network, &self.stats, &self.events)?;
+        Ok((Store::new(client, stream, policy, &self.stats, &self.events), shelf))
+    }
+
+    fn wishes(&self, is_memory: bool) -> Wishes {
+        let ahead = self.job.buffer.unwrap_or(AHEAD);
+        let memory = MediaTime::from(limits::MEMORY_AHEAD);
+        Wishes {
+            quality: self.job.quality,
+            start: self.job.start,
+            length: self.job.length,
+            ahead: if is_memory { ahead.min(memory) } else { ahead },
+            ledger: self.keeps_ledger(),
+            purpose: match self.job.task {
+                Task::Cache { jobs } => Purpose::Cache { jobs },
+                Task::Play { .. } | Task::Dump { .. } => Purpose::Decode,
+            },
+        }
+    }
+
+    fn keeps_ledger(&self) -> bool {
+        matches!(&self.job.task, Task::Dump { ledger: Some(_), .. })
+    }
+}
+
+/// One thread's runtime: sockets and timers, no workers.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| Problem::from_io(error, Kind::Bug, "cannot start the network thread", "close other programs"))
+}
+
+/// The HTTP client with the user's settings.
+pub fn client(network: Network, stats: &Arc<Stats>, events: &Events) -> Result<Client, Problem> {
+    let settings = Settings {
+        connect_timeout: network.connect_timeout,
+        stall_timeout: network.stall_timeout,
+        retries: network.retries,
+        ..Settings::default()
+    };
+    Client::new(settings, Arc::clone(stats), events.clone())
+}
+
+/// Whether a job on `location` needs a place in the cache.
+pub fn is_remote(location: &Location) -> bool {
+    matches!(location, Location::Http(_))
+}

@@ -1,0 +1,116 @@
+//! One file over HTTP: handed to the decoder at once and filled from the front;
+//! where the decoder waits somewhere else (a seek, a moov at the end), one
+//! ranged request goes there, and the hole is filled later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::cache::Entry;
+use crate::error::Problem;
+use crate::event::{Event, Events};
+use crate::media::{Piece, WholeFile};
+use crate::stats::{Stage, Stats};
+use crate::store::{Body, Opened, Store, Transfer, Wanted};
+
+/// A reader that waits this close behind the writer is served by going on.
+const NEAR: u64 = 512 << 10;
+/// How often `cache` is told how far it is.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
+
+/// What is to be done with the file.
+pub struct Job {
+    /// The file.
+    pub wanted: Wanted,
+    /// Whether it is read once more for its checksum.
+    pub ledger: bool,
+    /// Whether it is only stored.
+    pub only_store: bool,
+}
+
+/// Runs until every byte is stored; `hand` gives the file to the decode thread.
+///
+/// # Errors
+///
+/// What keeps the bytes from coming. The decoder's reader gets the same.
+pub async fn run(
+    store: &Store,
+    job: Job,
+    opened: Opened,
+    hand: impl FnOnce(Piece),
+    stats: &Stats,
+    events: &Events,
+) -> Result<(), Problem> {
+    stats.end(Stage::SegmentFirstByte);
+    let body = opened.body.clone();
+    if !job.only_store {
+        let wire = if job.ledger { Some(body.source()?) } else { None };
+        let url = job.wanted.location.to_string();
+        hand(Piece::File(WholeFile { url, media: body.source()?, wire }));
+    }
+    match body {
+        Body::File(..) => Ok(()),
+        Body::Entry(entry, _) => {
+            fill(store, &job, &entry, opened.transfer, events).await?;
+            if job.only_store { store.sync() } else { Ok(()) }
+        }
+    }
+}
+
+async fn fill(
+    store: &Store,
+    job: &Job,
+    entry: &Arc<Entry>,
+    mut transfer: Option<Transfer>,
+    events: &Events,
+) -> Result<(), Problem> {
+    let moved = Arc::new(Notify::new());
+    let waker = Arc::clone(&moved);
+    entry.set_waker(Box::new(move || waker.notify_one()));
+    let mut has_ranges = true;
+    loop {
+        if let Some(transfer) = transfer.take() {
+            let begin = transfer.position();
+            has_ranges &= begin == 0 || transfer.is_part();
+            tokio::select! {
+                done = transfer.run() => { done?; }
+                () = elsewhere(entry, &moved, begin, has_ranges) => {}
+                () = report_often(entry, job, events) => {}
+            }
+            report(entry, job, events);
+        }
+        let from = entry.wanted().unwrap_or(0);
+        let Some(gap) = entry.first_gap(from).or_else(|| entry.first_gap(0)) else { return Ok(()) };
+        let rest = Wanted { range: Some(gap), ..job.wanted.clone() };
+        transfer = store.open(&rest).await?.transfer;
+    }
+}
+
+/// Returns when a reader waits for bytes that the transfer begun at `begin`
+/// will not bring soon.
+async fn elsewhere(entry: &Entry, moved: &Notify, begin: u64, has_ranges: bool) {
+    loop {
+        moved.notified().await;
+        let reached = entry.known_until(begin);
+        let is_near = |wanted: u64| (reached..reached.saturating_add(NEAR)).contains(&wanted);
+        if has_ranges && entry.wanted().is_some_and(|wanted| !is_near(wanted)) {
+            return;
+        }
+    }
+}
+
+async fn report_often(entry: &Entry, job: &Job, events: &Events) {
+    let mut ticks = tokio::time::interval(REPORT_EVERY);
+    loop {
+        ticks.tick().await;
+        report(entry, job, events);
+    }
+}
+
+fn report(entry: &Entry, job: &Job, events: &Events) {
+    if job.only_store {
+        let bytes = entry.stored_bytes();
+        events.send(Event::Progress { bytes, total: entry.head().total, segments: 1, of: 1 });
+    }
+}
