@@ -24,3 +24,4 @@ pub mod event;
 pub mod stats;
 // Level 2: rooms that do not know each other.
 pub mod decode;
+pub mod fetch;

@@ -1,0 +1,219 @@
+//! The HTTP client: built once, one connection pool, used by every request of
+//! the run. Redirects and retries are decided in `redirect` and `retry` and
+//! carried out here.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::redirect::Policy;
+
+use crate::error::{Kind, Problem};
+use crate::event::{Event, Events};
+use crate::stats::Stats;
+use crate::text;
+
+use super::connect::{Names, TimedLayer};
+use super::failure::{Cause, Failure};
+use super::hop::Hop;
+use super::response::{Head, Response};
+use super::retry::{Attempts, Verdict};
+use super::tls::Roots;
+use super::{Request, redirect};
+
+const POOL_IDLE: Duration = Duration::from_secs(90); // longer than any segment plays
+const STREAM_WINDOW: u32 = 1 << 20; // HTTP/2: what may wait in memory; 80 Mbit/s at 100 ms
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// How to fetch.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// The longest wait for a connection: name, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// The longest silence: before the answer, and between two reads of it.
+    pub stall_timeout: Duration,
+    /// Requests after the first, for one resource.
+    pub retries: u32,
+    /// The wait before the first retry; it doubles from there.
+    pub backoff_unit: Duration,
+    /// Whether a redirect may lead from https to http.
+    pub allow_downgrade: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("kithara/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(10),
+            retries: 5,
+            backoff_unit: Duration::from_secs(1),
+            allow_downgrade: false,
+        }
+    }
+}
+
+/// The client. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Client(pub(super) Arc<Shared>);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub settings: Settings,
+    pub stats: Arc<Stats>,
+    pub events: Events,
+    pub http: reqwest::Client,
+    pub roots: Arc<Roots>,
+    pub proxies: Matcher,
+}
+
+/// A small resource, read whole.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The head of the answer.
+    pub head: Head,
+    /// The body, decompressed; empty when it was not modified.
+    pub bytes: Bytes,
+}
+
+impl Client {
+    /// A client; costs well below a millisecond, connects to nothing and reads
+    /// no certificates. Proxies come from the usual environment variables.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Arguments`] when the user agent cannot be a header.
+    pub fn new(settings: Settings, stats: Arc<Stats>, events: Events) -> Result<Self, Problem> {
+        let roots = Roots::new();
+        let http = reqwest::Client::builder()
+            .user_agent(settings.user_agent.as_str())
+            .connect_timeout(settings.connect_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .tcp_nodelay(true)
+            .redirect(Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never()) // ours has backoff and a budget
+            .tls_backend_preconfigured(Arc::clone(&roots).config())
+            .dns_resolver(Names::new(Arc::clone(&stats)))
+            .connector_layer(TimedLayer(Arc::clone(&stats)))
+            .build()
+            .map_err(|_| bad_user_agent(&settings))?;
+        Ok(Self(Arc::new(Shared {
+            settings,
+            stats,
+            events,
+            http,
+            roots,
+            proxies: Matcher::from_system(),
+        })))
+    }
+
+    /// A fresh retry budget for one resource.
+    pub fn attempts(&self) -> Attempts {
+        Attempts::new(self.0.settings.retries)
+    }
+
+    /// Asks for `request` until the head of an answer is there that can be
+    /// used, following redirects and retrying within `attempts`.
+    ///
+    /// The answer may be [`super::Status::Fresh`] although a range was asked for: then
+    /// the resource changed, or the server cannot do ranges.
+    ///
+    /// # Errors
+    ///
+    /// The problem of the last attempt.
+    pub async fn open(
+        &self,
+        request: &Request,
+        attempts: &mut Attempts,
+    ) -> Result<Response, Problem> {
+        let mut request = request.clone();
+        loop {
+            let failure = match self.attempt(&request).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => failure,
+            };
+            if failure.cause == Cause::Misplaced {
+                (request.range, request.if_range) = (None, None);
+            }
+            self.pause(failure, attempts).await?;
+        }
+    }
+
+    /// Reads a small resource whole, starting over when it breaks off.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::open`]; [`Kind::Limit`] beyond `limit` bytes.
+    pub async fn fetch(&self, request: &Request, limit: u64) -> Result<Document, Problem> {
+        let mut attempts = self.attempts();
+        loop {
+            let response = self.open(request, &mut attempts).await?;
+            let head = response.head.clone();
+            match response.read_all(limit).await {
+                Ok(bytes) => return Ok(Document { head, bytes }),
+                Err(failure) => {
+                    let received = 0; // thrown away, so no progress
+                    let failure = Failure {
+                        received,
+                        ..failure
+                    };
+                    self.pause(failure, &mut attempts).await?;
+                }
+            }
+        }
+    }
+
+    /// Waits as long as it makes sense before asking again after `failure`.
+    ///
+    /// # Errors
+    ///
+    /// The failure's problem, when the budget is spent or no retry can help.
+    pub async fn pause(&self, failure: Failure, attempts: &mut Attempts) -> Result<(), Problem> {
+        let unit = self.0.settings.backoff_unit;
+        match attempts.after(&failure, unit, RandomState::new().build_hasher().finish()) {
+            Verdict::GiveUp => Err(failure.problem),
+            Verdict::Wait(wait) => {
+                self.0.stats.retries.add(1);
+                self.0.events.send(Event::Retry {
+                    attempt: attempts.failed(),
+                    problem: failure.problem,
+                });
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// One attempt: the request and the redirects it meets.
+    async fn attempt(&self, request: &Request) -> Result<Response, Failure> {
+        let refuse = |problem: Problem| Failure::last(problem.during(request.what()));
+        redirect::check(&request.url).map_err(refuse)?;
+        let mut url = request.url.clone();
+        let mut followed = 0;
+        loop {
+            match self.hop(request, &url).await? {
+                Hop::Answer(response) => return Ok(*response),
+                Hop::Redirect(location) => {
+                    let downgrade = self.0.settings.allow_downgrade;
+                    url = redirect::next(&url, location.as_bytes(), followed, downgrade)
+                        .map_err(refuse)?;
+                    followed += 1;
+                }
+            }
+        }
+    }
+}
+
+fn bad_user_agent(settings: &Settings) -> Problem {
+    let why = format!("\"{}\" cannot be sent", text::safe(&settings.user_agent));
+    let todo = "use plain letters for the user agent";
+    Problem::new(Kind::Arguments, "cannot set up the network", why, todo)
+}

@@ -1,0 +1,209 @@
+//! Why one attempt failed: the problem to show, in our words only, and the
+//! cause, which the retry rules look at.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use crate::error::{Kind, Problem, reason};
+use crate::text;
+
+use super::tls;
+
+const LATER: &str = "try again later";
+const NETWORK: &str = "check your network";
+
+/// One attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What to tell the user if it is not tried again.
+    pub problem: Problem,
+    /// What the retry rules make of it.
+    pub cause: Cause,
+    /// New bytes that came before it failed: the measure of progress. A caller
+    /// that throws them away sets it to zero.
+    pub received: u64,
+}
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The same request will fail again: 404, a bad certificate, a cap.
+    Final,
+    /// Nobody listens at this address.
+    Refused,
+    /// The host name has no address.
+    Unresolved,
+    /// The server is in trouble: 5xx, 429.
+    Busy {
+        /// How long it asks to wait.
+        asked: Option<Duration>,
+    },
+    /// The connection failed, broke off or fell silent.
+    Broken,
+    /// Not the part that was asked for: only the whole can be trusted now.
+    Misplaced,
+}
+
+/// What is known about an attempt when it fails.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt<'a> {
+    /// The first part of the problem.
+    pub what: &'a str,
+    /// The host that was asked.
+    pub host: &'a str,
+    /// The proxy on the way, `host:port`.
+    pub proxy: Option<&'a str>,
+}
+
+impl Failure {
+    /// A failure that no retry mends.
+    pub(super) fn last(problem: Problem) -> Self {
+        Self::new(Cause::Final, problem)
+    }
+
+    /// No byte came for `limit`.
+    pub(super) fn silent(what: &str, limit: Duration) -> Self {
+        let why = format!("no data for {} s", limit.as_secs_f64());
+        Self::new(
+            Cause::Broken,
+            Problem::new(Kind::NoData, what, why, NETWORK),
+        )
+    }
+
+    /// The body ended `missing` bytes early.
+    pub(super) fn short(what: &str, missing: u64) -> Self {
+        let why = format!("the body ended {missing} bytes early");
+        Self::new(Cause::Broken, Problem::new(Kind::NoData, what, why, LATER))
+    }
+
+    /// The answer cannot be placed; `why` says what is wrong with it.
+    pub(super) fn misplaced(what: &str, why: String) -> Self {
+        let problem = Problem::new(Kind::NoData, what, why, LATER);
+        Self::new(Cause::Misplaced, problem)
+    }
+
+    /// A status that is neither success nor redirect; `asked` is its Retry-After.
+    pub(super) fn of_status(
+        attempt: &Attempt<'_>,
+        status: StatusCode,
+        asked: Option<Duration>,
+    ) -> Self {
+        if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return tunnel(attempt, "proxy authorization required");
+        }
+        let mut why = format!("the server answered {}", status.as_u16());
+        // The phrase of the code: that of the server is text from outside.
+        if let Some(phrase) = status.canonical_reason() {
+            why = format!("{why} {phrase}");
+        }
+        if let Some(asked) = asked {
+            why = format!("{why} and asks to wait {} s", asked.as_secs());
+        }
+        let todo = match status.as_u16() {
+            401 => "this link needs a login",
+            403 | 410 => "ask for a fresh link",
+            429 | 500..=599 => LATER,
+            _ => "check the link",
+        };
+        let cause = match status.as_u16() {
+            408 | 429 | 500..=599 => Cause::Busy { asked },
+            _ => Cause::Final,
+        };
+        let kind = Kind::HttpStatus(status.as_u16());
+        Self::new(cause, Problem::new(kind, attempt.what, why, todo))
+    }
+
+    /// What the HTTP library says; before the head of the answer or in its body.
+    pub(super) fn of_library(attempt: &Attempt<'_>, error: &reqwest::Error) -> Self {
+        let problem = |kind, why: &str, todo| Problem::new(kind, attempt.what, why, todo);
+        if let Some(error) = cause_of::<rustls::Error>(error) {
+            let (why, todo) = tls::words(error);
+            return Self::last(problem(Kind::Tls, why, todo));
+        }
+        if error.is_dns() {
+            let host = attempt.proxy.unwrap_or(attempt.host);
+            let why = format!("no address for the host \"{}\"", text::safe(host));
+            let problem = problem(Kind::Resolve, &why, "check the name and your network");
+            return Self::new(Cause::Unresolved, problem);
+        }
+        if error.is_connect() {
+            return no_connection(attempt, error);
+        }
+        if cause_of::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+            let why = "the answer is not HTTP";
+            return Self::last(problem(Kind::NoData, why, "check the link"));
+        }
+        let why = match cause_of::<io::Error>(error) {
+            Some(error) => reason(error),
+            None => "the connection broke off".to_owned(),
+        };
+        Self::new(Cause::Broken, problem(Kind::NoData, &why, NETWORK))
+    }
+
+    fn new(cause: Cause, problem: Problem) -> Self {
+        Self {
+            problem,
+            cause,
+            received: 0,
+        }
+    }
+}
+
+fn no_connection(attempt: &Attempt<'_>, error: &reqwest::Error) -> Failure {
+    // The type of this error is private; its words are constants of the library.
+    let refusal = causes(error)
+        .map(ToString::to_string)
+        .find_map(|words| words.strip_prefix("tunnel error: ").map(str::to_owned));
+    let system = cause_of::<io::Error>(error);
+    if let (Some(words), None) = (refusal, system) {
+        return tunnel(attempt, &words);
+    }
+    let refused = system.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    let why = match system {
+        _ if error.is_timeout() => "no connection in time".to_owned(),
+        Some(error) => reason(error),
+        None => "no connection".to_owned(),
+    };
+    let why = match attempt.proxy {
+        Some(proxy) => format!("{why} (by the proxy {})", text::safe(proxy)),
+        None => why,
+    };
+    let todo = match refused {
+        true => "check that the server runs",
+        false => NETWORK,
+    };
+    let cause = match refused {
+        true => Cause::Refused,
+        false => Cause::Broken,
+    };
+    Failure::new(cause, Problem::new(Kind::Connect, attempt.what, why, todo))
+}
+
+/// The proxy did not let us through; `words` are those of the HTTP library.
+fn tunnel(attempt: &Attempt<'_>, words: &str) -> Failure {
+    let proxy = text::safe(attempt.proxy.unwrap_or("unknown"));
+    let why = format!("the proxy {proxy} refused: {words}");
+    let todo = "check the proxy settings";
+    Failure::last(Problem::new(Kind::Connect, attempt.what, why, todo))
+}
+
+/// The first error of one type on the way down to the root.
+fn cause_of<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    causes(error)
+        .filter_map(|error| error.downcast_ref())
+        .last()
+}
+
+/// Errors from the outside in. Unlike `source`, it sees what an `io::Error` wraps.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+        match wrapped {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}

@@ -1,0 +1,243 @@
+//! One request and the head of its answer: what is sent, what the status and
+//! the headers mean. Everything else starts from its result.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::timeout;
+use url::Url;
+
+use crate::error::{Kind, Problem};
+use crate::text;
+
+use super::client::Client;
+use super::failure::{Attempt, Failure};
+use super::range::{self, Asked, Place, Status};
+use super::response::{Head, Record, Response};
+use super::retry::retry_after;
+use super::{ByteRange, Request, redirect};
+
+const VALIDATOR_BYTES: usize = 1024; // kept with the cache entry and sent back
+
+/// What one request led to.
+#[derive(Debug)]
+pub(super) enum Hop {
+    /// An answer that can be used.
+    Answer(Box<Response>),
+    /// The `Location` of another place.
+    Redirect(HeaderValue),
+}
+
+/// What the head of an answer means.
+enum Meaning {
+    Body(Place),
+    Redirect(HeaderValue),
+}
+
+impl Client {
+    /// Asks `url` for what `request` wants.
+    pub(super) async fn hop(&self, request: &Request, url: &Url) -> Result<Hop, Failure> {
+        let mut record = Record::begin(&self.0.events, request, url);
+        match self.ask(request, url, &mut record).await {
+            Ok((answer, Meaning::Body(place))) => {
+                let response = self.response(request, answer, place, record);
+                Ok(Hop::Answer(Box::new(response)))
+            }
+            Ok((_, Meaning::Redirect(location))) => {
+                record.end(None);
+                Ok(Hop::Redirect(location))
+            }
+            Err(failure) => {
+                record.end(Some(failure.problem.why.clone()));
+                Err(failure)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        request: &Request,
+        url: &Url,
+        record: &mut Record,
+    ) -> Result<(reqwest::Response, Meaning), Failure> {
+        self.warm_up(url);
+        self.0.stats.request(request.kind);
+        let proxy = self.proxy_of(url);
+        let attempt = Attempt {
+            what: &request.what(),
+            host: url.host_str().unwrap_or_default(),
+            proxy: proxy.as_deref(),
+        };
+        let settings = &self.0.settings;
+        let limit = settings.stall_timeout.max(settings.connect_timeout);
+        let sent = self
+            .0
+            .http
+            .get(url.clone())
+            .headers(headers(request))
+            .send();
+        let answer = match timeout(limit, sent).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(Failure::of_library(&attempt, &error)),
+            Err(_) => return Err(Failure::silent(attempt.what, limit)),
+        };
+        record.answered(answer.status().as_u16());
+        let meaning = meaning(request, &attempt, &answer)?;
+        Ok((answer, meaning))
+    }
+
+    /// Reads the root certificates on a helper thread while name and TCP are
+    /// on their way: the handshake then finds them ready.
+    fn warm_up(&self, url: &Url) {
+        if url.scheme() == "https" && !self.0.roots.is_loaded() {
+            let roots = Arc::clone(&self.0.roots);
+            // The result is kept inside; the handshake reports an error of it.
+            tokio::task::spawn_blocking(move || drop(roots.load()));
+        }
+    }
+
+    /// Host and port of the proxy that the HTTP library will use for `url`.
+    fn proxy_of(&self, url: &Url) -> Option<String> {
+        let target = url.as_str().parse().ok()?;
+        let proxy = self.0.proxies.intercept(&target)?;
+        proxy.uri().authority().map(ToString::to_string)
+    }
+
+    fn response(
+        &self,
+        request: &Request,
+        answer: reqwest::Response,
+        place: Place,
+        record: Record,
+    ) -> Response {
+        let headers = answer.headers();
+        let validator = |name| word(headers, name).filter(|text| text.len() <= VALIDATOR_BYTES);
+        let head = Head {
+            status: place.status,
+            final_url: answer.url().clone(),
+            offset: place.offset,
+            total: place.total,
+            etag: validator(header::ETAG).map(str::to_owned),
+            last_modified: validator(header::LAST_MODIFIED).map(str::to_owned),
+            content_type: word(headers, header::CONTENT_TYPE).map(text::safe),
+            no_store: forbids_keeping(headers),
+        };
+        Response {
+            head,
+            is_gzip: word(headers, header::CONTENT_ENCODING).is_some_and(is_gzip),
+            body: answer,
+            left: place.length,
+            received: 0,
+            wanted: request.range.map_or(0, ByteRange::start),
+            what: request.what(),
+            record,
+            client: self.clone(),
+        }
+    }
+}
+
+fn headers(request: &Request) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let encoding = match request.is_compressible() {
+        true => "gzip",
+        false => "identity",
+    };
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(encoding));
+    let mut insert = |name: HeaderName, text: &str| {
+        // A validator that cannot be sent back only costs the comparison.
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(range) = request.range {
+        insert(header::RANGE, &range.header());
+        if let Some(validator) = &request.if_range {
+            insert(header::IF_RANGE, validator);
+        }
+    }
+    if let Some(tag) = &request.if_none_match {
+        insert(header::IF_NONE_MATCH, tag);
+    }
+    headers
+}
+
+fn meaning(
+    request: &Request,
+    attempt: &Attempt<'_>,
+    answer: &reqwest::Response,
+) -> Result<Meaning, Failure> {
+    let headers = answer.headers();
+    let status = answer.status().as_u16();
+    match (status, headers.get(header::LOCATION)) {
+        (200 | 203 | 206, _) => body(request, attempt, answer),
+        (416, _) if request.range.is_some() => body(request, attempt, answer),
+        (304, _) if request.if_none_match.is_some() => Ok(Meaning::Body(Place {
+            status: Status::NotModified,
+            offset: 0,
+            length: Some(0),
+            total: None,
+        })),
+        (_, Some(location)) if redirect::is_redirect(status) => {
+            Ok(Meaning::Redirect(location.clone()))
+        }
+        _ => {
+            let asked = word(headers, header::RETRY_AFTER)
+                .and_then(|text| retry_after(text, SystemTime::now()));
+            Err(Failure::of_status(attempt, answer.status(), asked))
+        }
+    }
+}
+
+fn body(
+    request: &Request,
+    attempt: &Attempt<'_>,
+    answer: &reqwest::Response,
+) -> Result<Meaning, Failure> {
+    let headers = answer.headers();
+    if let Some(encoding) = word(headers, header::CONTENT_ENCODING)
+        && !encoding.eq_ignore_ascii_case("identity")
+        && !(request.is_compressible() && is_gzip(encoding))
+    {
+        let why = format!("the server compressed it ({})", text::safe(encoding));
+        let todo = "tell the owner of the server";
+        let problem = Problem::new(Kind::Unsupported, attempt.what, why, todo);
+        return Err(Failure::last(problem));
+    }
+    let asked = Asked {
+        range: request.range,
+        total: request.total,
+        validator: request.if_range.as_deref(),
+    };
+    let head = range::Head {
+        status: answer.status().as_u16(),
+        content_range: word(headers, header::CONTENT_RANGE),
+        content_length: answer.content_length(),
+        etag: word(headers, header::ETAG),
+        last_modified: word(headers, header::LAST_MODIFIED),
+    };
+    let place = range::place(asked, head);
+    place
+        .map(Meaning::Body)
+        .map_err(|why| Failure::misplaced(attempt.what, why))
+}
+
+/// A header as text, when it is one.
+fn word(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_gzip(encoding: &str) -> bool {
+    ["gzip", "x-gzip"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(encoding))
+}
+
+fn forbids_keeping(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .any(|word| word.trim().eq_ignore_ascii_case("no-store"))
+}

@@ -1,0 +1,96 @@
+//! The only door to the network: one client for HTTP and HTTPS. It knows
+//! nothing of caches and streams; it delivers the bytes of a URL from a
+//! given one on, asks again where that can help, and says why where it cannot.
+//!
+//! ```text
+//! Client::open ─► attempt ─► hop ─► head ─► Response::chunk … end
+//!    ▲ retry         ▲ redirect             │ broke off
+//!    └───────────────┴──── Client::pause ◄──┘ (the caller opens again with a range)
+//! ```
+
+mod client;
+mod connect;
+mod failure;
+mod hop;
+mod origin;
+mod range;
+mod redirect;
+mod response;
+mod retry;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, Document, Settings};
+pub use failure::{Cause, Failure};
+pub use origin::Origin;
+pub use range::{ByteRange, Status};
+pub use response::{Head, Response};
+pub use retry::{Attempts, Verdict};
+
+use url::Url;
+
+use crate::event::RequestKind;
+use crate::text;
+
+/// What to fetch.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where. User-info is sent, but only to this origin.
+    pub url: Url,
+    /// What for. Playlists may come compressed, everything else must not.
+    pub kind: RequestKind,
+    /// Which bytes; `None` is all.
+    pub range: Option<ByteRange>,
+    /// The [`Head::validator`] of the bytes that are already here: another
+    /// version is answered from its beginning. Only with `range`.
+    pub if_range: Option<String>,
+    /// The length of the resource if it is known: a part of a resource of
+    /// another length is refused.
+    pub total: Option<u64>,
+    /// The ETag of a copy: the answer may be [`Status::NotModified`].
+    pub if_none_match: Option<String>,
+    /// Which variant it belongs to, for the trace.
+    pub variant: Option<usize>,
+    /// Which segment it carries, for the trace and for messages.
+    pub segment: Option<u64>,
+}
+
+impl Request {
+    /// All of `url`.
+    pub fn new(kind: RequestKind, url: Url) -> Self {
+        Self {
+            url,
+            kind,
+            range: None,
+            if_range: None,
+            total: None,
+            if_none_match: None,
+            variant: None,
+            segment: None,
+        }
+    }
+
+    /// Whether the answer may be compressed. Media never: its offsets count.
+    fn is_compressible(&self) -> bool {
+        matches!(self.kind, RequestKind::Multivariant | RequestKind::Media)
+    }
+
+    /// The first part of a problem: what cannot be done.
+    fn what(&self) -> String {
+        let object = match (self.kind, self.segment) {
+            (RequestKind::Multivariant, _) => "the playlist ".to_owned(),
+            (RequestKind::Media, _) => "the media playlist ".to_owned(),
+            (RequestKind::Init, _) => "the init section ".to_owned(),
+            (RequestKind::Key, _) => "the key ".to_owned(),
+            (RequestKind::Segment, Some(number)) => format!("segment {number} "),
+            (RequestKind::Segment, None) => "a segment ".to_owned(),
+            (RequestKind::File, _) => String::new(),
+        };
+        format!(
+            "cannot fetch {object}{}",
+            text::short_url(self.url.as_str())
+        )
+    }
+}
