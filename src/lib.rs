@@ -15,6 +15,7 @@
 // Level 0: words.
 pub mod error;
 pub mod limits;
+pub mod location;
 pub mod media;
 pub mod text;
 pub mod units;
@@ -24,3 +25,5 @@ pub mod event;
 pub mod stats;
 // Level 2: rooms that do not know each other.
 pub mod decode;
+// Level 4: from an address to ordered segments.
+pub mod hls;
