@@ -15,13 +15,26 @@
 // Level 0: words.
 pub mod error;
 pub mod limits;
+pub mod location;
 pub mod media;
 pub mod text;
 pub mod units;
 // Level 1: instruments.
 pub mod bell;
 pub mod event;
+pub mod ring;
 pub mod stats;
 // Level 2: rooms that do not know each other.
+pub mod cache;
 pub mod decode;
 pub mod fetch;
+pub mod output;
+// Level 3: bytes of a URL, from the cache or the network.
+pub mod store;
+// Level 4: from an address to ordered segments.
+pub mod hls;
+pub mod progressive;
+// Level 5: the threads and the doors between them.
+pub mod pipeline;
+// Level 6: the command line.
+pub mod cli;

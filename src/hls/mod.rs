@@ -1,0 +1,12 @@
+//! HLS: from the address of a playlist to ordered segments (RFC 8216).
+//! What is decided is decided in pure files; nothing here does I/O.
+
+pub mod abr;
+pub mod attributes;
+pub mod codecs;
+pub mod media;
+pub mod multivariant;
+pub mod plan;
+pub mod playlist;
+pub mod sanitise;
+pub mod variant;

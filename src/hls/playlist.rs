@@ -1,0 +1,134 @@
+//! The text of a playlist becomes values: [`parse`] is the one way in.
+//! First the sanitiser repairs the text, then `hls_m3u8` types it.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::error::{Kind, Problem};
+use crate::hls::media::Media;
+use crate::hls::multivariant::Multivariant;
+use crate::hls::sanitise::{self, Clean};
+use crate::location::Location;
+use crate::text;
+
+const REPAIRS_KEPT: usize = 100; // enough to see what is wrong; a flood must not cost memory
+
+/// A playlist of either kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Playlist {
+    /// Lists variants of one stream.
+    Multivariant(Multivariant),
+    /// Lists the segments of one variant.
+    Media(Media),
+}
+
+/// What came out of [`parse`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The playlist.
+    pub playlist: Playlist,
+    /// What had to be repaired before it could be read.
+    pub repairs: Repairs,
+}
+
+/// One thing in a playlist that breaks the rules and was put right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// The line it is about, from 1.
+    pub line: u32,
+    /// What was wrong and what it is taken for.
+    pub what: String,
+}
+
+/// The repairs of one playlist: the first hundred, and how many more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// The first ones, in the order they were found.
+    pub list: Vec<Repair>,
+    /// How many are not in the list.
+    pub more: usize,
+}
+
+impl Repairs {
+    /// Notes a repair; `what` is built only if it is kept.
+    pub fn note(&mut self, line: u32, what: impl FnOnce() -> String) {
+        if self.list.len() == REPAIRS_KEPT {
+            self.more += 1;
+        } else {
+            let what = what();
+            self.list.push(Repair { line, what });
+        }
+    }
+}
+
+/// Reads the playlist that was found at `base` (after redirects).
+///
+/// `body` is the decoded body. Every address in it that `base` may not lead to
+/// is refused here, before anything is opened.
+///
+/// # Errors
+///
+/// [`Kind::NotAStream`] when it is no playlist, [`Kind::Malformed`] when it is
+/// beyond repair, [`Kind::Limit`] above a cap of [`crate::limits`],
+/// [`Kind::Unsafe`] when it leads where it may not, [`Kind::Unsupported`] when
+/// it lists no sound.
+pub fn parse(body: &[u8], base: &Location) -> Result<Parsed, Problem> {
+    let mut repairs = Repairs::default();
+    let clean = sanitise::sanitise(body, base, &mut repairs);
+    let playlist = clean
+        .and_then(|clean| match clean {
+            Clean::Media(clean) => Media::of(clean, base).map(Playlist::Media),
+            Clean::Multivariant(text) => Multivariant::of(&text, base).map(Playlist::Multivariant),
+        })
+        .map_err(|problem| match problem.kind {
+            Kind::Unsafe => problem, // already names the tag and its line
+            _ => problem.during(format!("cannot read the playlist \"{base}\"")),
+        })?;
+    Ok(Parsed { playlist, repairs })
+}
+
+/// Whether `head`, the first bytes of a resource, begins an HLS playlist: it
+/// has `#EXTM3U` and a tag that only HLS has. A plain `.m3u` list, also one with
+/// `#EXTINF`, is none.
+pub fn looks_like_hls(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    match sanitise::find_header(&text) {
+        Some(body) => body
+            .split(['\n', '\r'])
+            .any(|line| line.trim_start().starts_with("#EXT-X-")),
+        None => false,
+    }
+}
+
+/// Runs the typing of `hls_m3u8`. The sanitiser is there so that it never
+/// refuses or panics; should it, that is the playlist's fault and no crash.
+///
+/// # Errors
+///
+/// [`Kind::Malformed`] with the crate's reason.
+pub fn guarded<T>(typing: impl FnOnce() -> Result<T, hls_m3u8::Error>) -> Result<T, Problem> {
+    match panic::catch_unwind(AssertUnwindSafe(typing)) {
+        Ok(Ok(typed)) => Ok(typed),
+        Ok(Err(error)) => Err(malformed(text::safe(&error.to_string()))),
+        Err(_) => Err(malformed("the parser gave up")),
+    }
+}
+
+/// The playlist is beyond repair.
+pub fn malformed(why: impl Into<String>) -> Problem {
+    Problem::new(
+        Kind::Malformed,
+        "cannot read the playlist",
+        why,
+        "tell its publisher",
+    )
+}
+
+/// The playlist is above a cap of [`crate::limits`].
+pub fn over_limit(why: impl Into<String>) -> Problem {
+    Problem::new(
+        Kind::Limit,
+        "cannot read the playlist",
+        why,
+        "do not trust this playlist",
+    )
+}
