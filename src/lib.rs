@@ -21,6 +21,8 @@ pub mod units;
 // Level 1: instruments.
 pub mod bell;
 pub mod event;
+pub mod ring;
 pub mod stats;
 // Level 2: rooms that do not know each other.
 pub mod decode;
+pub mod output;

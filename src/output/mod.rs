@@ -1,0 +1,5 @@
+//! Where decoded frames go.
+
+pub mod callback;
+pub mod null;
+pub mod sink;
