@@ -44,6 +44,11 @@ impl Remote {
         self.controls.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Whether [`Remote::stop`] was called.
+    pub fn is_stopping(&self) -> bool {
+        self.controls.stopping.load(Ordering::Relaxed)
+    }
+
     /// Whether the fade of [`Remote::stop`] was handed to the device, which
     /// plays it [`Remote::latency`] later.
     pub fn is_silent(&self) -> bool {
