@@ -290,7 +290,7 @@ impl Device {
 
 fn stream_config(spec: Spec, buffer_size: BufferSize) -> StreamConfig {
     StreamConfig {
-        channels: spec.channels.count() as u16,
+        channels: u16::try_from(spec.channels.count()).expect("at most 8 channels"),
         sample_rate: spec.rate.hertz(),
         buffer_size,
     }
