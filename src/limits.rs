@@ -27,6 +27,8 @@ pub const BOX_DEPTH: u32 = 12;
 pub const FRAGMENT_SAMPLES: u32 = 1 << 20;
 /// One access unit; the largest real one is a FLAC frame of 8 channels.
 pub const ACCESS_UNIT_BYTES: usize = 4 << 20;
+/// Frames of one access unit; the largest real one is a FLAC frame.
+pub const ACCESS_UNIT_FRAMES: u64 = 65_535;
 /// Tags (ID3, Vorbis comments, ilst) that are kept; the rest is skipped in place.
 pub const TAG_BYTES: usize = 64 << 10;
 

@@ -139,10 +139,15 @@ impl MediaTime {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The nearest tick of a clock of `timescale` ticks per second.
+    pub fn ticks(self, timescale: NonZeroU32) -> i64 {
+        let product = i128::from(self.0) * i128::from(timescale.get());
+        clamp((product + NANOS_PER_SECOND / 2).div_euclid(NANOS_PER_SECOND))
+    }
+
     /// The number of the frame nearest to this moment, from the origin.
     pub fn frame(self, rate: SampleRate) -> i64 {
-        let product = i128::from(self.0) * i128::from(rate.hertz());
-        clamp((product + NANOS_PER_SECOND / 2).div_euclid(NANOS_PER_SECOND))
+        self.ticks(rate.0)
     }
 
     /// As frames, nothing below zero.

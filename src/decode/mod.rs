@@ -16,6 +16,7 @@ pub mod remap;
 pub mod resample;
 pub mod stream;
 pub mod unit;
+pub mod window;
 
 use std::sync::Arc;
 use std::time::Instant;

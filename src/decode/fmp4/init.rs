@@ -1,0 +1,395 @@
+//! The initialisation section: `moov` without samples (ISO/IEC 14496-12 section
+//! 8.2). Says which track is heard, how it is coded and how its clock ticks.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::boxes::{Fields, Header, broken, malformed};
+use super::entry::{self, Entry};
+use super::{read_header, take_payload};
+use crate::decode::unit::{Edit, Track};
+use crate::decode::window::Window;
+use crate::error::{Kind, Problem};
+use crate::limits;
+use crate::media::Source;
+use crate::stats::Stats;
+use crate::units::{Frames, MediaTime};
+
+const OPUS_TICKS: NonZeroU32 = NonZeroU32::new(48_000).expect("not zero");
+
+/// What every fragment of a stream needs to know.
+#[derive(Clone, Debug)]
+pub struct Init {
+    track: Track,
+    layout: Layout,
+}
+
+/// How the fragments of the chosen track are laid out.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    /// The track that is heard.
+    pub track_id: u32,
+    /// Ticks per second of its clock.
+    pub timescale: NonZeroU32,
+    /// The sample entry it is decoded with, from 1.
+    pub description: u32,
+    /// Whether another sample entry of the track is encrypted.
+    pub has_encrypted: bool,
+    /// What fragments leave out, for every track of the file.
+    pub defaults: Vec<Defaults>,
+}
+
+/// What the fragments of one track leave out (`trex`).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Defaults {
+    pub track_id: u32,
+    pub description: u32,
+    pub duration: u32,
+    pub size: u32,
+}
+
+impl Init {
+    /// Reads an initialisation section. `source` stands at its beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotAStream`] when it is no MP4, [`Kind::Encryption`] or
+    /// [`Kind::Unsupported`] when no audio track can be played,
+    /// [`Kind::Malformed`] or [`Kind::Limit`] when it is broken, or the problem
+    /// of the source.
+    pub fn read(source: Box<dyn Source>, stats: Arc<Stats>) -> Result<Self, Problem> {
+        Self::find(&mut Window::new(source, stats))
+    }
+
+    /// Reads boxes up to and with `moov`.
+    pub(super) fn find(window: &mut Window) -> Result<Self, Problem> {
+        while let Some(header) = read_header(window)? {
+            if window.position() > limits::INIT_BYTES {
+                break;
+            }
+            if header.kind == *b"moov" {
+                return Self::read_movie(window, header);
+            }
+            let passed = match header.payload {
+                Some(payload) => window.skip(payload)?,
+                None => false,
+            };
+            if !passed {
+                return Err(malformed(header.kind, "is cut off"));
+            }
+        }
+        Err(broken("it has no \"moov\" box at its beginning"))
+    }
+
+    /// Reads the payload of the `moov` box whose header was just read.
+    pub(super) fn read_movie(window: &mut Window, header: Header) -> Result<Self, Problem> {
+        let payload = take_payload(window, header, limits::INIT_BYTES)?;
+        movie(Fields::new(header.kind, payload))
+    }
+
+    /// The track that is heard.
+    pub fn track(&self) -> &Track {
+        &self.track
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Whether units of the one can be decoded by a decoder built for the other.
+    pub(super) fn is_same_stream(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.track, &other.track);
+        ours.codec == theirs.codec
+            && ours.parameters.codec == theirs.parameters.codec
+            && ours.parameters.extra_data == theirs.parameters.extra_data
+    }
+}
+
+impl Layout {
+    /// What the fragments of `track_id` leave out; zeros when nothing was said.
+    pub fn defaults(&self, track_id: u32) -> Defaults {
+        let known = self.defaults.iter().find(|row| row.track_id == track_id);
+        known.copied().unwrap_or_default()
+    }
+}
+
+/// A sound track as its `trak` box tells it.
+struct Sound {
+    track_id: u32,
+    timescale: NonZeroU32,
+    entry: Entry,
+    edit: Option<RawEdit>,
+}
+
+/// The first real edit: start in ticks of the track, length in ticks of the movie.
+#[derive(Clone, Copy)]
+struct RawEdit {
+    start: i64,
+    length: u64,
+}
+
+fn movie(moov: Fields<'_>) -> Result<Init, Problem> {
+    let (mut sound, mut refused) = (None, None);
+    let (mut ticks, mut length, mut defaults) = (None, 0, Vec::new());
+    let mut children = moov;
+    while let Some(child) = children.next_box()? {
+        match child.kind() {
+            b"mvhd" => ticks = movie_timescale(child)?,
+            b"trak" if sound.is_none() => match sound_track(child) {
+                Ok(found) => sound = found,
+                Err(problem) => refused = refused.or(Some(problem)),
+            },
+            b"mvex" => (length, defaults) = movie_extends(child)?,
+            _ => {}
+        }
+    }
+    let sound = sound.ok_or_else(|| refused.unwrap_or_else(no_sound))?;
+    let in_movie_time = |count: u64| match (count, ticks) {
+        (0, _) | (_, None) => None,
+        (count, Some(ticks)) => Some(MediaTime::from_ticks(clamp(count), ticks)),
+    };
+    let track = Track {
+        codec: sound.entry.codec,
+        edit: edit(&sound, in_movie_time),
+        duration: in_movie_time(length),
+        parameters: sound.entry.parameters,
+    };
+    let layout = Layout {
+        track_id: sound.track_id,
+        timescale: sound.timescale,
+        description: sound.entry.index,
+        has_encrypted: sound.entry.has_encrypted,
+        defaults,
+    };
+    Ok(Init { track, layout })
+}
+
+fn edit(sound: &Sound, in_movie_time: impl Fn(u64) -> Option<MediaTime>) -> Edit {
+    match sound.edit {
+        Some(raw) => {
+            let start = MediaTime::from_ticks(raw.start, sound.timescale);
+            let end = in_movie_time(raw.length).map(|length| start + length);
+            Edit { start, end }
+        }
+        None => {
+            let Frames(pre_skip) = sound.entry.pre_skip;
+            let start = MediaTime::from_ticks(clamp(pre_skip), OPUS_TICKS);
+            Edit { start, end: None }
+        }
+    }
+}
+
+/// The track of a `trak` box; `None` when it is no sound.
+fn sound_track(trak: Fields<'_>) -> Result<Option<Sound>, Problem> {
+    let mdia = trak.require(b"mdia")?;
+    let mut handler = mdia.require(b"hdlr")?;
+    handler.skip(8)?; // version, flags, reserved
+    if handler.array::<4>()? != *b"soun" {
+        return Ok(None);
+    }
+    let table = mdia.require(b"minf")?.require(b"stbl")?;
+    let edits = match trak.find(b"edts")? {
+        Some(edts) => edts.find(b"elst")?,
+        None => None,
+    };
+    Ok(Some(Sound {
+        track_id: track_id(trak.require(b"tkhd")?)?,
+        timescale: media_timescale(mdia.require(b"mdhd")?)?,
+        entry: entry::pick(table.require(b"stsd")?)?,
+        edit: match edits {
+            Some(elst) => first_edit(elst)?,
+            None => None,
+        },
+    }))
+}
+
+fn track_id(mut tkhd: Fields<'_>) -> Result<u32, Problem> {
+    skip_dates(&mut tkhd)?;
+    tkhd.u32()
+}
+
+fn media_timescale(mut mdhd: Fields<'_>) -> Result<NonZeroU32, Problem> {
+    skip_dates(&mut mdhd)?;
+    NonZeroU32::new(mdhd.u32()?).ok_or_else(|| mdhd.broken("has a time scale of zero"))
+}
+
+fn movie_timescale(mut mvhd: Fields<'_>) -> Result<Option<NonZeroU32>, Problem> {
+    skip_dates(&mut mvhd)?;
+    mvhd.u32().map(NonZeroU32::new)
+}
+
+/// Version, flags, creation and modification time.
+fn skip_dates(fields: &mut Fields<'_>) -> Result<(), Problem> {
+    let (version, _) = fields.version_and_flags()?;
+    fields.skip(if version == 1 { 16 } else { 8 })
+}
+
+/// The first edit that is not empty (section 8.6.6): an empty one only delays.
+fn first_edit(mut elst: Fields<'_>) -> Result<Option<RawEdit>, Problem> {
+    let (version, _) = elst.version_and_flags()?;
+    let count = elst.u32()?;
+    for _ in 0..count {
+        let length = elst.u32_or_u64(version == 1)?;
+        let start = match version {
+            1 => i64::from_be_bytes(elst.array()?),
+            _ => i64::from(elst.i32()?),
+        };
+        elst.skip(4)?; // rate
+        if start >= 0 {
+            return Ok(Some(RawEdit { start, length }));
+        }
+    }
+    Ok(None)
+}
+
+/// Length of the whole, in ticks of the movie, and the defaults of every track.
+fn movie_extends(mvex: Fields<'_>) -> Result<(u64, Vec<Defaults>), Problem> {
+    let (mut length, mut defaults) = (0, Vec::new());
+    let mut children = mvex;
+    while let Some(mut child) = children.next_box()? {
+        match child.kind() {
+            b"mehd" => {
+                let (version, _) = child.version_and_flags()?;
+                length = child.u32_or_u64(version == 1)?;
+            }
+            b"trex" => {
+                child.skip(4)?; // version and flags
+                defaults.push(Defaults {
+                    track_id: child.u32()?,
+                    description: child.u32()?,
+                    duration: child.u32()?,
+                    size: child.u32()?,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok((length, defaults))
+}
+
+fn clamp(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn no_sound() -> Problem {
+    Problem::new(
+        Kind::Unsupported,
+        "cannot play the MP4 stream",
+        "it has no audio track",
+        "choose a variant with sound",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testkit::{self, Movie, boxed};
+    use super::*;
+    use crate::decode::window::tests::Drip;
+    use crate::media::Codec;
+
+    fn read(bytes: Vec<u8>) -> Result<Init, Problem> {
+        Init::read(Box::new(Drip::new(bytes, 100)), Arc::default())
+    }
+
+    #[test]
+    fn the_sound_track_is_found_beside_video() {
+        let init = read(Movie::default().bytes()).expect("a sound section");
+        assert_eq!(init.track().codec, Codec::Aac);
+        assert_eq!(init.layout().track_id, testkit::SOUND);
+        assert_eq!(init.layout().timescale.get(), 44_100);
+        assert_eq!(init.layout().defaults(testkit::SOUND).duration, 1024);
+        assert_eq!(init.track().edit, Edit::default());
+        assert_eq!(init.track().duration, None);
+    }
+
+    #[test]
+    fn the_first_edit_that_is_not_empty_is_the_visible_part() {
+        let second =
+            |ticks, scale| MediaTime::from_ticks(ticks, NonZeroU32::new(scale).expect("not zero"));
+        let priming = second(1024, 44_100);
+        let cases: [(&[(u64, i64)], Edit); 4] = [
+            (
+                &[(0, 1024)],
+                Edit {
+                    start: priming,
+                    end: None,
+                },
+            ),
+            (
+                &[(500, -1), (0, 1024)],
+                Edit {
+                    start: priming,
+                    end: None,
+                },
+            ),
+            (
+                &[(3000, 1024)],
+                Edit {
+                    start: priming,
+                    end: Some(priming + second(3000, 1000)),
+                },
+            ),
+            (&[(500, -1)], Edit::default()),
+        ];
+        for version in [0, 1] {
+            for (edits, want) in &cases {
+                let movie = Movie {
+                    edits: edits.to_vec(),
+                    edit_version: version,
+                    ..Movie::default()
+                };
+                let init = read(movie.bytes()).expect("a sound section");
+                assert_eq!(init.track().edit, *want, "{edits:?} version {version}");
+            }
+        }
+    }
+
+    #[test]
+    fn opus_without_an_edit_list_starts_after_its_pre_skip() {
+        let dops = boxed(b"dOps", &[0, 2, 0x01, 0x38, 0, 0, 0xBB, 0x80, 0, 0, 0]);
+        let movie = Movie {
+            entry: testkit::sample_entry(b"Opus", 0, &dops),
+            timescale: 48_000,
+            ..Movie::default()
+        };
+        let init = read(movie.bytes()).expect("a sound section");
+        assert_eq!(
+            init.track().edit.start,
+            MediaTime::from_ticks(312, OPUS_TICKS)
+        );
+    }
+
+    #[test]
+    fn what_is_no_initialisation_section_is_refused_with_its_reason() {
+        let whole = Movie::default().bytes();
+        let zero = Movie {
+            timescale: 0,
+            ..Movie::default()
+        };
+        let encrypted = Movie {
+            entry: testkit::sample_entry(b"enca", 0, &[]),
+            ..Movie::default()
+        };
+        let silent = boxed(b"moov", &[]);
+        let huge = [&b"\0\x50\0\0moov"[..], &[0; 64]].concat();
+        let cases = [
+            (b"<!DOCTYPE html><html>".to_vec(), Kind::NotAStream, "begin"),
+            (Vec::new(), Kind::Malformed, "has no \"moov\""),
+            (
+                whole[..whole.len() - 1].to_vec(),
+                Kind::Malformed,
+                "cut off",
+            ),
+            (whole[..19].to_vec(), Kind::Malformed, "cut off"),
+            (zero.bytes(), Kind::Malformed, "time scale of zero"),
+            (encrypted.bytes(), Kind::Encryption, "common encryption"),
+            (silent, Kind::Unsupported, "no audio track"),
+            (huge, Kind::Limit, "larger than any real one"),
+        ];
+        for (bytes, kind, why) in cases {
+            let problem = read(bytes).expect_err(why);
+            assert_eq!(problem.kind, kind, "{problem}");
+            assert!(problem.why.contains(why), "{problem}");
+        }
+    }
+}
