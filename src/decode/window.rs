@@ -52,11 +52,6 @@ impl Window {
         &self.stats
     }
 
-    /// Length of the source, when it is known.
-    pub fn length(&self) -> Option<u64> {
-        self.source.length()
-    }
-
     /// Reads until `wanted` bytes are here, and returns whether they are: not
     /// when the source ends before. Memory grows with bytes that came, never
     /// with `wanted` alone.
