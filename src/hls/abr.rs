@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::hls::average::Average;
 use crate::units::{BitRate, MediaTime};
 
 const START_RATE: BitRate = BitRate(160_000); // "128 kbit/s" with its container
@@ -123,8 +124,7 @@ impl Controller {
     /// What the link carries: the lower of a fast and a slow average, so that
     /// it falls at once and rises late. `None` before the first sample.
     pub fn estimate(&self) -> Option<BitRate> {
-        // A float becomes an integer saturating, and rates are not negative.
-        self.throughput().map(|rate| BitRate(rate as u64))
+        self.throughput().map(whole)
     }
 
     /// Chooses the rung of the next segment. Allocates nothing.
@@ -141,7 +141,7 @@ impl Controller {
             };
         };
         let numbers = Numbers {
-            estimate: BitRate(estimate as u64),
+            estimate: whole(estimate),
             buffer: now.buffer,
         };
         let up = self.highest_within(UP_SHARE * estimate);
@@ -228,33 +228,9 @@ impl fmt::Display for Numbers {
     }
 }
 
-/// An exponentially weighted mean that forgets half in `half_life` of weight
-/// and does not lean towards its start (as Shaka's `Ewma`).
-#[derive(Clone, Debug)]
-struct Average {
-    half_life: f64,
-    sum: f64,
-    weight: f64,
-}
-
-impl Average {
-    fn new(half_life: f64) -> Self {
-        Self {
-            half_life,
-            sum: 0.0,
-            weight: 0.0,
-        }
-    }
-
-    fn add(&mut self, value: f64, weight: f64) {
-        let kept = 0.5_f64.powf(weight / self.half_life);
-        self.sum = self.sum * kept + value * (1.0 - kept);
-        self.weight = self.weight * kept + (1.0 - kept);
-    }
-
-    fn value(&self) -> Option<f64> {
-        (self.weight > 0.0).then(|| self.sum / self.weight)
-    }
+fn whole(bits_per_second: f64) -> BitRate {
+    // A float becomes an integer saturating, and rates are not negative.
+    BitRate(bits_per_second.round() as u64)
 }
 
 #[cfg(test)]

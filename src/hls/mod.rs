@@ -3,10 +3,12 @@
 
 pub mod abr;
 pub mod attributes;
+pub mod average;
 pub mod codecs;
 pub mod media;
 pub mod multivariant;
 pub mod plan;
 pub mod playlist;
+pub mod quality;
 pub mod sanitise;
 pub mod variant;

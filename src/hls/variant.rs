@@ -2,13 +2,10 @@
 //! variants before the cheapest variant with pictures. The order in the file
 //! never decides between qualities.
 
-use std::str::FromStr;
-
 use crate::error::{Kind, Problem};
+use crate::hls::codecs;
 use crate::hls::multivariant::{Multivariant, Rendition, Variant};
-use crate::hls::{abr, codecs};
 use crate::location::Location;
-use crate::text;
 use crate::units::BitRate;
 
 /// One stream of sound that can be chosen.
@@ -66,30 +63,6 @@ pub struct Ladder {
     pub rungs: Vec<Rung>,
     /// What they are.
     pub tier: Tier,
-}
-
-/// Which rung is wanted (`-Q`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quality {
-    /// What the link carries, anew for each segment.
-    Auto,
-    /// The highest that can be decoded.
-    Best,
-    /// The lowest that can be decoded.
-    Worst,
-    /// This one, as `info` lists it.
-    Number(usize),
-    /// The highest whose peak is at most this.
-    AtMost(BitRate),
-}
-
-/// The rung to begin with, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// An index into [`Ladder::rungs`].
-    pub rung: usize,
-    /// In a few words.
-    pub reason: String,
 }
 
 impl Ladder {
@@ -153,132 +126,6 @@ impl Ladder {
         }
         ids
     }
-
-    /// Chooses the rung to begin with.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Unsupported`] when nothing, or not the wanted one, can be
-    /// decoded; [`Kind::Arguments`] for a number that is not listed.
-    pub fn choose(&self, quality: &Quality) -> Result<Choice, Problem> {
-        match quality {
-            Quality::Number(id) => self.choose_number(*id),
-            Quality::Auto => self.choose_among(|rungs| self.auto(rungs)),
-            Quality::Best => self.choose_among(|rungs| {
-                let count = rungs.len();
-                (count - 1, format!("highest of {count} that we can decode"))
-            }),
-            Quality::Worst => self.choose_among(|rungs| {
-                let count = rungs.len();
-                (0, format!("lowest of {count} that we can decode"))
-            }),
-            Quality::AtMost(rate) => self.choose_among(|rungs| self.at_most(rungs, *rate)),
-        }
-    }
-
-    /// Chooses among the adaptive rungs by their place, if there is a choice.
-    fn choose_among(
-        &self,
-        pick: impl FnOnce(&[usize]) -> (usize, String),
-    ) -> Result<Choice, Problem> {
-        let adaptive = self.adaptive();
-        let (place, reason) = match adaptive.as_slice() {
-            [] => return Err(nothing_to_play(self.refusals())),
-            [_] if self.tier == Tier::Muxed => (0, "the cheapest, as all have pictures".to_owned()),
-            [_] => (0, "the only one we can decode".to_owned()),
-            rungs => pick(rungs),
-        };
-        Ok(Choice {
-            rung: adaptive[place],
-            reason,
-        })
-    }
-
-    fn auto(&self, adaptive: &[usize]) -> (usize, String) {
-        let rates: Vec<BitRate> = adaptive.iter().map(|&id| self.rungs[id].rate()).collect();
-        let start = abr::Controller::new(&rates).decide(&abr::Situation::at_start());
-        let reason = format!("auto starts at {}", rates[start.rung]);
-        (start.rung, reason)
-    }
-
-    fn at_most(&self, adaptive: &[usize], rate: BitRate) -> (usize, String) {
-        let fits = |&id: &usize| self.rungs[id].bandwidth <= rate;
-        match adaptive.iter().rposition(fits) {
-            Some(place) => (place, format!("highest of at most {rate}")),
-            None => (0, format!("lowest, as none is at most {rate}")),
-        }
-    }
-
-    fn choose_number(&self, id: usize) -> Result<Choice, Problem> {
-        let rung = self.rungs.get(id).ok_or_else(|| {
-            let count = self.rungs.len();
-            Problem::new(
-                Kind::Arguments,
-                format!("cannot choose variant {id}"),
-                format!("there are {count}, counted from 0"),
-                "see \"kithara info\" for their numbers",
-            )
-        })?;
-        match &rung.refusal {
-            Some(why) => {
-                Err(nothing_to_play(why.as_str()).during(format!("cannot play variant {id}")))
-            }
-            None => Ok(Choice {
-                rung: id,
-                reason: "as asked for".to_owned(),
-            }),
-        }
-    }
-
-    /// Every reason why nothing can be played, once.
-    fn refusals(&self) -> String {
-        let mut reasons: Vec<&str> = Vec::new();
-        for reason in self.rungs.iter().filter_map(|rung| rung.refusal.as_deref()) {
-            if !reasons.contains(&reason) {
-                reasons.push(reason);
-            }
-        }
-        text::safe(&reasons.join(", "))
-    }
-}
-
-impl FromStr for Quality {
-    type Err = Problem;
-
-    /// `auto`, `best`, `worst`, a number, or `<=` and a rate such as `256k` or `1.5M`.
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        let quality = match text {
-            "auto" => Some(Self::Auto),
-            "best" => Some(Self::Best),
-            "worst" => Some(Self::Worst),
-            _ => match text.strip_prefix("<=") {
-                Some(rate) => read_rate(rate.trim()).map(Self::AtMost),
-                None => text.parse().ok().map(Self::Number),
-            },
-        };
-        quality.ok_or_else(|| {
-            Problem::new(
-                Kind::Arguments,
-                format!("cannot use quality \"{}\"", text::safe(text)),
-                "it is none of auto, best, worst, a number and <=RATE",
-                "try \"-Q best\" or \"-Q '<=256k'\"",
-            )
-        })
-    }
-}
-
-/// Bits per second, with `k` or `M` behind.
-fn read_rate(text: &str) -> Option<BitRate> {
-    let (digits, factor) = match text.strip_suffix(['k', 'K']) {
-        Some(digits) => (digits, 1e3),
-        None => text
-            .strip_suffix('M')
-            .map_or((text, 1.0), |digits| (digits, 1e6)),
-    };
-    let number: f64 = digits.parse().ok()?;
-    let bits = number * factor;
-    // Finite and positive: the cast saturates at most.
-    (bits.is_finite() && bits > 0.0).then_some(BitRate(bits as u64))
 }
 
 fn has_picture(variant: &Variant) -> bool {
@@ -372,7 +219,8 @@ fn rung(playlist: &Multivariant, uri: &str, variant: &Variant) -> Result<Rung, P
     })
 }
 
-fn nothing_to_play(why: impl Into<String>) -> Problem {
+/// Nothing in the stream can be played.
+pub fn nothing_to_play(why: impl Into<String>) -> Problem {
     Problem::new(
         Kind::Unsupported,
         "cannot play the stream",
@@ -479,65 +327,6 @@ v128
 #EXT-X-STREAM-INF:BANDWIDTH=1176646,AVERAGE-BANDWIDTH=1069679,CODECS=\"fLaC\"
 vflac
 ";
-
-    #[test]
-    fn a_quality_is_chosen_with_a_reason() {
-        let ladder = ladder(FOUR);
-        let cases = [
-            ("auto", 1, "auto starts at 129 kbit/s"),
-            ("best", 3, "highest of 4 that we can decode"),
-            ("worst", 0, "lowest of 4 that we can decode"),
-            ("2", 2, "as asked for"),
-            ("<=283750", 2, "highest of at most 283 kbit/s"),
-            ("<=256k", 1, "highest of at most 256 kbit/s"),
-            ("<=1.2M", 3, "highest of at most 1.2 Mbit/s"),
-            ("<=1k", 0, "lowest, as none is at most 1 kbit/s"),
-        ];
-        for (quality, rung, reason) in cases {
-            let quality: Quality = quality.parse().expect(quality);
-            let choice = ladder.choose(&quality).expect("a choice");
-            assert_eq!(
-                (choice.rung, choice.reason.as_str()),
-                (rung, reason),
-                "{quality:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_chosen_is_said() {
-        let ladder = ladder(FOUR);
-        let problem = ladder.choose(&Quality::Number(4)).expect_err("E-AC-3");
-        assert_eq!(problem.kind, Kind::Unsupported);
-        assert_eq!(problem.why, "the codec ec-3 is not supported");
-        let problem = ladder.choose(&Quality::Number(5)).expect_err("not there");
-        assert_eq!(problem.kind, Kind::Arguments);
-        assert_eq!(problem.why, "there are 5, counted from 0");
-        for text in ["", "-1", "<=", "<=0", "<=x", "<=infk", "high", "1.5"] {
-            let problem = text.parse::<Quality>().expect_err(text);
-            assert_eq!(problem.kind, Kind::Arguments, "{text}");
-        }
-    }
-
-    #[test]
-    fn of_variants_with_pictures_the_cheapest_is_heard_unless_one_is_named() {
-        let text = format!(
-            "#EXT-X-STREAM-INF:BANDWIDTH=900000,{FILM}\nb\n#EXT-X-STREAM-INF:BANDWIDTH=300000,{FILM}\na\n"
-        );
-        let ladder = ladder(&text);
-        for (quality, want) in [
-            (Quality::Best, 0),
-            (Quality::Auto, 0),
-            (Quality::AtMost(BitRate(1)), 0),
-            (Quality::Number(1), 1),
-        ] {
-            assert_eq!(
-                ladder.choose(&quality).expect("a choice").rung,
-                want,
-                "{quality:?}"
-            );
-        }
-    }
 
     #[test]
     fn of_redundant_variants_the_first_is_the_first_choice() {

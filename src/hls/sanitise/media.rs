@@ -3,18 +3,17 @@
 
 use std::fmt::Write as _;
 
-use crate::error::{Kind, Problem};
+use crate::error::Problem;
 use crate::hls::attributes::push_quoted;
 use crate::hls::media::ByteRange;
 use crate::hls::playlist::{self, Repairs};
+use crate::hls::sanitise::header::Header;
 use crate::hls::sanitise::keys::{Key, Keys};
-use crate::hls::sanitise::{Line, Tag, check_version, start_tag};
+use crate::hls::sanitise::{Line, Tag};
 use crate::limits;
 use crate::location::Location;
 
 const CHUNK_SEGMENTS: usize = 1000; // the crate keeps 456 bytes a segment
-const LONGEST_TARGETS: f64 = 10.0; // an EXTINF above ten target durations is a mistake
-const SEQUENCE_MAX: u64 = u64::MAX >> 1; // room to count on from
 
 /// A media playlist in the strict form.
 #[derive(Debug, Default)]
@@ -55,7 +54,7 @@ pub fn clean<'a>(
     let mut cleaner = Cleaner {
         base,
         repairs,
-        head: Head::default(),
+        header: Header::default(),
         pending: Pending::default(),
         keys: Keys::default(),
         previous_range: None,
@@ -75,25 +74,13 @@ pub fn clean<'a>(
 struct Cleaner<'a> {
     base: &'a Location,
     repairs: &'a mut Repairs,
-    head: Head,
+    header: Header,
     pending: Pending,
     keys: Keys,
     /// Where the range of the segment before ended, and in which resource.
     previous_range: Option<(&'a str, u64)>,
     longest_seconds: f64,
     clean: Clean,
-}
-
-/// What the tags say about the whole playlist.
-#[derive(Debug, Default)]
-struct Head {
-    target_seconds: Option<u64>,
-    sequence: u64,
-    discontinuity_sequence: u64,
-    kind: Option<&'static str>,
-    start: Option<String>,
-    ended: bool,
-    target_line: u32,
 }
 
 /// What the tags since the last segment say about the next one.
@@ -128,34 +115,17 @@ impl<'a> Cleaner<'a> {
             "EXT-X-STREAM-INF" => {
                 return Err(tag.malformed("stands in a list of segments: it is neither kind"));
             }
-            _ => return self.header_tag(tag),
+            _ => {
+                let is_late = !self.clean.marks.is_empty();
+                return self.header.tag(tag, is_late, self.repairs);
+            }
         }
         self.pending.line.get_or_insert(tag.line);
         Ok(())
     }
 
-    fn header_tag(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
-        match tag.name {
-            "EXT-X-TARGETDURATION" => self.target_duration(tag),
-            "EXT-X-MEDIA-SEQUENCE" => self.head.sequence = self.sequence_number(tag),
-            "EXT-X-DISCONTINUITY-SEQUENCE" => {
-                self.head.discontinuity_sequence = self.sequence_number(tag);
-            }
-            "EXT-X-PLAYLIST-TYPE" => self.playlist_type(tag),
-            "EXT-X-START" => self.head.start = start_tag(tag, self.repairs)?,
-            "EXT-X-ENDLIST" => self.head.ended = true,
-            "EXT-X-VERSION" => check_version(tag, self.repairs),
-            "EXT-X-I-FRAMES-ONLY" => return Err(only_pictures(tag)),
-            _ => {} // unknown tags are ignored (RFC 8216 section 6.3.1)
-        }
-        Ok(())
-    }
-
     fn extinf(&mut self, tag: Tag<'a>) {
-        let cap = match self.head.target_seconds {
-            Some(target) => (target as f64 * LONGEST_TARGETS).min(limits::SEGMENT_SECONDS),
-            None => limits::SEGMENT_SECONDS,
-        };
+        let cap = self.header.longest_segment();
         let comma = tag.value.find(',');
         let stated = &tag.value[..comma.unwrap_or(tag.value.len())];
         let word = stated.split_whitespace().next().unwrap_or_default();
@@ -196,65 +166,12 @@ impl<'a> Cleaner<'a> {
         Ok(())
     }
 
-    fn target_duration(&mut self, tag: Tag<'a>) {
-        if self.head.target_seconds.is_some() {
-            return;
-        }
-        let stated = tag
-            .value
-            .parse::<f64>()
-            .ok()
-            .filter(|seconds| !seconds.is_nan());
-        let Some(stated) = stated else {
-            self.repairs.note(tag.line, || {
-                "the target duration is no number: ignored".to_owned()
-            });
-            return;
-        };
-        let seconds = stated.ceil().clamp(1.0, limits::SEGMENT_SECONDS);
-        if seconds != stated || !is_decimal(tag.value) {
-            self.repairs.note(tag.line, || {
-                format!("the target duration is no whole number of seconds: taken for {seconds}")
-            });
-        }
-        self.head.target_line = tag.line;
-        // Within 1 and a day: no cast of a stranger's number.
-        self.head.target_seconds = Some(seconds as u64);
-    }
-
-    fn sequence_number(&mut self, tag: Tag<'a>) -> u64 {
-        let stated = tag.value.parse().ok().filter(|_| is_decimal(tag.value));
-        let number = stated.unwrap_or(0).min(SEQUENCE_MAX);
-        if stated != Some(number) {
-            self.repairs.note(tag.line, || {
-                format!("the sequence number is none that can be counted: taken for {number}")
-            });
-        }
-        if tag.name == "EXT-X-DISCONTINUITY-SEQUENCE" && !self.clean.marks.is_empty() {
-            self.repairs.note(tag.line, || {
-                "the discontinuity sequence stands behind the first segment".to_owned()
-            });
-        }
-        number
-    }
-
-    fn playlist_type(&mut self, tag: Tag<'a>) {
-        self.head.kind = ["VOD", "EVENT"]
-            .into_iter()
-            .find(|kind| tag.value.eq_ignore_ascii_case(kind));
-        if self.head.kind != Some(tag.value) {
-            self.repairs.note(tag.line, || {
-                let taken = self.head.kind.unwrap_or("none");
-                format!("the playlist type is not VOD or EVENT: taken for {taken}")
-            });
-        }
-    }
-
     fn segment(&mut self, line: Line<'a>) -> Result<(), Problem> {
         let Some(seconds) = self.pending.seconds else {
             self.repairs.note(line.number, || {
                 "an address without EXTINF is left out".to_owned()
             });
+            (self.pending.range, self.pending.gap) = (None, false);
             return Ok(());
         };
         if self.clean.marks.len() == limits::PLAYLIST_SEGMENTS {
@@ -341,34 +258,8 @@ impl<'a> Cleaner<'a> {
             self.clean.cuts.push(self.clean.body.len());
         }
         self.clean.keys = std::mem::take(&mut self.keys).into_list();
-        self.clean.header = self.header();
+        self.clean.header = self.header.written(self.longest_seconds, self.repairs);
         self.clean
-    }
-
-    fn header(&mut self) -> String {
-        // The rule is about EXTINF rounded to the nearest second (RFC 8216
-        // section 4.3.3.1); within a day, so the cast keeps the number.
-        let longest = self.longest_seconds.round().max(1.0) as u64;
-        let target = self.head.target_seconds.unwrap_or(0).max(longest);
-        if self.head.target_seconds != Some(target) {
-            self.repairs.note(self.head.target_line.max(1), || {
-                format!("the target duration is missing or too short: taken for {target}")
-            });
-        }
-        let head = &self.head;
-        let mut out = format!(
-            "#EXTM3U\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:{}\n\
-             #EXT-X-DISCONTINUITY-SEQUENCE:{}\n",
-            head.sequence, head.discontinuity_sequence
-        );
-        if let Some(kind) = head.kind {
-            let _ = writeln!(out, "#EXT-X-PLAYLIST-TYPE:{kind}");
-        }
-        out.push_str(head.start.as_deref().unwrap_or_default());
-        if head.ended {
-            out.push_str("#EXT-X-ENDLIST\n");
-        }
-        out
     }
 }
 
@@ -395,17 +286,4 @@ fn checked_range(tag: Tag<'_>, start: u64, length: u64) -> Result<ByteRange, Pro
 
 fn written_range(range: ByteRange) -> String {
     format!("{}@{}", range.length, range.start)
-}
-
-fn is_decimal(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn only_pictures(tag: Tag<'_>) -> Problem {
-    Problem::new(
-        Kind::Unsupported,
-        "cannot play the playlist",
-        format!("line {} says it lists pictures (I-frames) only", tag.line),
-        "choose another variant",
-    )
 }

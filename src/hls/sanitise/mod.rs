@@ -2,6 +2,7 @@
 //! crate refuses or panics at, so the text is rewritten into the strict form
 //! first. What is put right is noted; what cannot be is a problem.
 
+pub mod header;
 pub mod keys;
 pub mod media;
 pub mod multivariant;
@@ -247,3 +248,6 @@ fn looks_like(name: &str) -> Problem {
         "check the address, or open it in a browser",
     )
 }
+
+#[cfg(test)]
+mod tests;
