@@ -121,7 +121,7 @@ async fn the_head_of_an_answer_is_kept() {
 async fn the_whole_for_a_part_is_fresh_and_says_so() {
     let origin = Script::play(vec![ok(b"0123456789")]);
     let request = Request {
-        range: Some(ByteRange::from(5)),
+        range: Some(ByteRange::from_byte(5)),
         ..file(origin.url("/a"))
     };
     let got = bench().get(&request).await;
@@ -141,7 +141,7 @@ async fn a_wrong_part_is_thrown_away_and_the_whole_is_asked_for() {
         let bad = Act::Send(answer("206 Partial", headers, b"wrong"));
         let origin = Script::play(vec![bad, ok(b"0123456789")]);
         let request = Request {
-            range: Some(ByteRange::from(5)),
+            range: Some(ByteRange::from_byte(5)),
             if_range: Some("\"v1\"".to_owned()),
             total: Some(10),
             ..file(origin.url("/a"))
@@ -168,7 +168,7 @@ async fn a_resume_from_the_very_end_finds_nothing_more() {
     let past = answer("416 No", &["Content-Range: bytes */10"], b"");
     let origin = Script::play(vec![Act::Send(past)]);
     let request = Request {
-        range: Some(ByteRange::from(10)),
+        range: Some(ByteRange::from_byte(10)),
         ..file(origin.url("/a"))
     };
     let got = bench().get(&request).await;
