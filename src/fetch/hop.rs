@@ -40,7 +40,7 @@ impl Client {
         let mut record = Record::begin(&self.0.events, request, url);
         match self.ask(request, url, &mut record).await {
             Ok((answer, Meaning::Body(place))) => {
-                let response = self.response(request, answer, place, record);
+                let response = self.response(request, url, answer, place, record);
                 Ok(Hop::Answer(Box::new(response)))
             }
             Ok((_, Meaning::Redirect(location))) => {
@@ -107,6 +107,7 @@ impl Client {
     fn response(
         &self,
         request: &Request,
+        url: &Url,
         answer: reqwest::Response,
         place: Place,
         record: Record,
@@ -115,7 +116,7 @@ impl Client {
         let validator = |name| word(headers, name).filter(|text| text.len() <= VALIDATOR_BYTES);
         let head = Head {
             status: place.status,
-            final_url: answer.url().clone(),
+            final_url: url.clone(), // the library's own has lost its user-info
             offset: place.offset,
             total: place.total,
             etag: validator(header::ETAG).map(str::to_owned),

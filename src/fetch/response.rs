@@ -27,7 +27,8 @@ const FLOOR_AFTER: Duration = Duration::from_secs(30);
 pub struct Head {
     /// What kind of answer.
     pub status: Status,
-    /// Where it came from, after redirects: the base of relative URLs.
+    /// Where it came from, after redirects: the base of relative URLs. It may
+    /// hold the user's user-info, which [`super::lead`] keeps at home.
     pub final_url: Url,
     /// Where the first body byte lies in the resource.
     pub offset: u64,

@@ -214,6 +214,16 @@ async fn redirects_are_followed_to_the_end_and_no_further() {
 }
 
 #[tokio::test]
+async fn the_base_of_relative_urls_keeps_the_user_info() {
+    let origin = Script::play(vec![redirect("b/c"), ok(b"x")]);
+    let mut url = origin.url("/a");
+    url.set_username("u").expect("a host");
+    let response = bench().open(&file(url)).await.expect("an answer");
+    assert_eq!(response.head.final_url.username(), "u");
+    assert_eq!(response.head.final_url.path(), "/b/c");
+}
+
+#[tokio::test]
 async fn user_info_does_not_leave_its_origin_and_no_referer_is_sent() {
     let stranger = Script::play(vec![ok(b"x")]);
     let target = stranger.url("/x").to_string().replace("://", "://v:q@");
