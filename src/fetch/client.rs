@@ -96,6 +96,9 @@ impl Client {
             .pool_idle_timeout(POOL_IDLE)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            // A dead connection must not be given to the next attempt.
+            .http2_keep_alive_interval(settings.stall_timeout / 2)
+            .http2_keep_alive_timeout(settings.stall_timeout / 2)
             .tcp_nodelay(true)
             .redirect(Policy::none())
             .referer(false)

@@ -14,6 +14,7 @@ use super::tls;
 
 const LATER: &str = "try again later";
 const NETWORK: &str = "check your network";
+const PROXY: &str = "check the proxy settings";
 
 /// One attempt that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(super) struct Attempt<'a> {
     pub host: &'a str,
     /// The proxy on the way, `host:port`.
     pub proxy: Option<&'a str>,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
 }
 
 impl Failure {
@@ -67,6 +70,15 @@ impl Failure {
     /// No byte came for `limit`.
     pub(super) fn silent(what: &str, limit: Duration) -> Self {
         let why = format!("no data for {} s", limit.as_secs_f64());
+        Self::new(
+            Cause::Broken,
+            Problem::new(Kind::NoData, what, why, NETWORK),
+        )
+    }
+
+    /// A body that is waited for as a whole comes slower than it could be meant.
+    pub(super) fn drip(what: &str, floor: u64) -> Self {
+        let why = format!("it comes slower than {floor} bytes a second");
         Self::new(
             Cause::Broken,
             Problem::new(Kind::NoData, what, why, NETWORK),
@@ -124,8 +136,11 @@ impl Failure {
             return Self::last(problem(Kind::Tls, why, todo));
         }
         if error.is_dns() {
-            let host = attempt.proxy.unwrap_or(attempt.host);
-            let why = format!("no address for the host \"{}\"", text::safe(host));
+            let (role, name) = match attempt.proxy {
+                Some(proxy) => ("proxy", proxy),
+                None => ("host", attempt.host),
+            };
+            let why = format!("no address for the {role} \"{}\"", text::safe(name));
             let problem = problem(Kind::Resolve, &why, "check the name and your network");
             return Self::new(Cause::Unresolved, problem);
         }
@@ -163,17 +178,17 @@ fn no_connection(attempt: &Attempt<'_>, error: &reqwest::Error) -> Failure {
     }
     let refused = system.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     let why = match system {
-        _ if error.is_timeout() => "no connection in time".to_owned(),
+        _ if error.is_timeout() => {
+            let limit = attempt.connect_timeout.as_secs_f64();
+            format!("no connection within {limit} s")
+        }
         Some(error) => reason(error),
         None => "no connection".to_owned(),
     };
-    let why = match attempt.proxy {
-        Some(proxy) => format!("{why} (by the proxy {})", text::safe(proxy)),
-        None => why,
-    };
-    let todo = match refused {
-        true => "check that the server runs",
-        false => NETWORK,
+    let (why, todo) = match attempt.proxy {
+        Some(proxy) => (format!("{why} (proxy {})", text::safe(proxy)), PROXY),
+        None if refused => (why, "check that the server runs"),
+        None => (why, NETWORK),
     };
     let cause = match refused {
         true => Cause::Refused,
@@ -186,8 +201,7 @@ fn no_connection(attempt: &Attempt<'_>, error: &reqwest::Error) -> Failure {
 fn tunnel(attempt: &Attempt<'_>, words: &str) -> Failure {
     let proxy = text::safe(attempt.proxy.unwrap_or("unknown"));
     let why = format!("the proxy {proxy} refused: {words}");
-    let todo = "check the proxy settings";
-    Failure::last(Problem::new(Kind::Connect, attempt.what, why, todo))
+    Failure::last(Problem::new(Kind::Connect, attempt.what, why, PROXY))
 }
 
 /// The first error of one type on the way down to the root.
@@ -206,4 +220,55 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
             None => error.source(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ATTEMPT: Attempt<'_> = Attempt {
+        what: "cannot fetch x",
+        host: "host",
+        proxy: Some("proxy:3128"),
+        connect_timeout: Duration::from_secs(5),
+    };
+
+    #[test]
+    fn a_status_is_told_in_our_words_and_tried_again_where_that_can_help() {
+        let busy = Cause::Busy { asked: None };
+        let cases = [
+            (400, "the server answered 400 Bad Request", Cause::Final),
+            (401, "the server answered 401 Unauthorized", Cause::Final),
+            (408, "the server answered 408 Request Timeout", busy),
+            (429, "the server answered 429 Too Many Requests", busy),
+            (500, "the server answered 500 Internal Server Error", busy),
+            (599, "the server answered 599", busy),
+            (600, "the server answered 600", Cause::Final),
+        ];
+        for (code, why, cause) in cases {
+            let status = StatusCode::from_u16(code).expect("three digits");
+            let failure = Failure::of_status(&ATTEMPT, status, None);
+            assert_eq!((failure.problem.why.as_str(), failure.cause), (why, cause));
+            assert_eq!(failure.problem.kind, Kind::HttpStatus(code));
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_wants_a_login_is_named() {
+        let status = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        let failure = Failure::of_status(&ATTEMPT, status, None);
+        let want = "cannot fetch x: the proxy proxy:3128 refused: \
+                    proxy authorization required, check the proxy settings";
+        assert_eq!(failure.problem.to_string(), want);
+        assert_eq!(failure.problem.kind, Kind::Connect);
+        assert_eq!(failure.cause, Cause::Final);
+    }
+
+    #[test]
+    fn the_cause_is_found_inside_of_io_errors() {
+        let inner = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
+        let outer = io::Error::other(inner);
+        let found = cause_of::<rustls::Error>(&outer);
+        assert_eq!(found, Some(&rustls::Error::DecryptError));
+    }
 }

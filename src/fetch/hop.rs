@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use tokio::time::timeout;
 use url::Url;
 
 use crate::error::{Kind, Problem};
@@ -14,7 +13,7 @@ use crate::text;
 use super::client::Client;
 use super::failure::{Attempt, Failure};
 use super::range::{self, Asked, Place, Status};
-use super::response::{Head, Record, Response};
+use super::response::{Head, Record, Response, patiently};
 use super::retry::retry_after;
 use super::{ByteRange, Request, redirect};
 
@@ -41,7 +40,7 @@ impl Client {
         let mut record = Record::begin(&self.0.events, request, url);
         match self.ask(request, url, &mut record).await {
             Ok((answer, Meaning::Body(place))) => {
-                let response = self.response(request, answer, place, record);
+                let response = self.response(request, url, answer, place, record);
                 Ok(Hop::Answer(Box::new(response)))
             }
             Ok((_, Meaning::Redirect(location))) => {
@@ -63,13 +62,14 @@ impl Client {
     ) -> Result<(reqwest::Response, Meaning), Failure> {
         self.warm_up(url);
         self.0.stats.request(request.kind);
+        let settings = &self.0.settings;
         let proxy = self.proxy_of(url);
         let attempt = Attempt {
             what: &request.what(),
             host: url.host_str().unwrap_or_default(),
             proxy: proxy.as_deref(),
+            connect_timeout: settings.connect_timeout,
         };
-        let settings = &self.0.settings;
         let limit = settings.stall_timeout.max(settings.connect_timeout);
         let sent = self
             .0
@@ -77,10 +77,10 @@ impl Client {
             .get(url.clone())
             .headers(headers(request))
             .send();
-        let answer = match timeout(limit, sent).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(Failure::of_library(&attempt, &error)),
-            Err(_) => return Err(Failure::silent(attempt.what, limit)),
+        let answer = match patiently(limit, sent).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => return Err(Failure::of_library(&attempt, &error)),
+            None => return Err(Failure::silent(attempt.what, limit)),
         };
         record.answered(answer.status().as_u16());
         let meaning = meaning(request, &attempt, &answer)?;
@@ -107,6 +107,7 @@ impl Client {
     fn response(
         &self,
         request: &Request,
+        url: &Url,
         answer: reqwest::Response,
         place: Place,
         record: Record,
@@ -115,7 +116,7 @@ impl Client {
         let validator = |name| word(headers, name).filter(|text| text.len() <= VALIDATOR_BYTES);
         let head = Head {
             status: place.status,
-            final_url: answer.url().clone(),
+            final_url: url.clone(), // the library's own has lost its user-info
             offset: place.offset,
             total: place.total,
             etag: validator(header::ETAG).map(str::to_owned),

@@ -24,10 +24,10 @@ mod tests;
 
 pub use client::{Client, Document, Settings};
 pub use failure::{Cause, Failure};
-pub use origin::Origin;
 pub use range::{ByteRange, Status};
+pub use redirect::lead;
 pub use response::{Head, Response};
-pub use retry::{Attempts, Verdict};
+pub use retry::Attempts;
 
 use url::Url;
 

@@ -6,7 +6,7 @@ use url::Url;
 /// Scheme, host and port of a URL. The host is lower case and the port is
 /// filled in, both by the parser of `Url`; a trailing dot makes another host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub(super) struct Origin {
     scheme: String,
     host: String,
     port: Option<u16>,
@@ -14,7 +14,7 @@ pub struct Origin {
 
 impl Origin {
     /// The origin of `url`.
-    pub fn of(url: &Url) -> Self {
+    pub(super) fn of(url: &Url) -> Self {
         Self {
             scheme: url.scheme().to_owned(),
             host: url.host_str().unwrap_or_default().to_owned(),

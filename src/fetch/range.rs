@@ -11,7 +11,7 @@ pub struct ByteRange {
 
 impl ByteRange {
     /// Everything from byte `start` on.
-    pub fn from(start: u64) -> Self {
+    pub fn from_byte(start: u64) -> Self {
         Self { start, end: None }
     }
 
@@ -220,18 +220,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ASKED: Asked<'_> = Asked {
-        range: Some(ByteRange {
-            start: 100,
-            end: Some(200),
-        }),
-        total: Some(1000),
-        validator: Some("\"a\""),
-    };
+    /// 100 bytes of a resource of 1000, in version "a".
+    fn asked() -> Asked<'static> {
+        Asked {
+            range: ByteRange::new(100, 200),
+            total: Some(1000),
+            validator: Some("\"a\""),
+        }
+    }
 
-    fn answer(content_range: &str) -> Head<'_> {
+    fn onward(start: u64) -> Asked<'static> {
+        Asked {
+            range: Some(ByteRange::from_byte(start)),
+            ..Asked::default()
+        }
+    }
+
+    fn answer(status: u16, content_range: &str) -> Head<'_> {
         Head {
-            status: 206,
+            status,
             content_range: Some(content_range),
             ..Head::default()
         }
@@ -240,11 +247,9 @@ mod tests {
     #[test]
     fn a_range_is_written_with_its_last_byte_and_is_never_empty() {
         let header = |range: Option<ByteRange>| range.map(ByteRange::header);
-        assert_eq!(
-            header(ByteRange::new(0, 500)).as_deref(),
-            Some("bytes=0-499")
-        );
-        assert_eq!(ByteRange::from(7).header(), "bytes=7-");
+        let closed = header(ByteRange::new(0, 500));
+        assert_eq!(closed.as_deref(), Some("bytes=0-499"));
+        assert_eq!(ByteRange::from_byte(7).header(), "bytes=7-");
         assert_eq!(ByteRange::new(5, 5), None);
         assert_eq!(ByteRange::new(6, 5), None);
     }
@@ -252,102 +257,83 @@ mod tests {
     #[test]
     fn a_part_is_taken_only_where_it_was_asked_for() {
         let cases = [
-            ("bytes 100-199/1000", Some((100, 100))),
-            ("Bytes  100-199/1000", Some((100, 100))),
-            ("bytes 100-199/*", Some((100, 100))),
-            ("bytes 0-99/1000", None),    // from the start
-            ("bytes 99-199/1000", None),  // one early
-            ("bytes 100-198/1000", None), // short
-            ("bytes 100-200/1000", None), // long
-            ("bytes 100-199/1001", None), // another total
-            ("bytes 100-199/150", None),  // beyond its own total
-            ("bytes 199-100/1000", None),
-            ("items 100-199/1000", None),
-            ("bytes */1000", None),
-            ("bytes 100-199", None),
-            ("bytes +100-199/1000", None),
-            ("bytes 100-18446744073709551615/*", None),
-            ("", None),
-        ];
-        for (text, want) in cases {
-            let got = place(ASKED, answer(text)).ok();
-            let got = got.map(|place| (place.offset, place.length.unwrap_or(0)));
-            assert_eq!(got, want, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn an_open_range_must_reach_the_end() {
-        let asked = Asked {
-            range: Some(ByteRange::from(100)),
-            ..Asked::default()
-        };
-        let cases = [
-            ("bytes 100-999/1000", true),
+            ("bytes 100-199/1000", true),
+            ("Bytes  100-199/1000", true),
             ("bytes 100-199/*", true),
-            ("bytes 100-998/1000", false),
+            ("bytes 0-99/1000", false),    // from the start
+            ("bytes 99-199/1000", false),  // one early
+            ("bytes 100-198/1000", false), // short
+            ("bytes 100-200/1000", false), // long
+            ("bytes 100-199/1001", false), // another total
+            ("bytes 100-199/150", false),  // beyond its own total
+            ("bytes 199-100/1000", false),
+            ("items 100-199/1000", false),
+            ("bytes */1000", false),
+            ("bytes 100-199", false),
+            ("bytes +100-199/1000", false),
+            ("bytes 100-18446744073709551615/*", false),
+            ("", false),
         ];
         for (text, want) in cases {
-            assert_eq!(place(asked, answer(text)).is_ok(), want, "{text}");
+            let got = place(asked(), answer(206, text));
+            assert_eq!(got.is_ok(), want, "{text:?}: {got:?}");
         }
     }
 
     #[test]
-    fn a_closed_range_may_end_with_the_resource() {
-        let asked = Asked {
+    fn an_open_range_must_reach_the_end_and_a_closed_one_may() {
+        let beyond = Asked {
             range: ByteRange::new(100, 5000),
             ..Asked::default()
         };
-        let placed = place(asked, answer("bytes 100-999/1000")).expect("a good part");
-        assert_eq!((placed.length, placed.total), (Some(900), Some(1000)));
+        let cases = [
+            (onward(100), "bytes 100-999/1000", Some(900)),
+            (onward(100), "bytes 100-199/*", Some(100)),
+            (onward(100), "bytes 100-998/1000", None),
+            (beyond, "bytes 100-999/1000", Some(900)),
+            (beyond, "bytes 100-998/1000", None),
+        ];
+        for (asked, text, want) in cases {
+            let placed = place(asked, answer(206, text)).ok();
+            assert_eq!(placed.and_then(|place| place.length), want, "{text}");
+        }
     }
 
     #[test]
     fn a_part_of_another_version_or_length_is_refused() {
-        let good = Head {
-            content_length: Some(100),
-            etag: Some("\"a\""),
-            ..answer("bytes 100-199/1000")
-        };
-        let cases = [
-            (good, true),
-            (Head { etag: None, ..good }, true),
-            (
-                Head {
-                    etag: Some("\"b\""),
-                    ..good
-                },
-                false,
-            ),
-            (
-                Head {
-                    content_length: Some(99),
-                    ..good
-                },
-                false,
-            ),
-            (
-                Head {
-                    content_range: None,
-                    ..good
-                },
-                false,
-            ),
-        ];
-        for (head, want) in cases {
-            assert_eq!(place(ASKED, head).is_ok(), want, "{head:?}");
-        }
-        assert!(place(Asked::default(), good).is_err(), "all was asked for");
         let dated = Asked {
             validator: Some("Tue, 01 Jan 2030 00:00:00 GMT"),
-            ..ASKED
+            ..asked()
         };
-        let moved = Head {
-            last_modified: Some("Wed, 02 Jan 2030 00:00:00 GMT"),
-            ..good
+        let later = Some("Wed, 02 Jan 2030 00:00:00 GMT");
+        let cases = [
+            (asked(), None, None, None, true),
+            (asked(), Some(100), Some("\"a\""), later, true),
+            (asked(), None, Some("\"b\""), None, false),
+            (asked(), Some(99), None, None, false),
+            (dated, None, Some("\"b\""), dated.validator, true),
+            (dated, None, None, later, false),
+        ];
+        for (asked, content_length, etag, last_modified, want) in cases {
+            let head = Head {
+                content_length,
+                etag,
+                last_modified,
+                ..answer(206, "bytes 100-199/1000")
+            };
+            assert_eq!(place(asked, head).is_ok(), want, "{asked:?} {head:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_nobody_asked_for_or_that_names_no_place_is_refused() {
+        let unasked = place(Asked::default(), answer(206, "bytes 0-9/10"));
+        assert!(unasked.is_err(), "{unasked:?}");
+        let unnamed = Head {
+            content_range: None,
+            ..answer(206, "")
         };
-        assert!(place(dated, good).is_ok());
-        assert!(place(dated, moved).is_err());
+        assert!(place(asked(), unnamed).is_err());
     }
 
     #[test]
@@ -363,29 +349,17 @@ mod tests {
             length: Some(1000),
             total: Some(1000),
         };
-        assert_eq!(place(ASKED, head), Ok(want));
+        assert_eq!(place(asked(), head), Ok(want));
     }
 
     #[test]
     fn a_resume_from_the_very_end_is_an_empty_part() {
-        let asked = |start| Asked {
-            range: Some(ByteRange::from(start)),
-            ..Asked::default()
-        };
-        let head = Head {
-            status: 416,
-            ..answer("bytes */1000")
-        };
-        let placed = place(asked(1000), head).expect("an empty part");
+        let placed = place(onward(1000), answer(416, "bytes */1000")).expect("an empty part");
         assert_eq!((placed.offset, placed.length), (1000, Some(0)));
-        for start in [999, 1001] {
-            assert!(place(asked(start), head).is_err(), "{start}");
+        for (start, text) in [(999, "bytes */1000"), (1001, "bytes */1000"), (1000, "")] {
+            let placed = place(onward(start), answer(416, text));
+            assert!(placed.is_err(), "{start} {text:?}");
         }
-        let silent = Head {
-            content_range: None,
-            ..head
-        };
-        assert!(place(asked(1000), silent).is_err());
     }
 
     proptest! {
@@ -397,7 +371,7 @@ mod tests {
         ) {
             let range = ByteRange::new(start, start.saturating_add(length));
             let asked = Asked { range, ..Asked::default() };
-            if let Ok(place) = place(asked, answer(&text)) {
+            if let Ok(place) = place(asked, answer(206, &text)) {
                 prop_assert_eq!(place.offset, start);
                 prop_assert!(place.length.is_some_and(|got| got <= length));
             }
@@ -407,9 +381,13 @@ mod tests {
         fn what_a_server_writes_is_read_back(start in 0..u64::MAX / 2, length in 1..1_000_000_u64) {
             let end = start + length;
             let text = format!("bytes {start}-{}/{end}", end - 1);
-            let asked = Asked { range: Some(ByteRange::from(start)), ..Asked::default() };
-            let want = Place { status: Status::Part, offset: start, length: Some(length), total: Some(end) };
-            prop_assert_eq!(place(asked, answer(&text)), Ok(want));
+            let want = Place {
+                status: Status::Part,
+                offset: start,
+                length: Some(length),
+                total: Some(end),
+            };
+            prop_assert_eq!(place(onward(start), answer(206, &text)), Ok(want));
         }
     }
 }

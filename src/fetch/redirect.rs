@@ -1,5 +1,6 @@
-//! Where a redirect may lead. Pure: the client follows by hand, one decision
-//! per hop, because a library that follows on its own also leaks on its own.
+//! Where a server may lead us, by a redirect or a playlist. Pure: the client
+//! follows by hand, one decision per hop, because a library that follows on
+//! its own also leaks on its own.
 
 use url::Url;
 
@@ -8,7 +9,7 @@ use crate::limits;
 
 use super::origin::Origin;
 
-const WHAT: &str = "cannot follow the redirect"; // the client puts the object here
+const WHAT: &str = "cannot go there"; // the caller knows the object
 const LINK: &str = "check the link";
 
 /// Whether an answer of this status, with a `Location`, is followed. All of
@@ -36,14 +37,10 @@ pub(super) fn check(url: &Url) -> Result<(), Problem> {
 
 /// The URL to ask next, after `followed` redirects brought us to `current`.
 ///
-/// User-info in `location` is dropped; that of `current` goes along only
-/// within its origin.
-///
 /// # Errors
 ///
-/// [`Kind::Unsafe`] past [`limits::REDIRECTS`], for a scheme other than http
-/// and https, and from https to http unless `downgrade` is allowed;
-/// [`Kind::Limit`] for a URL that is too long; [`Kind::Malformed`] for none.
+/// [`Kind::Unsafe`] past [`limits::REDIRECTS`]; [`Kind::Malformed`] when
+/// `location` is not text; otherwise those of [`lead`].
 pub(super) fn next(
     current: &Url,
     location: &[u8],
@@ -54,22 +51,41 @@ pub(super) fn next(
         let why = format!("still redirected after {} redirects", limits::REDIRECTS);
         return Err(Problem::new(Kind::Unsafe, WHAT, why, LINK));
     }
-    if location.len() > limits::URL_BYTES {
+    match std::str::from_utf8(location) {
+        Ok(text) => lead(current, text, downgrade),
+        Err(_) => Err(no_address()),
+    }
+}
+
+/// The URL that `reference` means when it is found at `from`, if it may be
+/// followed: one rule for redirects and for playlists.
+///
+/// User-info in `reference` is dropped; that of `from` goes along only within
+/// its origin. A fragment is dropped too.
+///
+/// # Errors
+///
+/// [`Kind::Unsafe`] for a scheme other than http and https, and from https to
+/// http unless `downgrade` is allowed; [`Kind::Limit`] for a URL longer than
+/// [`limits::URL_BYTES`]; [`Kind::Malformed`] for none.
+pub fn lead(from: &Url, reference: &str, downgrade: bool) -> Result<Url, Problem> {
+    if reference.len() > limits::URL_BYTES {
         return Err(too_long());
     }
-    let text = std::str::from_utf8(location).ok();
-    let Some(mut target) = text.and_then(|text| current.join(text).ok()) else {
-        let why = "the server redirects to something that is no address";
-        return Err(Problem::new(Kind::Malformed, WHAT, why, LINK));
-    };
+    let mut target = from.join(reference).map_err(|_| no_address())?;
     check(&target)?;
-    if current.scheme() == "https" && target.scheme() == "http" && !downgrade {
-        let why = "the server redirects from https to http";
+    if from.scheme() == "https" && target.scheme() == "http" && !downgrade {
+        let why = "it leads from https to http";
         return Err(Problem::new(Kind::Unsafe, WHAT, why, LINK));
     }
-    carry_user_info(current, &mut target);
+    carry_user_info(from, &mut target);
     target.set_fragment(None);
     Ok(target)
+}
+
+fn no_address() -> Problem {
+    let why = "it leads to something that is no address";
+    Problem::new(Kind::Malformed, WHAT, why, LINK)
 }
 
 fn too_long() -> Problem {
@@ -77,9 +93,9 @@ fn too_long() -> Problem {
     Problem::new(Kind::Limit, WHAT, why, LINK)
 }
 
-fn carry_user_info(current: &Url, target: &mut Url) {
-    let (name, password) = match Origin::of(current) == Origin::of(target) {
-        true => (current.username(), current.password()),
+fn carry_user_info(from: &Url, target: &mut Url) {
+    let (name, password) = match Origin::of(from) == Origin::of(target) {
+        true => (from.username(), from.password()),
         false => ("", None),
     };
     // Only a URL without a host refuses these, and http and https have one.
@@ -90,6 +106,7 @@ fn carry_user_info(current: &Url, target: &mut Url) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn url(text: &str) -> Url {
         Url::parse(text).expect("a URL")
@@ -159,5 +176,20 @@ mod tests {
         assert_eq!(problem.kind, Kind::Limit);
         let problem = next(&home, b"\xff\xfe", 0, false).expect_err("not text");
         assert_eq!(problem.kind, Kind::Malformed);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_writes_leads_to_http_and_keeps_secrets_home(
+            reference in "(https?:|//|/|\\?|\\.\\./|file:|[a-z]{1,5}:)?[ -~\\t\\n]{0,40}",
+        ) {
+            let home = url("http://u:p@home:81/a/b");
+            if let Ok(target) = lead(&home, &reference, false) {
+                prop_assert!(matches!(target.scheme(), "http" | "https"));
+                let at_home = Origin::of(&target) == Origin::of(&home);
+                prop_assert_eq!(target.username(), if at_home { "u" } else { "" });
+                prop_assert_eq!(target.password(), at_home.then_some("p"));
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! A body is cut where it must end and never ends early without an error.
 
 use std::io::Read;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -26,7 +27,8 @@ const FLOOR_AFTER: Duration = Duration::from_secs(30);
 pub struct Head {
     /// What kind of answer.
     pub status: Status,
-    /// Where it came from, after redirects: the base of relative URLs.
+    /// Where it came from, after redirects: the base of relative URLs. It may
+    /// hold the user's user-info, which [`super::lead`] keeps at home.
     pub final_url: Url,
     /// Where the first body byte lies in the resource.
     pub offset: u64,
@@ -82,17 +84,17 @@ impl Response {
             return Ok(None);
         }
         let limit = self.client.0.settings.stall_timeout;
-        match timeout(limit, next_bytes(&mut self.body)).await {
-            Ok(Ok(Some(bytes))) => Ok(Some(self.take(bytes))),
-            Ok(Ok(None)) => match self.left {
+        match patiently(limit, next_bytes(&mut self.body)).await {
+            Some(Ok(Some(bytes))) => Ok(Some(self.take(bytes))),
+            Some(Ok(None)) => match self.left {
                 None => {
                     self.record.end(None);
                     Ok(None)
                 }
                 Some(missing) => Err(self.fail(Failure::short(&self.what, missing))),
             },
-            Ok(Err(error)) => Err(self.fail(Failure::of_library(&self.attempt(), &error))),
-            Err(_) => Err(self.fail(Failure::silent(&self.what, limit))),
+            Some(Err(error)) => Err(self.fail(Failure::of_library(&self.attempt(), &error))),
+            None => Err(self.fail(Failure::silent(&self.what, limit))),
         }
     }
 
@@ -114,7 +116,7 @@ impl Response {
                 return Err(self.fail(too_long(&self.what, limit)));
             }
             if is_drip(self.received, began.elapsed()) {
-                return Err(self.fail(Failure::silent(&self.what, FLOOR_AFTER)));
+                return Err(self.fail(Failure::drip(&self.what, FLOOR_BYTES_PER_SECOND)));
             }
             all.extend_from_slice(&chunk);
         }
@@ -141,6 +143,7 @@ impl Response {
             what: &self.what,
             host: self.head.final_url.host_str().unwrap_or_default(),
             proxy: None, // the connection stands
+            connect_timeout: self.client.0.settings.connect_timeout,
         }
     }
 
@@ -152,6 +155,19 @@ impl Response {
             ..failure
         }
     }
+}
+
+/// Waits `limit` for `future`, in two halves: when this process was stopped
+/// (Ctrl-Z) and goes on, the first half is over at once, and the second gives
+/// the bytes that came meanwhile the time to be read.
+pub(super) async fn patiently<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for _ in 0..2 {
+        if let Ok(output) = timeout(limit / 2, &mut future).await {
+            return Some(output);
+        }
+    }
+    None
 }
 
 /// Empty frames are no data: they do not restart the stall timer.

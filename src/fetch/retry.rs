@@ -28,7 +28,7 @@ pub struct Attempts {
 
 /// What to do about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Wait so long, then ask again.
     Wait(Duration),
     /// Report the failure.
@@ -37,7 +37,7 @@ pub enum Verdict {
 
 impl Attempts {
     /// A budget of `retries` requests after the first.
-    pub fn new(retries: u32) -> Self {
+    pub(super) fn new(retries: u32) -> Self {
         Self {
             allowed: retries,
             failed: 0,
@@ -48,7 +48,7 @@ impl Attempts {
     }
 
     /// Attempts that failed so far.
-    pub fn failed(&self) -> u32 {
+    pub(super) fn failed(&self) -> u32 {
         self.failed
     }
 
@@ -58,7 +58,7 @@ impl Attempts {
     /// each further one, 20 % more or less by `dice`, which may be any number; a
     /// server's own wish (Retry-After) is kept, up to
     /// [`limits::RETRY_AFTER`]. A body that broke off is resumed almost at once.
-    pub fn after(&mut self, failure: &Failure, unit: Duration, dice: u64) -> Verdict {
+    pub(super) fn after(&mut self, failure: &Failure, unit: Duration, dice: u64) -> Verdict {
         self.failed = self.failed.saturating_add(1);
         self.earn(failure.received);
         let limit = match failure.cause {
@@ -117,6 +117,8 @@ pub(super) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
     use crate::error::{Kind, Problem};
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -235,6 +237,31 @@ mod tests {
         ];
         for (text, want) in cases {
             assert_eq!(retry_after(text, now), want, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn without_new_bytes_every_story_ends_within_the_budget(
+            story in prop::collection::vec(0..5_u8, 20),
+            retries in 0..10_u32,
+            dice: u64,
+        ) {
+            let cause = |kind| match kind {
+                0 => Cause::Refused,
+                1 => Cause::Unresolved,
+                2 => Cause::Busy { asked: Some(Duration::from_secs(dice)) },
+                3 => Cause::Broken,
+                _ => Cause::Misplaced,
+            };
+            let mut attempts = Attempts::new(retries);
+            let wait = |kind| match attempts.after(&failure(cause(kind), 0), SECOND, dice) {
+                Verdict::Wait(wait) => Some(wait),
+                Verdict::GiveUp => None,
+            };
+            let waits: Vec<_> = story.into_iter().map_while(wait).collect();
+            prop_assert!(waits.len() <= retries as usize);
+            prop_assert!(waits.iter().all(|wait| *wait <= limits::RETRY_AFTER));
         }
     }
 }

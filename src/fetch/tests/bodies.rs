@@ -54,7 +54,7 @@ async fn a_body_that_ends_early_is_never_an_end() {
     for (status, headers, body) in cases {
         let origin = Script::play(vec![Act::SendAndClose(raw(status, headers, body))]);
         let request = Request {
-            range: status.starts_with("206").then(|| ByteRange::from(0)),
+            range: status.starts_with("206").then(|| ByteRange::from_byte(0)),
             ..file(origin.url("/a"))
         };
         let bench = bench();
@@ -101,7 +101,7 @@ async fn resume(bench: &Bench, request: &Request) -> Vec<u8> {
                 Err(failure) => break failure,
             }
         };
-        request.range = Some(ByteRange::from(all.len() as u64));
+        request.range = Some(ByteRange::from_byte(all.len() as u64));
         request.if_range = response.head.validator().map(str::to_owned);
         let paused = bench.client.pause(failure, &mut attempts).await;
         paused.expect("it may be tried again");
@@ -122,7 +122,7 @@ async fn bytes_that_were_here_already_are_no_progress() {
     let whole = raw("200 OK", &["Content-Length: 10"], b"0123456");
     let origin = Script::play(vec![Act::SendAndClose(whole)]);
     let request = Request {
-        range: Some(ByteRange::from(5)),
+        range: Some(ByteRange::from_byte(5)),
         ..file(origin.url("/a"))
     };
     let mut response = bench().open(&request).await.expect("a head");

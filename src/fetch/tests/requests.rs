@@ -121,7 +121,7 @@ async fn the_head_of_an_answer_is_kept() {
 async fn the_whole_for_a_part_is_fresh_and_says_so() {
     let origin = Script::play(vec![ok(b"0123456789")]);
     let request = Request {
-        range: Some(ByteRange::from(5)),
+        range: Some(ByteRange::from_byte(5)),
         ..file(origin.url("/a"))
     };
     let got = bench().get(&request).await;
@@ -141,7 +141,7 @@ async fn a_wrong_part_is_thrown_away_and_the_whole_is_asked_for() {
         let bad = Act::Send(answer("206 Partial", headers, b"wrong"));
         let origin = Script::play(vec![bad, ok(b"0123456789")]);
         let request = Request {
-            range: Some(ByteRange::from(5)),
+            range: Some(ByteRange::from_byte(5)),
             if_range: Some("\"v1\"".to_owned()),
             total: Some(10),
             ..file(origin.url("/a"))
@@ -168,7 +168,7 @@ async fn a_resume_from_the_very_end_finds_nothing_more() {
     let past = answer("416 No", &["Content-Range: bytes */10"], b"");
     let origin = Script::play(vec![Act::Send(past)]);
     let request = Request {
-        range: Some(ByteRange::from(10)),
+        range: Some(ByteRange::from_byte(10)),
         ..file(origin.url("/a"))
     };
     let got = bench().get(&request).await;
@@ -211,6 +211,16 @@ async fn redirects_are_followed_to_the_end_and_no_further() {
         local.url("/a")
     );
     assert_eq!((problem.kind, problem.to_string()), (Kind::Unsafe, want));
+}
+
+#[tokio::test]
+async fn the_base_of_relative_urls_keeps_the_user_info() {
+    let origin = Script::play(vec![redirect("b/c"), ok(b"x")]);
+    let mut url = origin.url("/a");
+    url.set_username("u").expect("a host");
+    let response = bench().open(&file(url)).await.expect("an answer");
+    assert_eq!(response.head.final_url.username(), "u");
+    assert_eq!(response.head.final_url.path(), "/b/c");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(super) struct Seen {
     pub head: String,
 }
 
-/// The running origin. Its threads end with their connections.
+/// The running origin; it runs as long as the test process.
 #[derive(Debug)]
 pub(super) struct Script {
     address: SocketAddr,
