@@ -184,10 +184,6 @@ pub enum Event {
     Warning(Problem),
     /// A thread of the pipeline is done: `Ok` or why not.
     Done(Thread, Result<(), Problem>),
-    /// SIGINT, SIGTERM, SIGHUP, or `q` (0).
-    Signal(i32),
-    /// The terminal has a new size or came back to the foreground.
-    Redraw,
 }
 
 /// The threads that report their end.

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, Read, Seek};
 
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::units::{BitRate, Frames, MediaTime, Spec};
 
 /// Bytes of one resource that may still be arriving.
@@ -164,6 +164,12 @@ impl Start {
             Self::At(time) => Some(time),
             Self::FromEnd(time) => Some((duration? - time).max(MediaTime::ZERO)),
         }
+    }
+
+    /// What is said when the beginning lies behind the end; the run then ends well.
+    pub fn past_the_end(from: MediaTime) -> Problem {
+        let what = format!("cannot start at {from}");
+        Problem::new(Kind::Arguments, what, "the stream ends before", "choose an earlier --start")
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Problem;
 use crate::event::{Event, Events};
 use crate::media::{Piece, WholeFile};
 use crate::stats::{Stage, Stats};
-use crate::store::{Body, Opened, Store, Transfer, Wanted};
+use crate::store::{Body, Kept, Opened, Store, Transfer, Wanted};
 
 /// A reader that waits this close behind the writer is served by going on.
 const NEAR: u64 = 512 << 10;
@@ -39,20 +39,20 @@ pub async fn run(
     job: Job,
     opened: Opened,
     hand: impl FnOnce(Piece),
-    stats: &Stats,
+    stats: &Arc<Stats>,
     events: &Events,
 ) -> Result<(), Problem> {
     stats.end(Stage::SegmentFirstByte);
     let body = opened.body.clone();
     if !job.only_store {
-        let wire = if job.ledger { Some(body.source()?) } else { None };
+        let wire = if job.ledger { Some(body.source(stats)?) } else { None };
         let url = job.wanted.location.to_string();
-        hand(Piece::File(WholeFile { url, media: body.source()?, wire }));
+        hand(Piece::File(WholeFile { url, media: body.source(stats)?, wire }));
     }
     match body {
         Body::File(..) => Ok(()),
-        Body::Entry(entry, _) => {
-            fill(store, &job, &entry, opened.transfer, events).await?;
+        Body::Entry(kept) => {
+            fill(store, &job, &kept, opened.transfer, events).await?;
             if job.only_store { store.sync() } else { Ok(()) }
         }
     }
@@ -61,10 +61,11 @@ pub async fn run(
 async fn fill(
     store: &Store,
     job: &Job,
-    entry: &Arc<Entry>,
+    kept: &Arc<Kept>,
     mut transfer: Option<Transfer>,
     events: &Events,
 ) -> Result<(), Problem> {
+    let entry = kept.entry();
     let moved = Arc::new(Notify::new());
     let waker = Arc::clone(&moved);
     entry.set_waker(Box::new(move || waker.notify_one()));
@@ -82,8 +83,7 @@ async fn fill(
         }
         let from = entry.wanted().unwrap_or(0);
         let Some(gap) = entry.first_gap(from).or_else(|| entry.first_gap(0)) else { return Ok(()) };
-        let rest = Wanted { range: Some(gap), ..job.wanted.clone() };
-        transfer = store.open(&rest).await?.transfer;
+        transfer = store.open_span(&job.wanted, kept, gap).await?;
     }
 }
 
@@ -110,7 +110,7 @@ async fn report_often(entry: &Entry, job: &Job, events: &Events) {
 
 fn report(entry: &Entry, job: &Job, events: &Events) {
     if job.only_store {
-        let bytes = entry.stored_bytes();
-        events.send(Event::Progress { bytes, total: entry.head().total, segments: 1, of: 1 });
+        let bytes = entry.known_bytes();
+        events.send(Event::Progress { bytes, total: entry.total(), segments: 1, of: 1 });
     }
 }

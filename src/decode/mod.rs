@@ -6,7 +6,6 @@
 pub mod codec;
 pub mod file;
 pub mod fmp4;
-pub mod gapless;
 pub mod inbox;
 pub mod lane;
 pub mod outlet;
@@ -94,6 +93,8 @@ struct Decoding<'a> {
 struct Codec {
     decoder: Decoder,
     track: Track,
+    /// Bits a sample that carry information.
+    bits: u8,
     /// What comes out, once the first unit was decoded.
     format: Option<Format>,
 }
@@ -127,7 +128,7 @@ impl Decoding<'_> {
         let before = self.lane.written();
         self.lane.window = Window { from: segment.from, until: segment.until };
         self.stats.begin(Stage::Probe);
-        let mut stream = self.enter(init, media).map_err(named)?;
+        let mut stream = self.enter(init, media, segment.start).map_err(named)?;
         let edit = stream.track().edit.start;
         let mut join = self.join(variant, segment.discontinuity, anchor, segment.start);
         self.stats.end(Stage::Probe);
@@ -150,9 +151,14 @@ impl Decoding<'_> {
     }
 
     /// The demuxer of a segment, and a decoder that fits it.
-    fn enter(&mut self, init: Option<Init>, media: Box<dyn Source>) -> Result<Stream, Problem> {
+    fn enter(
+        &mut self,
+        init: Option<Init>,
+        media: Box<dyn Source>,
+        start: MediaTime,
+    ) -> Result<Stream, Problem> {
         let init = init.map(|init| self.init(init)).transpose()?;
-        let stream = Stream::open(init.as_ref(), media, &self.stats)?;
+        let stream = Stream::open(init.as_deref(), media, start, &self.stats)?;
         self.fit(stream.track())?;
         Ok(stream)
     }
@@ -163,7 +169,7 @@ impl Decoding<'_> {
         {
             return Ok(Arc::clone(parsed));
         }
-        let parsed = Arc::new(fmp4::Init::read(init.bytes)?);
+        let parsed = Arc::new(fmp4::Init::read(init.bytes, Arc::clone(&self.stats))?);
         self.init = Some((init.id, Arc::clone(&parsed)));
         Ok(parsed)
     }
@@ -176,7 +182,8 @@ impl Decoding<'_> {
             _ => {
                 self.lane.drop_tail(self.format());
                 let decoder = Decoder::new(track)?;
-                self.codec = Some(Codec { decoder, track: track.clone(), format: None });
+                let bits = decoder.bits();
+                self.codec = Some(Codec { decoder, track: track.clone(), bits, format: None });
             }
         }
         Ok(())
@@ -195,7 +202,7 @@ impl Decoding<'_> {
         if self.lane.placement.needs_base() {
             let init = self.init.as_ref().map(|(_, init)| init);
             // Without the first segment the playlist's own sum has to do.
-            let zero = anchor.and_then(|anchor| stream::first_time(init, anchor, &self.stats).ok());
+            let zero = anchor.and_then(|anchor| stream::first_time(init.map(Arc::as_ref), anchor, &self.stats).ok());
             return zero.map_or(Join::Begin { start }, |zero| Join::Known { zero });
         }
         match (discontinuity, switched) {
@@ -225,11 +232,11 @@ impl Decoding<'_> {
         let codec = self.codec.as_mut().expect("fit() made a decoder before the first unit");
         let times = Times::of(unit, codec.track.edit);
         let begun = Instant::now();
-        let decoded = codec.decoder.decode(unit.data);
+        let decoded = codec.decoder.decode(unit);
         self.stats.decode_busy_ns.add(nanos(begun));
         match decoded {
             Decoded::Frames(block) => {
-                let format = Format { spec: block.spec, codec: codec.track.codec, bits: codec.track.bits() };
+                let format = Format { spec: block.spec, codec: codec.track.codec, bits: codec.bits };
                 codec.format = Some(format);
                 self.bad_in_a_row = 0;
                 let time = block.frames().time(block.spec.rate);
@@ -274,7 +281,7 @@ impl Decoding<'_> {
             _ => problem,
         };
         self.stats.begin(Stage::Probe);
-        let mut file = File::open(media, &self.stats).map_err(named)?;
+        let mut file = File::open(media).map_err(named)?;
         self.stats.end(Stage::Probe);
         self.stats.begin(Stage::FirstPacket);
         self.fit(file.track())?;
@@ -308,7 +315,7 @@ impl Decoding<'_> {
             Some(start) => start.resolve(track.duration).ok_or_else(no_length)?,
         };
         if track.duration.is_some_and(|duration| from >= duration && from > MediaTime::ZERO) {
-            self.events.send(Event::Warning(past_the_end(from)));
+            self.events.send(Event::Warning(Start::past_the_end(from)));
             return Ok(false);
         }
         let length = self.wanted.length.map(|length| from + length);
@@ -347,12 +354,6 @@ enum Join {
 fn no_length() -> Problem {
     let why = "the stream does not say how long it is";
     Problem::new(Kind::Arguments, "cannot start from the end", why, "give --start from the beginning")
-}
-
-/// What is said when `--start` lies behind the end; the run then ends well.
-pub fn past_the_end(from: MediaTime) -> Problem {
-    let what = format!("cannot start at {from}");
-    Problem::new(Kind::Arguments, what, "the stream ends before", "choose an earlier --start")
 }
 
 fn checksum(mut wire: Box<dyn Source>) -> Result<[u8; 32], Problem> {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::decode::remap;
+use crate::decode::remap::Remap;
 use crate::decode::resample::Resampler;
 use crate::error::Problem;
 use crate::event::{Event, Events, State};
@@ -54,11 +54,13 @@ impl<'a> Outlet<'a> {
         if self.resampler.as_ref().is_some_and(|(rate, _)| *rate != format.spec.rate) {
             self.flush_resampler()?;
         }
-        let mapped = if format.spec.channels == target.channels {
-            samples
-        } else {
-            remap::remap(samples, format.spec.channels, target.channels, &mut self.mapped);
-            &self.mapped
+        let mapped = match Remap::new(format.spec.channels, target.channels) {
+            None => samples,
+            Some(remap) => {
+                self.mapped.clear();
+                remap.apply(samples, &mut self.mapped);
+                &self.mapped
+            }
         };
         let mut door = Door { sink: &mut *self.sink, stats: &self.stats, written: &mut self.written, target };
         if format.spec.rate == target.rate {

@@ -28,10 +28,10 @@ pub struct Window {
 }
 
 impl Placement {
-    /// Nothing placed yet; presentation zero is `base` when it is known.
-    pub fn new(base: Option<MediaTime>) -> Self {
+    /// Nothing placed yet: the first unit fixes the count.
+    pub fn new() -> Self {
         Self {
-            base,
+            base: None,
             next: None,
             exact: true,
         }

@@ -4,7 +4,7 @@ use std::io::SeekFrom;
 use std::sync::Arc;
 
 use crate::decode::fmp4;
-use crate::decode::packed::Adts;
+use crate::decode::packed;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::media::Source;
@@ -15,44 +15,48 @@ const HEAD_BYTES: usize = 16; // enough for a box header, a sync byte and an ID3
 
 /// The demuxer of one segment.
 pub enum Stream {
-    /// Fragmented MP4, with the parsed initialisation section of its variant.
+    /// Fragmented MP4.
     Fmp4(Box<fmp4::Demuxer>),
     /// Packed AAC.
-    Adts(Box<Adts>),
+    Adts(Box<packed::Demuxer>),
 }
 
 impl Stream {
-    /// A demuxer for `media`, which belongs to `init` when the playlist named one.
+    /// A demuxer for `media`, which belongs to `init` when the playlist named
+    /// one; `start` is where it begins if its own bytes do not say.
     ///
     /// # Errors
     ///
     /// [`Kind::Unsupported`] naming the container, or the source's own problem.
     pub fn open(
-        init: Option<&Arc<fmp4::Init>>,
+        init: Option<&fmp4::Init>,
         mut media: Box<dyn Source>,
+        start: MediaTime,
         stats: &Arc<Stats>,
     ) -> Result<Self, Problem> {
+        let stats = Arc::clone(stats);
         if let Some(init) = init {
-            return Ok(Self::Fmp4(Box::new(fmp4::Demuxer::new(Arc::clone(init), media, Arc::clone(stats)))));
+            return Ok(Self::Fmp4(Box::new(fmp4::Demuxer::new(init, media, stats, start))));
         }
         let head = peek(media.as_mut())?;
-        if head.starts_with(b"ID3") || matches!(head, [0xFF, second, ..] if second & 0xF6 == 0xF0) {
-            return Ok(Self::Adts(Box::new(Adts::new(media)?)));
+        if fmp4::looks_like_fmp4(&head) {
+            let demuxer = fmp4::Demuxer::self_initialising(media, stats, start)?;
+            return Ok(Self::Fmp4(Box::new(demuxer)));
         }
-        let name = match head.as_slice() {
-            [0x47, ..] => "MPEG transport stream segments are not played by this version",
-            [_, _, _, _, kind @ ..] if kind.starts_with(b"ftyp") || kind.starts_with(b"styp") => {
-                "fMP4 segments without EXT-X-MAP cannot be understood"
-            }
-            _ => "its segments are in no container that kithara knows",
+        if head.starts_with(b"ID3") || matches!(head[..], [0xFF, second, ..] if second & 0xF6 == 0xF0) {
+            return Ok(Self::Adts(Box::new(packed::Demuxer::open(media, stats, start)?)));
+        }
+        let why = match head.first() {
+            Some(0x47) => "MPEG transport stream segments are not played by this version",
+            _ => "its segments are in no container that this version plays",
         };
-        Err(Problem::new(Kind::Unsupported, "cannot read the segment", name, "choose another variant with -Q"))
+        Err(Problem::new(Kind::Unsupported, "cannot read the segment", why, "choose another variant with -Q"))
     }
 
     /// What the container says about its audio.
     pub fn track(&self) -> &Track {
         match self {
-            Self::Fmp4(demuxer) => demuxer.track(),
+            Self::Fmp4(demuxer) => demuxer.init().track(),
             Self::Adts(demuxer) => demuxer.track(),
         }
     }
@@ -84,11 +88,11 @@ fn peek(media: &mut dyn Source) -> Result<Vec<u8>, Problem> {
 /// Media time of the first access unit of `media`, minus the edit list: the
 /// zero of the presentation when `media` is the stream's first segment.
 pub fn first_time(
-    init: Option<&Arc<fmp4::Init>>,
+    init: Option<&fmp4::Init>,
     media: Box<dyn Source>,
     stats: &Arc<Stats>,
 ) -> Result<MediaTime, Problem> {
-    let mut stream = Stream::open(init, media, stats)?;
+    let mut stream = Stream::open(init, media, MediaTime::ZERO, stats)?;
     let edit = stream.track().edit.start;
     let first = stream.next()?.map(|unit| unit.start).unwrap_or_default();
     Ok(presentation_zero(first, edit))

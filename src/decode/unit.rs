@@ -37,6 +37,17 @@ pub struct Track {
     pub duration: Option<MediaTime>,
 }
 
+impl Track {
+    /// Whether a decoder built for `self` goes on with `other`.
+    pub fn same_codec(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.parameters, &other.parameters);
+        self.codec == other.codec
+            && ours.extra_data == theirs.extra_data
+            && ours.sample_rate == theirs.sample_rate
+            && ours.channels == theirs.channels
+    }
+}
+
 /// The part of a track's media timeline that is meant to be heard: an edit
 /// list, or iTunSMPB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

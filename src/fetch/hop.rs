@@ -37,7 +37,7 @@ enum Meaning {
 impl Client {
     /// Asks `url` for what `request` wants.
     pub(super) async fn hop(&self, request: &Request, url: &Url) -> Result<Hop, Failure> {
-        let mut record = Record::begin(&self.0.events, request, url);
+        let mut record = Record::begin(&self.0.stats, &self.0.events, request, url);
         match self.ask(request, url, &mut record).await {
             Ok((answer, Meaning::Body(place))) => {
                 let response = self.response(request, url, answer, place, record);
@@ -61,7 +61,6 @@ impl Client {
         record: &mut Record,
     ) -> Result<(reqwest::Response, Meaning), Failure> {
         self.warm_up(url);
-        self.0.stats.request(request.kind);
         let settings = &self.0.settings;
         let proxy = self.proxy_of(url);
         let attempt = Attempt {
@@ -98,7 +97,8 @@ impl Client {
     }
 
     /// Host and port of the proxy that the HTTP library will use for `url`.
-    fn proxy_of(&self, url: &Url) -> Option<String> {
+    /// Host and port of the proxy through which `url` is reached, if any.
+    pub fn proxy_of(&self, url: &Url) -> Option<String> {
         let target = url.as_str().parse().ok()?;
         let proxy = self.0.proxies.intercept(&target)?;
         proxy.uri().authority().map(ToString::to_string)
@@ -123,6 +123,7 @@ impl Client {
             last_modified: validator(header::LAST_MODIFIED).map(str::to_owned),
             content_type: word(headers, header::CONTENT_TYPE).map(text::safe),
             no_store: forbids_keeping(headers),
+            accepts_ranges: accepts_ranges(headers),
         };
         Response {
             head,
@@ -232,6 +233,10 @@ fn is_gzip(encoding: &str) -> bool {
     ["gzip", "x-gzip"]
         .iter()
         .any(|name| name.eq_ignore_ascii_case(encoding))
+}
+
+fn accepts_ranges(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT_RANGES).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"bytes"))
 }
 
 fn forbids_keeping(headers: &HeaderMap) -> bool {

@@ -2,6 +2,7 @@
 //! A body is cut where it must end and never ends early without an error.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,8 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::error::{Kind, Problem};
-use crate::event::{Event, Events, Exchange};
+use crate::event::{Event, Events, Exchange, RequestKind};
+use crate::stats::Stats;
 use crate::text;
 
 use super::Request;
@@ -42,6 +44,8 @@ pub struct Head {
     pub content_type: Option<String>,
     /// Whether the server forbids keeping it (`Cache-Control: no-store`).
     pub no_store: bool,
+    /// Whether the server says that it can send parts (`Accept-Ranges: bytes`).
+    pub accepts_ranges: bool,
 }
 
 impl Head {
@@ -126,6 +130,13 @@ impl Response {
         }
     }
 
+    /// Corrects what the request was for, when the first bytes have told it.
+    pub fn set_kind(&mut self, kind: RequestKind) {
+        if let Some(exchange) = &mut self.record.open {
+            exchange.kind = kind;
+        }
+    }
+
     fn take(&mut self, mut bytes: Bytes) -> Bytes {
         if let Some(left) = &mut self.left {
             bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -207,13 +218,14 @@ fn too_long(what: &str, limit: u64) -> Failure {
 /// One exchange for the trace: sent to the events once, when it is over.
 #[derive(Debug)]
 pub(super) struct Record {
+    stats: Arc<Stats>,
     events: Events,
     open: Option<Exchange>,
 }
 
 impl Record {
     /// A request to `url` is about to be sent.
-    pub(super) fn begin(events: &Events, request: &Request, url: &Url) -> Self {
+    pub(super) fn begin(stats: &Arc<Stats>, events: &Events, request: &Request, url: &Url) -> Self {
         let now = Instant::now();
         let exchange = Exchange {
             kind: request.kind,
@@ -229,6 +241,7 @@ impl Record {
             failure: None,
         };
         Self {
+            stats: Arc::clone(stats),
             events: events.clone(),
             open: Some(exchange),
         }
@@ -247,6 +260,8 @@ impl Record {
         if let Some(mut exchange) = self.open.take() {
             exchange.ended = Instant::now();
             exchange.failure = failure;
+            // Counted here and not when it is sent: by now it is known what it was for.
+            self.stats.request(exchange.kind);
             self.events.send(Event::Exchange(exchange));
         }
     }
@@ -325,6 +340,7 @@ mod tests {
             last_modified: date.map(str::to_owned),
             content_type: None,
             no_store: false,
+            accepts_ranges: false,
         };
         let cases = [
             (Some("\"a\""), Some("date"), Some("\"a\"")),

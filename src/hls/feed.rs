@@ -4,7 +4,9 @@
 //! begun, so that far ones stay open to better choices.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -14,15 +16,15 @@ use tokio::task::JoinSet;
 use crate::bell::Bell;
 use crate::error::{Kind, Problem};
 use crate::event::{Decision, Event, Events, RequestKind};
-use crate::hls::abr::{Controller, Situation};
+use crate::hls::abr::{self, Controller};
 use crate::hls::media::Media;
-use crate::hls::plan::{self, Step};
+use crate::hls::plan::{self, Progress, Step};
 use crate::hls::presentation::{self, Presentation};
-use crate::hls::variant::Quality;
+use crate::hls::quality::Quality;
+use crate::limits;
 use crate::media::{Demand, Init, Piece, Segment, Start};
 use crate::stats::{Stage, Stats};
 use crate::store::{Body, Moved, Store, Wanted};
-use crate::text::short_url;
 use crate::units::{BitRate, MediaTime};
 
 /// How far before `--start` decoding begins, so that overlap, bit reservoirs
@@ -32,6 +34,8 @@ const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
 const ANCHOR_BYTES: u64 = 64 << 10;
 /// Media requests in flight while playing.
 const PLAYING_REQUESTS: usize = 2;
+/// Notes of tasks on their way to the loop; each request sends two.
+const NOTES: usize = 64;
 
 /// What is to be done with the segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,15 +102,9 @@ enum Load {
     /// An initialisation section: variant and index in its playlist.
     Init { rung: usize, map: usize },
     /// A segment, in this variant.
-    Segment { number: u64, rung: usize },
+    Segment { index: usize, rung: usize },
     /// The head of the stream's first segment, in this variant.
     Anchor { rung: usize },
-}
-
-/// A load under way.
-struct Flight {
-    /// Where its bytes can be read, once its response began.
-    body: Option<Body>,
 }
 
 /// The loop and its state.
@@ -117,23 +115,31 @@ pub struct Feed {
     stats: Arc<Stats>,
     events: Events,
     presentation: Presentation,
+    /// The rungs `auto` may use; the controller counts in this list.
+    adaptive: Vec<usize>,
     controller: Controller,
     meter: Meter,
-    range: plan::Range,
+    /// The segments wanted, by their place in the playlist first loaded.
+    range: Range<usize>,
     from: MediaTime,
     until: Option<MediaTime>,
     /// The rung the next segment is fetched in.
     rung: usize,
-    /// The variant each stored segment is stored in.
-    held: HashMap<u64, usize>,
-    flights: HashMap<Load, Flight>,
+    /// The rung each stored segment is stored in.
+    held: HashMap<usize, usize>,
+    /// Bodies in memory, which last only as long as someone holds them.
+    in_memory: HashMap<usize, Body>,
+    /// Loads under way, and where to read those whose response began.
+    flights: HashMap<Load, Option<Body>>,
     inits: HashMap<(usize, usize), Body>,
     anchor: Option<Body>,
-    /// Variants in which a segment could not be had.
-    refused: HashMap<u64, Vec<usize>>,
-    /// Playlists asked for and not here yet, or refused.
+    /// Rungs in which a segment could not be had.
+    refused: HashMap<usize, Vec<usize>>,
+    /// Segments that cannot be had at all.
+    lost: HashMap<usize, Problem>,
+    /// Playlists asked for.
     asked: Vec<usize>,
-    handed: Option<u64>,
+    handed: Option<usize>,
     stored_bytes: u64,
     tasks: JoinSet<()>,
     notes: mpsc::Receiver<Note>,
@@ -142,10 +148,6 @@ pub struct Feed {
 
 impl Feed {
     /// A loop over `presentation`.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Arguments`] when `--start` cannot be placed.
     pub fn new(
         store: Store,
         doors: Doors,
@@ -158,22 +160,30 @@ impl Feed {
         let media = presentation.media(rung).expect("open() loaded the chosen rung");
         let duration = media.duration();
         let from = wishes.start.and_then(|start| start.resolve(Some(duration))).unwrap_or_default();
-        let until = wishes.length.map(|length| from + length);
-        let range = plan::range(media, (from - PRE_ROLL).max(MediaTime::ZERO), until);
+        let begin = (from - PRE_ROLL).max(MediaTime::ZERO);
+        let length = wishes.length.map(|length| from + length - begin);
+        let wanted = media.segments_in(begin, length);
+        // Media times may run a little behind the sums of the playlist.
+        let range = wanted.start..(wanted.end + usize::from(length.is_some())).min(media.len());
         stats.duration.set(duration);
         stats.start.set(from);
+        let adaptive = presentation.ladder.adaptive();
+        let rates: Vec<BitRate> = adaptive.iter().map(|&rung| presentation.ladder.rungs[rung].rate()).collect();
         let (tell, notes) = mpsc::channel(NOTES);
         Self {
-            controller: Controller::new(&presentation.ladder.rates()),
+            until: wishes.length.map(|length| from + length),
+            controller: Controller::new(&rates),
             meter: Meter::default(),
             stats: Arc::clone(stats),
             events: events.clone(),
             held: HashMap::new(),
+            in_memory: HashMap::new(),
             flights: HashMap::new(),
             inits: HashMap::new(),
-            refused: HashMap::new(),
-            asked: Vec::new(),
             anchor: None,
+            refused: HashMap::new(),
+            lost: HashMap::new(),
+            asked: Vec::new(),
             handed: None,
             stored_bytes: 0,
             tasks: JoinSet::new(),
@@ -181,9 +191,9 @@ impl Feed {
             doors,
             wishes,
             presentation,
+            adaptive,
             range,
             from,
-            until,
             rung,
             notes,
             tell,
@@ -195,16 +205,19 @@ impl Feed {
     ///
     /// # Errors
     ///
-    /// What keeps a demanded segment from coming, in every variant allowed.
+    /// What keeps a wanted segment from coming, in every variant allowed.
     pub async fn run(mut self) -> Result<(), Problem> {
-        if self.from >= self.stats.duration.now() {
-            return Err(past_the_end(self.from));
+        if self.from > MediaTime::ZERO && self.from >= self.stats.duration.now() {
+            self.events.send(Event::Warning(Start::past_the_end(self.from)));
+            self.doors.hand(Piece::End);
+            return Ok(());
         }
         loop {
+            let step = self.start_loads();
             if self.hand_over()? {
-                return Ok(());
+                return self.settle().await;
             }
-            if self.start_loads() == Step::Done && self.is_stored() {
+            if step == Step::Done && self.wishes.purpose != Purpose::Decode {
                 return self.store.sync();
             }
             tokio::select! {
@@ -214,84 +227,112 @@ impl Feed {
         }
     }
 
+    /// Everything was handed over: lets the last transfers end while it is
+    /// decoded, unless the decode thread is done first.
+    async fn settle(mut self) -> Result<(), Problem> {
+        while !self.flights.is_empty() {
+            tokio::select! {
+                Some(note) = self.notes.recv() => self.take(note)?,
+                changed = self.doors.demand.changed() => if changed.is_err() { break },
+            }
+        }
+        Ok(())
+    }
+
     /// Answers the demand if its segment can be read by now. `true` when that
     /// was the last answer.
     fn hand_over(&mut self) -> Result<bool, Problem> {
         if self.wishes.purpose != Purpose::Decode {
             return Ok(false);
         }
-        let Demand { epoch, number } = *self.doors.demand.borrow_and_update();
-        let number = number.unwrap_or(self.range.first);
-        if self.handed.is_some_and(|handed| handed >= number) {
+        let epoch = self.doors.demand.borrow_and_update().epoch;
+        let index = self.demanded();
+        if self.handed.is_some_and(|handed| handed >= index) {
             return Ok(false);
         }
-        if number > self.range.last {
+        if index >= self.range.end {
             self.doors.hand(Piece::End);
             return Ok(true);
         }
-        if let Some(segment) = self.segment(epoch, number)? {
-            self.handed = Some(number);
+        if let Some(problem) = self.lost.remove(&index) {
+            return Err(problem);
+        }
+        if let Some(segment) = self.segment(epoch, index)? {
+            self.handed = Some(index);
             self.doors.hand(Piece::Segment(Box::new(segment)));
         }
         Ok(false)
     }
 
-    /// The segment `number`, if it, its init section and (at the beginning) the
-    /// anchor can be read.
-    fn segment(&mut self, epoch: u64, number: u64) -> Result<Option<Segment>, Problem> {
-        let Some((rung, body)) = self.body(number) else { return Ok(None) };
-        let media = Arc::clone(self.presentation.media(rung).expect("a segment of it is being loaded"));
-        let index = self.index(rung, number);
-        let about = media.segment(index).expect("the plan stays inside the playlist");
+    /// The segment that the decode thread wants next.
+    fn demanded(&self) -> usize {
+        let number = self.doors.demand.borrow().number;
+        let index = number.and_then(|number| usize::try_from(number).ok());
+        index.unwrap_or(self.range.start).max(self.range.start)
+    }
+
+    /// The segment at `index`, if it, its init section and (at the beginning)
+    /// the anchor can be read.
+    fn segment(&mut self, epoch: u64, index: usize) -> Result<Option<Segment>, Problem> {
+        let Some((rung, body)) = self.body(index) else { return Ok(None) };
+        let media = Arc::clone(self.media(rung));
+        let place = self.place(rung, index);
+        let about = media.segment(place).expect("the plan stays inside the playlist");
         let init = match about.map {
             None => None,
             Some(map) => match self.inits.get(&(rung, map)) {
-                Some(body) => Some(Init { id: init_id(rung, map), bytes: body.source()? }),
                 None => return Ok(None),
+                Some(body) => Some(Init { id: init_id(rung, map), bytes: body.source(&self.stats)? }),
             },
         };
         let is_first = self.handed.is_none();
         let anchor = match &self.anchor {
-            Some(anchor) if is_first => Some(anchor.source()?),
-            None if is_first && number > 0 => return Ok(None),
-            _ => None,
+            _ if !is_first || index == 0 => None,
+            None => return Ok(None),
+            Some(anchor) => Some(anchor.source(&self.stats)?),
         };
-        let next = media.segment(index + 1);
-        let url = media.url(index)?.to_string();
-        let wire = if self.wishes.ledger { Some(body.source()?) } else { None };
+        let wire = if self.wishes.ledger { Some(body.source(&self.stats)?) } else { None };
         Ok(Some(Segment {
             epoch,
-            number,
-            variant: self.presentation.ladder.rungs[rung].id,
-            url,
+            number: index as u64,
+            variant: rung,
+            url: media.location(about.uri)?.to_string(),
             init,
-            media: body.source()?,
+            media: body.source(&self.stats)?,
             wire,
             anchor,
             start: about.start,
             duration: about.duration,
             discontinuity: about.discontinuity && !is_first,
-            ends_run: next.is_none_or(|next| next.discontinuity),
+            ends_run: media.ends_run(place),
             from: self.from,
             until: self.until,
-            bit_rate: self.presentation.ladder.rate(rung),
+            bit_rate: self.presentation.ladder.rungs[rung].rate(),
         }))
     }
 
-    /// Where `number` can be read: on its way, or stored.
-    fn body(&mut self, number: u64) -> Option<(usize, Body)> {
-        let under_way = self.flights.iter().find_map(|(load, flight)| match load {
-            Load::Segment { number: this, rung } if *this == number => flight.body.clone().map(|body| (*rung, body)),
+    fn media(&self, rung: usize) -> &Arc<Media> {
+        self.presentation.media(rung).expect("a rung is used only when its playlist is loaded")
+    }
+
+    /// Where segment `index` can be read: on its way, or stored.
+    fn body(&mut self, index: usize) -> Option<(usize, Body)> {
+        let under_way = self.flights.iter().find_map(|(load, body)| match load {
+            Load::Segment { index: this, rung } if *this == index => Some((*rung, body.clone()?)),
             _ => None,
         });
         if under_way.is_some() {
             return under_way;
         }
-        let rung = *self.held.get(&number)?;
-        let found = self.wanted(Load::Segment { number, rung }).and_then(|wanted| self.store.cached(&wanted));
+        let rung = *self.held.get(&index)?;
+        let load = Load::Segment { index, rung };
+        let found = match self.in_memory.remove(&index) {
+            Some(body) => Some(body),
+            None => self.wanted(load).and_then(|wanted| self.store.cached(&wanted)),
+        };
         if found.is_none() {
             // Evicted or damaged since: the plan fetches it again.
-            self.held.remove(&number);
+            self.held.remove(&index);
         }
         found.map(|body| (rung, body))
     }
@@ -299,50 +340,51 @@ impl Feed {
     /// Starts what the plan wants; returns what it said last.
     fn start_loads(&mut self) -> Step {
         loop {
-            let step = plan::next(&self.state());
-            let Step::Fetch(number) = step else { return step };
-            let rung = self.choose(number);
-            self.start_beside(number, rung);
-            self.start(Load::Segment { number, rung });
+            let step = plan::plan(&self.situation(), |index| self.progress(index));
+            let Step::Fetch(index) = step else { return step };
+            let rung = self.choose(index);
+            self.start_beside(index, rung);
+            self.start(Load::Segment { index, rung });
         }
     }
 
-    fn state(&self) -> plan::State<'_> {
-        let demanded = self.doors.demand.borrow().number.unwrap_or(self.range.first);
-        let (ahead, allowed) = match self.wishes.purpose {
+    fn situation(&self) -> plan::Situation {
+        let memory = MediaTime::from(limits::MEMORY_AHEAD);
+        let (ahead, most_in_flight) = match self.wishes.purpose {
             Purpose::Cache { jobs } => (MediaTime::MAX, jobs),
             // The first segment has the link for itself until it is whole.
             Purpose::Decode if self.held.is_empty() => (self.wishes.ahead, 1),
+            Purpose::Decode if self.store.is_memory() => (self.wishes.ahead.min(memory), PLAYING_REQUESTS),
             Purpose::Decode => (self.wishes.ahead, PLAYING_REQUESTS),
         };
-        plan::State {
-            media: self.presentation.media(self.rung).expect("the current rung is loaded"),
-            demanded: demanded.max(self.range.first),
-            last: self.range.last,
-            position: self.stats.position(),
-            ahead,
-            allowed,
-            in_flight: self.flights.keys().filter(|load| matches!(load, Load::Segment { .. })).count(),
-            is_taken: Box::new(|number| self.is_taken(number)),
-        }
+        let demand = match self.wishes.purpose {
+            Purpose::Cache { .. } => self.range.start,
+            Purpose::Decode => self.demanded(),
+        };
+        let segments = self.flights.keys().filter(|load| matches!(load, Load::Segment { .. }));
+        plan::Situation { demand, end: self.range.end, ahead, in_flight: segments.count(), most_in_flight }
     }
 
-    fn is_taken(&self, number: u64) -> bool {
-        let flying = |load: &Load| matches!(load, Load::Segment { number: this, .. } if *this == number);
-        self.held.contains_key(&number) || self.flights.keys().any(flying)
+    fn progress(&self, index: usize) -> (Progress, MediaTime) {
+        let flying = |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == index);
+        let progress = match self.held.contains_key(&index) || self.lost.contains_key(&index) {
+            true => Progress::Held,
+            false if self.flights.keys().any(flying) => Progress::InFlight,
+            false => Progress::Missing,
+        };
+        let segment = self.media(self.presentation.chosen.rung).segment(index);
+        (progress, segment.map_or(MediaTime::ZERO, |segment| segment.duration))
     }
 
     /// The init section of a segment, and the anchor, are asked for beside it.
-    fn start_beside(&mut self, number: u64, rung: usize) {
-        let index = self.index(rung, number);
-        let media = self.presentation.media(rung);
-        let map = media.and_then(|media| media.segment(index)).and_then(|segment| segment.map);
+    fn start_beside(&mut self, index: usize, rung: usize) {
+        let map = self.media(rung).segment(self.place(rung, index)).and_then(|segment| segment.map);
         if let Some(map) = map
             && !self.inits.contains_key(&(rung, map))
         {
             self.start(Load::Init { rung, map });
         }
-        let begins = self.wishes.purpose == Purpose::Decode && self.handed.is_none() && number > 0;
+        let begins = self.wishes.purpose == Purpose::Decode && self.handed.is_none() && index > 0;
         if begins && self.anchor.is_none() {
             self.start(Load::Anchor { rung });
         }
@@ -353,11 +395,11 @@ impl Feed {
             return;
         }
         let Some(wanted) = self.wanted(load) else { return };
-        self.flights.insert(load, Flight { body: None });
-        if matches!(load, Load::Segment { .. }) {
-            self.stats.begin(Stage::SegmentFirstByte);
-        } else if matches!(load, Load::Init { .. }) {
-            self.stats.begin(Stage::Init);
+        self.flights.insert(load, None);
+        match load {
+            Load::Segment { .. } => self.stats.begin(Stage::SegmentFirstByte),
+            Load::Init { .. } => self.stats.begin(Stage::Init),
+            Load::Anchor { .. } => {}
         }
         self.tasks.spawn(carry(self.store.clone(), wanted, load, self.tell.clone()));
     }
@@ -367,82 +409,71 @@ impl Feed {
             Load::Init { rung, .. } => (rung, RequestKind::Init),
             Load::Segment { rung, .. } | Load::Anchor { rung } => (rung, RequestKind::Segment),
         };
-        let media = self.presentation.media(rung)?;
-        let (location, range, segment) = match load {
+        let media = self.media(rung);
+        let (uri, range, segment) = match load {
             Load::Init { map, .. } => {
                 let map = media.maps.get(map)?;
-                (media.location(&map.uri).ok()?, map.range.map(|range| range.start..range.end()), None)
+                (map.uri.as_str(), map.range.map(|range| range.start..range.end()), None)
             }
-            Load::Segment { number, .. } => {
-                let index = self.index(rung, number);
-                let range = media.segment(index)?.range.map(|range| range.start..range.end());
-                (media.url(index).ok()?, range, Some(number))
+            Load::Segment { index, .. } => {
+                let segment = media.segment(self.place(rung, index))?;
+                (segment.uri, segment.range.map(|range| range.start..range.end()), Some(index as u64))
             }
             Load::Anchor { .. } => {
-                let range = media.segment(0)?.range.map_or(0..ANCHOR_BYTES, |range| {
-                    range.start..range.end().min(range.start.saturating_add(ANCHOR_BYTES))
-                });
-                (media.url(0).ok()?, Some(range), Some(0))
+                let segment = media.segment(0)?;
+                let whole = segment.range.map_or(0..u64::MAX, |range| range.start..range.end());
+                let end = whole.end.min(whole.start.saturating_add(ANCHOR_BYTES));
+                (segment.uri, Some(whole.start..end), Some(0))
             }
         };
-        let variant = Some(self.presentation.ladder.rungs[rung].id);
-        Some(Wanted { location, range, kind, variant, segment })
+        // The parser checked every address already.
+        let location = media.location(uri).ok()?;
+        Some(Wanted { location, range, kind, variant: Some(rung), segment })
     }
 
-    /// Where segment `number` stands in the playlist of `rung`. Variants of one
+    /// Where segment `index` stands in the playlist of `rung`. Variants of one
     /// stream usually agree; where they do not, time decides.
-    fn index(&self, rung: usize, number: u64) -> usize {
-        let index = usize::try_from(number).unwrap_or(usize::MAX);
-        let first = self.presentation.media(self.presentation.chosen.rung);
-        match (first, self.presentation.media(rung)) {
-            (Some(first), Some(media)) if first.len() != media.len() => {
-                let Some(segment) = first.segment(index) else { return usize::MAX };
+    fn place(&self, rung: usize, index: usize) -> usize {
+        let (first, media) = (self.media(self.presentation.chosen.rung), self.media(rung));
+        match first.segment(index) {
+            Some(segment) if first.len() != media.len() => {
                 let middle = MediaTime::from_nanos(segment.duration.nanos() / 2);
-                plan::segment_at(media, segment.start + middle)
+                media.segment_at(segment.start + middle).unwrap_or(index)
             }
             _ => index,
         }
     }
 
-    fn is_stored(&self) -> bool {
-        self.wishes.purpose != Purpose::Decode && self.flights.is_empty()
-    }
-
-    /// Lets the controller choose the rung for segment `number`.
-    fn choose(&mut self, number: u64) -> usize {
+    /// Lets the controller choose the rung for segment `index`.
+    fn choose(&mut self, index: usize) -> usize {
+        if let Some(rung) = self.open_rung(index) {
+            self.rung = rung;
+        }
         if self.wishes.quality != Quality::Auto || self.store.is_offline() {
             return self.rung;
         }
         let position = self.stats.position();
-        let buffer = (self.stats.fetched_until.now() - position).max(MediaTime::ZERO);
-        let media = self.presentation.media(self.rung).expect("the current rung is loaded");
-        let index = self.index(self.rung, number);
-        let duration = media.segment(index).map_or(media.target_duration, |segment| segment.duration);
-        let situation = Situation { current: self.rung, buffer, segment: duration, is_first: self.held.is_empty() };
-        let choice = self.controller.decide(&situation);
-        let mut to = choice.rung;
-        if self.refused.get(&number).is_some_and(|rungs| rungs.contains(&to)) {
-            to = self.another(number).unwrap_or(to);
-        }
-        self.decided(number, to, choice.reason.to_string(), buffer, position);
-        self.rung
-    }
-
-    /// Notes the decision and acts on it; a variant whose playlist is not here
-    /// yet is asked for and taken when it has come.
-    fn decided(&mut self, number: u64, to: usize, reason: String, buffer: MediaTime, position: MediaTime) {
+        let segment = self.media(self.rung).segment(self.place(self.rung, index));
+        let now = abr::Situation {
+            current: self.adaptive.iter().position(|rung| *rung == self.rung),
+            buffer: (self.stats.fetched_until.now() - position).max(MediaTime::ZERO),
+            limit: self.wishes.ahead,
+            segment: segment.map_or(MediaTime::ZERO, |segment| segment.duration),
+        };
+        let choice = self.controller.decide(&now);
+        let to = self.adaptive.get(choice.rung).copied().unwrap_or(self.rung);
         if self.presentation.media(to).is_none() {
-            return self.ask_playlist(to);
+            // Taken when its playlist has come.
+            self.ask_playlist(to);
+            return self.rung;
         }
-        let id = |rung: usize| self.presentation.ladder.rungs[rung].id;
-        let estimate = self.controller.estimate();
         let decision = Decision {
-            segment: number,
-            from: id(self.rung),
-            to: id(to),
-            reason,
-            buffer,
-            estimate,
+            segment: index as u64,
+            from: self.rung,
+            to,
+            reason: choice.reason.to_string(),
+            buffer: now.buffer,
+            estimate: self.controller.estimate().unwrap_or_default(),
             position,
         };
         self.events.send(Event::Decision(decision.clone()));
@@ -450,6 +481,14 @@ impl Feed {
             self.stats.switch(decision);
             self.rung = to;
         }
+        self.rung
+    }
+
+    /// After a refusal: a rung in which segment `index` was not refused yet.
+    fn open_rung(&self, index: usize) -> Option<usize> {
+        let refused = self.refused.get(&index)?;
+        let is_open = |rung: &&usize| !refused.contains(rung) && self.presentation.media(**rung).is_some();
+        self.adaptive.iter().find(is_open).copied()
     }
 
     fn ask_playlist(&mut self, rung: usize) {
@@ -461,20 +500,8 @@ impl Feed {
         let location = self.presentation.ladder.rungs[rung].location.clone();
         self.tasks.spawn(async move {
             let loaded = presentation::load(&store, location, rung).await.map(|(media, _)| media);
-            // A loop that is gone needs no answer.
-            let _ = tell.send(Note::Playlist(rung, loaded)).await;
+            say(&tell, Note::Playlist(rung, loaded)).await;
         });
-    }
-
-    /// A rung in which segment `number` was not refused yet.
-    fn another(&self, number: u64) -> Option<usize> {
-        let refused = self.refused.get(&number);
-        let open = |rung: &usize| {
-            self.presentation.ladder.rungs[*rung].decodable
-                && self.presentation.media(*rung).is_some()
-                && !refused.is_some_and(|rungs| rungs.contains(rung))
-        };
-        (0..self.presentation.ladder.rungs.len()).find(open)
     }
 
     fn take(&mut self, note: Note) -> Result<(), Problem> {
@@ -499,24 +526,25 @@ impl Feed {
                 self.meter.begin(self.stats.network_bytes.total());
             }
         }
-        if let Some(flight) = self.flights.get_mut(&load) {
-            flight.body = Some(body);
-        }
+        self.flights.insert(load, Some(body));
     }
 
     fn complete(&mut self, load: Load, moved: Option<Moved>) {
-        let flight = self.flights.remove(&load);
+        let body = self.flights.remove(&load).flatten();
         if matches!(load, Load::Init { .. }) {
             self.stats.end(Stage::Init);
         }
-        let Load::Segment { number, rung } = load else { return };
-        self.held.insert(number, rung);
-        let bytes = flight.and_then(|flight| flight.body?.length()).unwrap_or(0);
-        self.stored_bytes += bytes;
+        let Load::Segment { index, rung } = load else { return };
+        self.held.insert(index, rung);
+        self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
+        if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
+            self.in_memory.extend(body.map(|body| (index, body)));
+        }
         let busy = self.meter.end(self.stats.network_bytes.total());
-        if let (Some(moved), Some((bytes, time))) = (moved, busy) {
-            self.controller.sample(bytes, time, moved.first_byte);
-            self.stats.estimate.store(self.controller.estimate().0, Ordering::Relaxed);
+        if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
+            self.controller.sample(abr::Sample { bytes, first_byte: moved.first_byte, transfer });
+            let estimate = self.controller.estimate().unwrap_or_default();
+            self.stats.estimate.store(estimate.0, Ordering::Relaxed);
         }
         self.measure_ahead();
         self.report();
@@ -524,41 +552,43 @@ impl Feed {
 
     /// Publishes up to where everything is on disk, from what is demanded on.
     fn measure_ahead(&self) {
-        let demanded = self.doors.demand.borrow().number.unwrap_or(self.range.first);
-        let first_hole = (demanded..=self.range.last).find(|number| !self.held.contains_key(number));
-        let media = self.presentation.media(self.rung).expect("the current rung is loaded");
-        let until = match first_hole {
-            Some(number) => media.segment(self.index(self.rung, number)).map(|segment| segment.start),
-            None => Some(media.duration()),
-        };
-        self.stats.fetched_until.set(until.unwrap_or_default());
+        let demanded = self.demanded();
+        let hole = (demanded..self.range.end).find(|index| !self.held.contains_key(index));
+        let media = self.media(self.presentation.chosen.rung);
+        let hole = hole.and_then(|index| media.segment(index));
+        self.stats.fetched_until.set(hole.map_or(media.duration(), |segment| segment.start));
     }
 
     fn report(&self) {
         if self.wishes.purpose == Purpose::Decode {
             return;
         }
-        let (done, of) = (self.held.len() as u64, self.range.last - self.range.first + 1);
-        let total = Some(self.stored_bytes / done.max(1) * of);
-        let progress = Event::Progress { bytes: self.stored_bytes, total, segments: done, of };
-        self.events.send(progress);
+        let (segments, of) = (self.held.len() as u64, self.range.len() as u64);
+        let total = Some(self.stored_bytes / segments.max(1) * of);
+        self.events.send(Event::Progress { bytes: self.stored_bytes, total, segments, of });
     }
 
-    /// Another variant's same segment first, where the user left the choice to us.
+    /// Another variant's same segment first, where the choice is ours; else the
+    /// segment is lost, which matters when it is demanded.
     fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
         self.flights.remove(&load);
-        let Load::Segment { number, rung } = load else { return Err(problem) };
-        self.refused.entry(number).or_default().push(rung);
-        let helps = matches!(problem.kind, Kind::HttpStatus(_) | Kind::NoData);
-        let is_free = self.wishes.quality == Quality::Auto && self.handed != Some(number);
-        match self.another(number) {
-            Some(other) if helps && is_free => {
-                self.events.send(Event::Warning(problem));
-                self.rung = other;
-                Ok(())
-            }
-            _ => Err(problem),
+        let Load::Segment { index, rung } = load else { return Err(problem) };
+        if self.handed == Some(index) {
+            // Its reader has been told, and decodes what came.
+            self.held.insert(index, rung);
+            return Ok(());
         }
+        self.refused.entry(index).or_default().push(rung);
+        let helps = matches!(problem.kind, Kind::HttpStatus(_) | Kind::NoData);
+        if helps && self.wishes.quality == Quality::Auto && self.open_rung(index).is_some() {
+            self.events.send(Event::Warning(problem));
+            return Ok(());
+        }
+        if self.wishes.purpose != Purpose::Decode {
+            return Err(problem);
+        }
+        self.lost.insert(index, problem);
+        Ok(())
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
-use crate::hls::media::Media;
-use crate::hls::playlist::{self, Playlist, Repair};
-use crate::hls::variant::{self, Choice, Ladder, Quality};
+use crate::hls::media::{Media, Method};
+use crate::hls::playlist::{self, Playlist, Repairs};
+use crate::hls::quality::{Choice, Quality};
+use crate::hls::variant::{self, Ladder};
 use crate::location::Location;
 use crate::stats::{Stage, Stats, VariantRow};
 use crate::store::{Store, Text, Wanted};
@@ -22,7 +23,7 @@ pub struct Presentation {
     /// The rung it begins with, and why.
     pub chosen: Choice,
     /// What had to be mended in the playlists read so far.
-    pub repairs: Vec<Repair>,
+    pub repairs: Repairs,
 }
 
 impl Presentation {
@@ -38,13 +39,13 @@ impl Presentation {
             Playlist::Media(media) => {
                 refuse_unplayable(&media)?;
                 keep(store, &text, media.ended);
-                let ladder = Ladder::of_one(text.base.clone());
-                let chosen = variant::choose(&ladder, quality)?;
+                let ladder = Ladder::single(text.base.clone());
+                let chosen = ladder.choose(&quality)?;
                 Self { media: vec![Some(Arc::new(media))], ladder, chosen, repairs: parsed.repairs }
             }
             Playlist::Multivariant(multivariant) => {
                 keep(store, &text, true);
-                let ladder = Ladder::of(&multivariant)?;
+                let ladder = Ladder::of(&multivariant, &[])?;
                 stats.lists().variants = rows(&ladder);
                 let chosen = choose(store, &ladder, quality)?;
                 let media = vec![None; ladder.rungs.len()];
@@ -68,14 +69,15 @@ impl Presentation {
         let location = self.ladder.rungs[rung].location.clone();
         let (media, repairs) = load(store, location, rung).await?;
         stats.end(Stage::MediaPlaylist);
-        self.repairs.extend(repairs);
+        self.repairs.list.extend(repairs.list);
+        self.repairs.more += repairs.more;
         self.media[rung] = Some(Arc::new(media));
         Ok(())
     }
 }
 
 /// Fetches and parses the media playlist of a rung.
-pub async fn load(store: &Store, location: Location, rung: usize) -> Result<(Media, Vec<Repair>), Problem> {
+pub async fn load(store: &Store, location: Location, rung: usize) -> Result<(Media, Repairs), Problem> {
     let wanted =
         Wanted { location, range: None, kind: RequestKind::Media, variant: Some(rung), segment: None };
     let text = store.text(&wanted).await?;
@@ -94,12 +96,12 @@ pub async fn load(store: &Store, location: Location, rung: usize) -> Result<(Med
 fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Problem> {
     if store.is_offline() && quality == Quality::Auto {
         let cached = |rung: &usize| store.has(&ladder.rungs[*rung].location);
-        let playable = |rung: &usize| ladder.rungs[*rung].decodable;
+        let playable = |rung: &usize| ladder.rungs[*rung].is_decodable();
         if let Some(rung) = (0..ladder.rungs.len()).rev().filter(playable).find(cached) {
             return Ok(Choice { rung, reason: "the best variant in the cache".to_owned() });
         }
     }
-    variant::choose(ladder, quality)
+    ladder.choose(&quality)
 }
 
 fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
@@ -110,9 +112,14 @@ fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
     if media.len() == 0 {
         return refuse(Kind::Malformed, "its media playlist has no segments");
     }
-    match media.encryption() {
-        Some(method) => refuse(Kind::Encryption, &format!("its segments are encrypted ({method})")),
+    match media.keys.first().map(|key| &key.method) {
         None => Ok(()),
+        Some(Method::Aes128) => {
+            refuse(Kind::Encryption, "its segments are encrypted (AES-128), which this version cannot undo")
+        }
+        Some(Method::Other(name)) => {
+            refuse(Kind::Encryption, &format!("its segments are encrypted ({})", crate::text::safe(name)))
+        }
     }
 }
 
@@ -128,7 +135,7 @@ fn rows(ladder: &Ladder) -> Vec<VariantRow> {
         bandwidth: rung.bandwidth.0,
         average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
         codecs: rung.codecs.clone(),
-        decodable: rung.decodable,
+        decodable: rung.is_decodable(),
     };
     ladder.rungs.iter().map(row).collect()
 }

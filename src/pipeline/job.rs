@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use crate::hls::variant::Quality;
+pub use crate::hls::quality::Quality;
 use crate::location::Location;
 pub use crate::media::Start;
 pub use crate::output::pcm::Sample;
@@ -57,6 +57,8 @@ pub enum Task {
         /// Where a line a segment goes.
         ledger: Option<PathBuf>,
     },
+    /// Decode its first frame, to learn what it is.
+    Probe,
     /// Store it.
     Cache {
         /// Requests in flight.

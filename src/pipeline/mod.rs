@@ -16,6 +16,7 @@ mod net;
 mod sound;
 mod watchdog;
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -29,7 +30,9 @@ use crate::decode::{self, inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, Thread};
 use crate::media::{Demand, Format, Sink};
+use crate::output::ledger::Ledger;
 use crate::output::wav::{self, WavSink};
+use crate::output;
 use crate::pipeline::net::Net;
 use crate::pipeline::sound::Sound;
 use crate::pipeline::watchdog::{Look, Watchdog};
@@ -53,7 +56,7 @@ pub struct Run {
     stop: Arc<Notify>,
     stats: Arc<Stats>,
     sound: Option<Arc<Sound>>,
-    patch: Option<wav::Patcher>,
+    rescue: Option<wav::Rescue>,
     watchdog: Mutex<Watchdog>,
     url: String,
     /// Threads that will tell their end.
@@ -95,7 +98,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         stop: Arc::clone(&stop),
         stats: Arc::clone(&stats),
         sound: None,
-        patch: None,
+        rescue: None,
         watchdog: Mutex::new(Watchdog::new(Instant::now())),
         url: job.location.to_string(),
         threads: vec![Thread::Net],
@@ -109,7 +112,9 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
     if let Some(mut sink) = sink {
         run.threads.push(Thread::Decode);
         let (stats, events) = (Arc::clone(&run.stats), run.sender.clone());
-        let ask = Box::new(move |demand| drop(demand_in.send_replace(demand)));
+        let ask = Box::new(move |demand| {
+            demand_in.send_replace(demand);
+        });
         let mut inbox = inbox::Inbox::new(pieces, ask, bell);
         spawn("decode", Thread::Decode, &run.sender, move || {
             decode::run(&mut inbox, sink.as_mut(), wanted, &stats, &events)
@@ -148,21 +153,18 @@ impl Run {
     fn open_sink(&mut self, job: &Job) -> Result<Option<Box<dyn Sink>>, Problem> {
         match &job.task {
             Task::Cache { .. } => Ok(None),
+            Task::Probe => Ok(Some(Box::new(describe::FirstFrame { stats: Arc::clone(&self.stats) }))),
             Task::Dump { target, force, sample, rate, channels, raw, ledger } => {
-                let options = wav::Options {
-                    path: match target {
-                        Target::File(path) => path.clone(),
-                        Target::Stdout => "-".into(),
-                    },
-                    force: *force,
-                    sample: *sample,
-                    rate: *rate,
-                    channels: *channels,
-                    raw: *raw,
-                    ledger: ledger.clone(),
+                let path = match target {
+                    Target::File(path) => path.as_path(),
+                    Target::Stdout => Path::new("-"),
                 };
-                let sink = WavSink::open(&options)?;
-                self.patch = sink.patcher();
+                let ledger = ledger.as_deref().map(|path| output::target::Target::open(path, *force)).transpose()?;
+                let ledger = ledger.map(Ledger::new);
+                let target = output::target::Target::open_binary(path, *force)?;
+                let (sample, rate, channels, raw) = (*sample, *rate, *channels, *raw);
+                let sink = WavSink::new(target, wav::Options { sample, rate, channels, raw }, ledger);
+                self.rescue = Some(sink.rescue());
                 Ok(Some(Box::new(sink)))
             }
             Task::Play { output, volume } => {
@@ -249,10 +251,10 @@ impl Run {
             running.swap_remove(position);
         }
         if running.contains(&Thread::Decode)
-            && let Some(patch) = &self.patch
+            && let Some(rescue) = &self.rescue
         {
-            // The codec does not come back: the header is put right without it.
-            patch.patch()?;
+            // The codec does not come back: the file is finished without it.
+            rescue.finish()?;
         }
         failure.map_or(Ok(()), Err)
     }

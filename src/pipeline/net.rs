@@ -14,10 +14,8 @@ use crate::event::{Event, Events, RequestKind, State};
 use crate::fetch::{Client, Settings};
 use crate::hls::feed::{Doors, Feed, Purpose, Wishes};
 use crate::hls::presentation::Presentation;
-use crate::limits;
-use crate::location::Location;
 use crate::media::{Demand, Piece};
-use crate::pipeline::housekeeping::{self, Shelf};
+use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
@@ -66,7 +64,7 @@ impl Net {
 
     async fn source(self) -> Result<(), Problem> {
         self.events.send(Event::State(State::Opening));
-        let (store, shelf) = self.open_store()?;
+        let store = self.open_store()?;
         let location = self.job.location.clone();
         let wanted = Wanted::whole(location, RequestKind::File);
         match store.first(&wanted).await? {
@@ -74,7 +72,7 @@ impl Net {
                 self.stats.lists().kind = "hls-vod";
                 let quality = self.job.quality;
                 let presentation = Presentation::open(&store, text, quality, &self.stats).await?;
-                let wishes = self.wishes(shelf.is_memory());
+                let wishes = self.wishes();
                 let doors = Doors { pieces: self.pieces, bell: self.bell, demand: self.demand };
                 Feed::new(store, doors, wishes, presentation, &self.stats, &self.events).run().await
             }
@@ -95,32 +93,31 @@ impl Net {
         }
     }
 
-    fn open_store(&self) -> Result<(Store, Shelf), Problem> {
+    fn open_store(&self) -> Result<Store, Problem> {
         let mode = self.job.cache.mode;
         self.stats.begin(Stage::CacheOpen);
         let must_store = matches!(self.job.task, Task::Cache { .. });
         let shelf = Shelf::open(&self.job.cache, must_store, &self.bell, &self.stats, &self.events)?;
         let stream = shelf.stream(&self.job.location, must_store, &self.events)?;
         self.stats.end(Stage::CacheOpen);
-        housekeeping::trim_later(&shelf);
+        shelf.trim_later();
         let policy =
             Policy { offline: mode == CacheMode::Offline, refresh: mode == CacheMode::Refresh, must_store };
         let client = client(self.job.network, &self.stats, &self.events)?;
-        Ok((Store::new(client, stream, policy, &self.stats, &self.events), shelf))
+        let spare = shelf.spare(&self.job.location)?;
+        Ok(Store::new(client, stream, spare, policy, &self.stats, &self.events))
     }
 
-    fn wishes(&self, is_memory: bool) -> Wishes {
-        let ahead = self.job.buffer.unwrap_or(AHEAD);
-        let memory = MediaTime::from(limits::MEMORY_AHEAD);
+    fn wishes(&self) -> Wishes {
         Wishes {
             quality: self.job.quality,
             start: self.job.start,
             length: self.job.length,
-            ahead: if is_memory { ahead.min(memory) } else { ahead },
+            ahead: self.job.buffer.unwrap_or(AHEAD),
             ledger: self.keeps_ledger(),
             purpose: match self.job.task {
                 Task::Cache { jobs } => Purpose::Cache { jobs },
-                Task::Play { .. } | Task::Dump { .. } => Purpose::Decode,
+                Task::Play { .. } | Task::Dump { .. } | Task::Probe => Purpose::Decode,
             },
         }
     }
@@ -147,7 +144,3 @@ pub fn client(network: Network, stats: &Arc<Stats>, events: &Events) -> Result<C
     Client::new(settings, Arc::clone(stats), events.clone())
 }
 
-/// Whether a job on `location` needs a place in the cache.
-pub fn is_remote(location: &Location) -> bool {
-    matches!(location, Location::Http(_))
-}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::bell::Bell;
 use crate::error::Problem;
-use crate::event::{Event, Events, Thread};
+use crate::event::{Events, Thread};
 use crate::output::callback::{Callback, Remote};
 use crate::output::device::{self, Device};
 use crate::output::null::Null;

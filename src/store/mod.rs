@@ -3,24 +3,31 @@
 //! resumed at the exact byte, and bytes of two versions are never mixed. Local
 //! files are read where they lie.
 
-use std::fs;
-use std::io::{self, Read, Seek, SeekFrom};
+mod kept;
+mod source;
+mod text;
+mod transfer;
+
+use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use crate::cache::{Entry, Head, Identity, Reader, Stream, Writer};
-use crate::error::{Kind, Problem, reason};
+use url::Url;
+
+use crate::cache::{Entry, Head, Identity, Stream};
+use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
-use crate::fetch::{Attempts, ByteRange, Client, Request, Response, Status, Verdict};
-use crate::limits;
+use crate::fetch::{ByteRange, Client, Request, Response, Status};
 use crate::location::Location;
 use crate::media::Source;
-use crate::stats::{Stage, Stats};
+use crate::stats::Stats;
+use crate::store::source::{LocalFile, Part};
 
-/// Bytes looked at to tell a playlist from media.
-const SNIFF_BYTES: usize = 512;
+pub use kept::Kept;
+pub use text::{First, Text};
+pub use transfer::{Moved, Transfer};
 
 /// What is wanted: a resource or a part of it, and what for.
 #[derive(Clone, Debug)]
@@ -37,6 +44,40 @@ pub struct Wanted {
     pub segment: Option<u64>,
 }
 
+impl Wanted {
+    /// All of a resource that belongs to no variant.
+    pub fn whole(location: Location, kind: RequestKind) -> Self {
+        Self { location, range: None, kind, variant: None, segment: None }
+    }
+
+    fn name(&self) -> String {
+        match self.segment {
+            Some(number) => format!("segment {number} ({})", self.location),
+            None => format!("\"{}\"", self.location),
+        }
+    }
+
+    /// A part is an entry of its own: without a validator nothing else could
+    /// tell whether two parts are of one version.
+    fn identity(&self, url: &Url) -> Identity {
+        match &self.range {
+            None => Identity::of_url(url.as_str()),
+            Some(range) => Identity::of_url(&format!("{url}#bytes={}-{}", range.start, range.end)),
+        }
+    }
+
+    fn request(&self, url: &Url) -> Request {
+        let range = self.range.as_ref().and_then(|range| ByteRange::new(range.start, range.end));
+        let (variant, segment) = (self.variant, self.segment);
+        Request { range, variant, segment, ..Request::new(self.kind, url.clone()) }
+    }
+
+    /// What is subtracted from an offset in the resource to get one in the entry.
+    fn base(&self) -> u64 {
+        self.range.as_ref().map_or(0, |range| range.start)
+    }
+}
+
 /// How the cache is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -44,13 +85,17 @@ pub struct Policy {
     pub offline: bool,
     /// Ask the server whether what is cached still holds.
     pub refresh: bool,
+    /// A cache that cannot be written is an error, not a warning.
+    pub must_store: bool,
 }
 
 /// The bytes of one stream's resources.
 #[derive(Clone)]
 pub struct Store {
     client: Client,
-    stream: Stream,
+    /// Where bytes are kept; replaced by one in memory when the disk refuses.
+    stream: Arc<Mutex<Stream>>,
+    spare: Stream,
     policy: Policy,
     stats: Arc<Stats>,
     events: Events,
@@ -67,27 +112,255 @@ pub struct Opened {
 /// Where the bytes of a resource lie.
 #[derive(Clone)]
 pub enum Body {
-    /// In a cache entry; the part of it that was wanted.
-    Entry(Arc<Entry>, Option<Range<u64>>),
+    /// In the cache.
+    Entry(Arc<Kept>),
     /// In a local file; the part of it that was wanted.
     File(PathBuf, Option<Range<u64>>),
 }
 
-/// A playlist's bytes.
-#[derive(Clone, Debug)]
-pub struct Text {
-    /// The body, decoded.
-    pub bytes: Vec<u8>,
-    /// What relative references in it are relative to.
-    pub base: Location,
-    /// What to keep it under, when it came from the network.
-    keep: Option<(Identity, Head)>,
+impl Body {
+    /// A reader of its own, at the start.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::LocalFile`] when a local file cannot be opened.
+    pub fn source(&self, stats: &Arc<Stats>) -> Result<Box<dyn Source>, Problem> {
+        let (path, range) = match self {
+            Self::Entry(kept) => return Ok(Box::new(kept.reader())),
+            Self::File(path, range) => (path, range),
+        };
+        let open = || {
+            let file = Box::new(LocalFile::new(File::open(path)?, Arc::clone(stats))?);
+            Ok(match range {
+                None => file as Box<dyn Source>,
+                Some(range) => Box::new(Part::new(file, range.clone())?),
+            })
+        };
+        open().map_err(|error| {
+            let what = format!("cannot open \"{}\"", crate::text::safe(&path.to_string_lossy()));
+            Problem::from_io(error, Kind::LocalFile, what, "check the name")
+        })
+    }
+
+    /// Its length in bytes, once it is known.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Entry(kept) => kept.entry().total(),
+            Self::File(_, Some(range)) => Some(range.end - range.start),
+            Self::File(path, None) => path.metadata().ok().map(|facts| facts.len()),
+        }
+    }
 }
 
-/// What a URL turned out to be.
-pub enum First {
-    /// An HLS playlist.
-    Playlist(Text),
-    /// Something else: media, we hope.
-    Media(Opened),
+impl Store {
+    /// A store over `stream`; `spare` is the one in memory that takes over when
+    /// the disk refuses.
+    pub fn new(
+        client: Client,
+        stream: Stream,
+        spare: Stream,
+        policy: Policy,
+        stats: &Arc<Stats>,
+        events: &Events,
+    ) -> Self {
+        let stream = Arc::new(Mutex::new(stream));
+        Self { client, stream, spare, policy, stats: Arc::clone(stats), events: events.clone() }
+    }
+
+    /// Whether only the cache may be used.
+    pub fn is_offline(&self) -> bool {
+        self.policy.offline
+    }
+
+    /// Whether bytes are kept in memory only.
+    pub fn is_memory(&self) -> bool {
+        self.stream().is_memory()
+    }
+
+    /// Whether all bytes of `location` are in the cache.
+    pub fn has(&self, location: &Location) -> bool {
+        self.cached(&Wanted::whole(location.clone(), RequestKind::Media)).is_some()
+    }
+
+    /// Makes everything stored so far survive a power cut.
+    pub fn sync(&self) -> Result<(), Problem> {
+        self.stream().sync()
+    }
+
+    /// The bytes of `wanted`, if they are all here; those of an earlier run are
+    /// checked first.
+    pub fn cached(&self, wanted: &Wanted) -> Option<Body> {
+        let url = match &wanted.location {
+            Location::File(path) => return Some(Body::File(path.clone(), wanted.range.clone())),
+            Location::Http(url) => url,
+        };
+        let entry = self.stream().find(&wanted.identity(url))?;
+        entry.check();
+        entry.is_complete().then(|| Body::Entry(Kept::new(entry)))
+    }
+
+    /// Opens `wanted`: at once when its bytes are here, else when the server has
+    /// begun to answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Offline`] when it would need the network, the server's refusal
+    /// after retries, [`Kind::Cache`] when it must be stored and cannot.
+    pub async fn open(&self, wanted: &Wanted) -> Result<Opened, Problem> {
+        if !self.policy.refresh || matches!(wanted.location, Location::File(_)) {
+            if let Some(body) = self.cached(wanted) {
+                self.count_hit(&body);
+                return Ok(Opened { body, transfer: None });
+            }
+        }
+        let url = remote(wanted)?;
+        if self.policy.offline {
+            return Err(offline(wanted));
+        }
+        let mut request = wanted.request(url);
+        let old = self.stream().find(&wanted.identity(url));
+        match &old {
+            Some(entry) if entry.is_complete() => request.if_none_match = entry.head().etag.clone(),
+            Some(entry) => resume(&mut request, entry, wanted.base(), wanted.base()),
+            None => {}
+        }
+        let asked = Instant::now();
+        let mut attempts = self.client.attempts();
+        let response = self.client.open(&request, &mut attempts).await?;
+        let first_byte = asked.elapsed();
+        if response.head.status == Status::NotModified
+            && let Some(entry) = old
+        {
+            return Ok(Opened { body: Body::Entry(Kept::new(entry)), transfer: None });
+        }
+        self.receive(wanted, request, response, Vec::new(), first_byte)
+    }
+
+    /// Asks for `span` of a file that is being stored, with what is known of it.
+    pub async fn open_span(&self, wanted: &Wanted, kept: &Arc<Kept>, span: Range<u64>) -> Result<Option<Transfer>, Problem> {
+        let url = remote(wanted)?;
+        if self.policy.offline {
+            return Err(offline(wanted));
+        }
+        let mut request = wanted.request(url);
+        request.range = ByteRange::new(span.start, span.end);
+        request.if_range = kept.entry().head().validator().map(str::to_owned);
+        request.total = kept.entry().total();
+        let asked = Instant::now();
+        let response = self.client.open(&request, &mut self.client.attempts()).await?;
+        Transfer::onto(self, Arc::clone(kept), request, response, asked.elapsed())
+    }
+
+    /// Begins (or goes on with) the entry that `response` belongs to.
+    fn receive(
+        &self,
+        wanted: &Wanted,
+        request: Request,
+        response: Response,
+        head_bytes: Vec<u8>,
+        first_byte: std::time::Duration,
+    ) -> Result<Opened, Problem> {
+        let identity = wanted.identity(&request.url);
+        let offset = (response.head.offset).saturating_sub(wanted.base());
+        let mut head = head_of(&response);
+        if let Some(range) = &wanted.range {
+            let end = head.total.map_or(range.end, |total| range.end.min(total));
+            head.total = end.checked_sub(range.start);
+        }
+        let entry = self.kept_by(|stream| stream.begin(&identity, head.clone()))?;
+        entry.set_seekable(response.head.status == Status::Part || response.head.accepts_ranges);
+        let writer = self.kept_by(|_| entry.writer(offset))?;
+        let kept = Kept::new(entry);
+        let transfer = writer.map(|writer| Transfer {
+            store: self.clone(),
+            request,
+            base: wanted.base(),
+            target: Arc::clone(kept.entry()),
+            kept: Arc::clone(&kept),
+            writer,
+            response,
+            attempts: self.client.attempts(),
+            head_bytes,
+            first_byte,
+            moved: 0,
+        });
+        Ok(Opened { body: Body::Entry(kept), transfer })
+    }
+
+    /// Runs `work` on the stream; when the disk refuses, once more in memory,
+    /// unless the bytes must be stored.
+    fn kept_by<T>(&self, work: impl Fn(&Stream) -> Result<T, Problem>) -> Result<T, Problem> {
+        let stream = self.stream();
+        match work(&stream) {
+            Err(problem) if problem.kind == Kind::Cache && !self.policy.must_store && !stream.is_memory() => {
+                self.degrade(problem);
+                work(&self.spare)
+            }
+            result => result,
+        }
+    }
+
+    /// From now on bytes are kept in memory. Said once.
+    fn degrade(&self, problem: Problem) {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        if !stream.is_memory() {
+            *stream = self.spare.clone();
+            let Problem { what, why, kind, .. } = problem;
+            self.events.send(Event::Warning(Problem::new(kind, what, why, "going on without the cache")));
+        }
+    }
+
+    fn stream(&self) -> Stream {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count_hit(&self, body: &Body) {
+        if let Some(length) = body.length() {
+            self.stats.wire_bytes.add(length);
+        }
+    }
+}
+
+/// Lets `request` go on where the known bytes of `entry` end, if a validator
+/// can tell that they are of the same version.
+fn resume(request: &mut Request, entry: &Entry, base: u64, from: u64) {
+    let Some(validator) = entry.head().validator() else { return };
+    let Some(gap) = entry.first_gap(from - base) else { return };
+    if gap.start == 0 {
+        return;
+    }
+    let end = request.range.and_then(ByteRange::end);
+    request.range = match end {
+        Some(end) => ByteRange::new(base + gap.start, end),
+        None => Some(ByteRange::from_byte(base + gap.start)),
+    };
+    request.if_range = Some(validator.to_owned());
+}
+
+/// What the cache keeps of an answer's head.
+fn head_of(response: &Response) -> Head {
+    let head = &response.head;
+    Head {
+        etag: head.etag.clone(),
+        last_modified: head.last_modified.clone(),
+        total: head.total,
+        content_type: head.content_type.clone(),
+        final_url: Some(head.final_url.to_string()),
+    }
+}
+
+fn offline(wanted: &Wanted) -> Problem {
+    let what = format!("cannot read {}", wanted.name());
+    Problem::new(Kind::Offline, what, "it is not in the cache", "run without --offline or cache it first")
+}
+
+/// The URL of something that is not a local file.
+fn remote(wanted: &Wanted) -> Result<&Url, Problem> {
+    match &wanted.location {
+        Location::Http(url) => Ok(url),
+        Location::File(path) => {
+            let what = format!("cannot open \"{}\"", crate::text::safe(&path.to_string_lossy()));
+            Err(Problem::new(Kind::LocalFile, what, "it cannot be read", "check the name"))
+        }
+    }
 }

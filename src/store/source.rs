@@ -3,32 +3,40 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::media::Source;
+use crate::stats::Stats;
 
 /// A file of the user's own.
 pub struct LocalFile {
     file: File,
     length: Option<u64>,
+    stats: Arc<Stats>,
 }
 
 impl LocalFile {
     /// Reads `file`; its length is known when it is a regular file.
-    pub fn new(file: File) -> io::Result<Self> {
+    pub fn new(file: File, stats: Arc<Stats>) -> io::Result<Self> {
         let facts = file.metadata()?;
         let length = facts.is_file().then(|| facts.len());
-        Ok(Self { file, length })
+        Ok(Self { file, length, stats })
     }
 }
 
 impl Read for LocalFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        // A pipe or a network disk may take its time: that is no hanging codec.
+        self.stats.blocked.store(true, Ordering::Relaxed);
+        let result = loop {
             match self.file.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
+                result => break result,
             }
-        }
+        };
+        self.stats.blocked.store(false, Ordering::Relaxed);
+        result
     }
 }
 

@@ -1,13 +1,16 @@
 //! One body on its way into a cache entry. A transfer that breaks is resumed at
-//! the exact byte (Range and If-Range) within its retry budget; an answer that
-//! is another version of the resource ends it, because parts are never mixed.
+//! the exact byte (Range and If-Range) within its retry budget; an answer of
+//! another version of the resource ends it, because parts are never mixed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cache::{Entry, Writer};
 use crate::error::{Kind, Problem};
-use crate::fetch::{Attempts, ByteRange, Client, Request, Response, Verdict};
+use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
+use crate::store::kept::Kept;
+use crate::store::{Store, head_of};
+use crate::text;
 
 /// What a transfer moved, for the throughput estimate.
 #[derive(Clone, Copy, Debug)]
@@ -22,104 +25,190 @@ pub struct Moved {
 
 /// A body that is being received.
 pub struct Transfer {
-    pub(super) client: Client,
+    pub(super) store: Store,
     pub(super) request: Request,
-    pub(super) entry: Arc<Entry>,
+    /// Offset in the resource of the entry's first byte.
+    pub(super) base: u64,
+    pub(super) kept: Arc<Kept>,
+    /// The entry written to: that of `kept`, or its spare in memory.
+    pub(super) target: Arc<Entry>,
     pub(super) writer: Writer,
     pub(super) response: Response,
     pub(super) attempts: Attempts,
     /// Body bytes read before the transfer began to run (the sniffed ones).
-    pub(super) head: Vec<u8>,
+    pub(super) head_bytes: Vec<u8>,
     pub(super) first_byte: Duration,
+    pub(super) moved: u64,
 }
 
 impl Transfer {
+    /// The answer to a request for a span of a file, which must be of the
+    /// version that is kept. `None` while another process writes it.
+    pub(super) fn onto(
+        store: &Store,
+        kept: Arc<Kept>,
+        request: Request,
+        response: Response,
+        first_byte: Duration,
+    ) -> Result<Option<Self>, Problem> {
+        let head = kept.entry().head();
+        let is_same = match head.validator() {
+            Some(_) => head.is_same_version(&head_of(&response)),
+            None => kept.entry().total() == response.head.total,
+        };
+        if !is_same {
+            let problem = changed(&request);
+            kept.entry().fail(problem.clone());
+            return Err(problem);
+        }
+        let Some(writer) = kept.entry().writer(response.head.offset)? else { return Ok(None) };
+        Ok(Some(Self {
+            attempts: store.client.attempts(),
+            store: store.clone(),
+            request,
+            base: 0,
+            target: Arc::clone(kept.entry()),
+            kept,
+            writer,
+            response,
+            head_bytes: Vec::new(),
+            first_byte,
+            moved: 0,
+        }))
+    }
+
+    /// Where in the entry it goes on.
+    pub fn position(&self) -> u64 {
+        self.writer.position()
+    }
+
+    /// Whether the server sends the part that was asked for.
+    pub fn is_part(&self) -> bool {
+        self.response.head.status == Status::Part
+    }
+
     /// Receives the body to its end.
     ///
     /// # Errors
     ///
     /// The last problem when the retry budget is spent, [`Kind::Changed`] when
-    /// the resource is not the same any more, [`Kind::Cache`] when the disk
-    /// refuses. Readers of the entry get the same problem.
+    /// the resource is not the same any more, [`Kind::Cache`] when it must be
+    /// stored and the disk refuses. Readers of the entry get the same problem.
     pub async fn run(mut self) -> Result<Moved, Problem> {
         let begun = Instant::now();
-        let begin = self.writer.position();
-        let result = self.receive().await;
-        let moved = self.writer.position().saturating_sub(begin);
-        match result {
-            Ok(()) => Ok(Moved { bytes: moved, first_byte: self.first_byte, transfer: begun.elapsed() }),
+        match self.receive().await {
+            Ok(()) => {
+                let (bytes, first_byte) = (self.moved, self.first_byte);
+                self.seal()?;
+                Ok(Moved { bytes, first_byte, transfer: begun.elapsed() })
+            }
             Err(problem) => {
-                self.entry.fail(problem.clone());
+                self.kept.entry().fail(problem.clone());
                 Err(problem)
             }
         }
     }
+}
 
+impl Transfer {
     async fn receive(&mut self) -> Result<(), Problem> {
-        let head = std::mem::take(&mut self.head);
-        self.writer.write(&head)?;
+        let head = std::mem::take(&mut self.head_bytes);
+        self.write(&head)?;
         loop {
-            let broken = match self.pour().await? {
-                Ok(()) => return self.seal(),
-                Err(problem) => problem,
+            let broken = match self.response.chunk().await {
+                Ok(Some(chunk)) => {
+                    self.write(&chunk)?;
+                    continue;
+                }
+                Ok(None) => return Ok(()),
+                Err(failure) => failure,
             };
-            match self.attempts.after_break(&broken) {
-                Verdict::GiveUp => return Err(broken),
-                Verdict::Wait(delay) => tokio::time::sleep(delay).await,
-            }
-            self.reopen().await?;
+            self.resume(broken).await?;
         }
     }
 
-    /// Moves chunks into the entry: the outer result is the disk's, the inner
-    /// one the network's.
-    async fn pour(&mut self) -> Result<Result<(), Problem>, Problem> {
-        loop {
-            match self.response.chunk().await {
-                Ok(Some(chunk)) => self.writer.write(&chunk)?,
-                Ok(None) => return Ok(Ok(())),
-                Err(problem) => return Ok(Err(problem)),
+    /// Writes the next bytes; when the disk refuses, into memory from here on.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.moved += bytes.len() as u64;
+        let before = self.writer.position();
+        match self.writer.write(bytes) {
+            Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {
+                let done = usize::try_from(self.writer.position().saturating_sub(before)).unwrap_or(0);
+                self.go_on_in_memory(problem)?;
+                self.writer.write(bytes.get(done..).unwrap_or_default())
             }
+            result => result,
         }
     }
 
-    fn seal(&mut self) -> Result<(), Problem> {
-        self.writer.close()?;
-        if self.entry.head().total.is_none() && self.request.range.is_none_or(|range| range.end().is_none()) {
-            self.entry.finish(self.writer.position())?;
-        }
+    /// Readers of the entry pass to one in memory at the first byte it lacks.
+    fn go_on_in_memory(&mut self, problem: Problem) -> Result<(), Problem> {
+        let position = self.writer.position();
+        let entry = self.kept.entry();
+        self.store.degrade(problem.clone());
+        let spare = self.store.spare.begin(entry.identity(), entry.head().clone())?;
+        let Some(writer) = spare.writer(position)? else { return Err(problem) };
+        self.writer = writer;
+        self.target = Arc::clone(&spare);
+        self.kept.go_on_in(spare);
+        entry.fail(problem);
         Ok(())
     }
 
-    /// Asks for the rest, and skips what is here already if the server cannot
-    /// do parts. The rest must be of the same version.
-    async fn reopen(&mut self) -> Result<(), Problem> {
-        let position = self.writer.position();
-        let end = self.request.range.and_then(ByteRange::end);
+    /// Asks for the rest after `broken`. What comes again is compared with what
+    /// is there, byte by byte, so a server without ranges is no danger.
+    async fn resume(&mut self, mut broken: Failure) -> Result<(), Problem> {
+        let client = self.store.client.clone();
+        broken.received = self.moved;
+        client.pause(broken, &mut self.attempts).await?;
+        let position = self.base + self.writer.position();
         let mut request = self.request.clone();
-        request.range = Some(ByteRange::between(position, end));
-        request.if_range = self.entry.head().validator().map(str::to_owned);
-        request.expect_total = self.entry.head().total;
-        let mut response = self.client.open(&request, &mut self.attempts).await?;
-        if !self.entry.head().is_same_version(&super::head_of(&response)) {
-            return Err(changed(&request));
+        request.range = match request.range.and_then(ByteRange::end) {
+            Some(end) => ByteRange::new(position, end),
+            None => Some(ByteRange::from_byte(position)),
+        };
+        let head = self.kept.entry().head();
+        request.if_range = head.validator().map(str::to_owned);
+        request.total = self.response.head.total;
+        let response = client.open(&request, &mut self.attempts).await?;
+        let is_same = match head.validator() {
+            Some(validator) => response.head.validator() == Some(validator),
+            None => response.head.total == self.response.head.total,
+        };
+        if !is_same {
+            return Err(changed(&self.request));
         }
-        let mut skip = position.saturating_sub(response.offset);
-        while skip > 0 {
-            let Some(chunk) = response.chunk().await? else { return Err(changed(&request)) };
-            let length = chunk.len() as u64;
-            if length > skip {
-                let rest = usize::try_from(skip).unwrap_or(usize::MAX);
-                self.writer.write(&chunk[rest..])?;
-            }
-            skip = skip.saturating_sub(length);
-        }
+        let offset = response.head.offset.saturating_sub(self.base);
+        let again = self.writer.position().saturating_sub(offset);
+        self.store.stats.wasted_bytes.add(again);
+        self.rewind(offset)?;
         self.response = response;
         Ok(())
+    }
+
+    /// Puts the writer where the answer begins; what is noted so far is kept.
+    fn rewind(&mut self, offset: u64) -> Result<(), Problem> {
+        if offset == self.writer.position() {
+            return Ok(());
+        }
+        let next = self.target.writer(offset)?.ok_or_else(|| changed(&self.request))?;
+        std::mem::replace(&mut self.writer, next).close()
+    }
+
+    fn seal(self) -> Result<(), Problem> {
+        let is_whole = self.kept.entry().total().is_none();
+        let sealed = if is_whole { self.writer.finish() } else { self.writer.close() };
+        match sealed {
+            Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {
+                self.store.degrade(problem);
+                Ok(())
+            }
+            result => result,
+        }
     }
 }
 
 fn changed(request: &Request) -> Problem {
-    let what = format!("cannot go on with {}", crate::text::short_url(request.url.as_str()));
+    let what = format!("cannot go on with {}", text::short_url(request.url.as_str()));
     Problem::new(Kind::Changed, what, "it changed on the server while it was read", "start again")
 }

@@ -12,7 +12,7 @@ use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::limits;
 use crate::media::Codec;
-use crate::units::{ChannelCount, SampleRate, Spec};
+use crate::units::{ChannelCount, Frames, SampleRate, Spec};
 
 pub use fence::is_fenced;
 
@@ -25,6 +25,22 @@ pub struct Block<'a> {
     pub spec: Spec,
     /// Full scale is ±1, lossy codecs overshoot a little.
     pub samples: &'a [f32],
+}
+
+impl<'a> Block<'a> {
+    /// How many frames.
+    pub fn frames(&self) -> Frames {
+        Frames((self.samples.len() / self.spec.channels.count()) as u64)
+    }
+
+    /// The samples of `count` frames from frame `from` on, as far as there are any.
+    pub fn part(&self, from: u64, count: u64) -> &'a [f32] {
+        let index = |frame: u64| {
+            let frame = usize::try_from(frame).unwrap_or(usize::MAX);
+            frame.saturating_mul(self.spec.channels.count()).min(self.samples.len())
+        };
+        &self.samples[index(from)..index(from.saturating_add(count))]
+    }
 }
 
 /// What came out of one access unit.

@@ -1,0 +1,198 @@
+//! Which cache a run uses, the verbs of `kithara cache`, and what is done to it
+//! beside the run: counting and trimming on a thread that nobody waits for.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::bell::Bell;
+use crate::cache::{Cache, Identity, Stream};
+use crate::error::{Kind, Problem};
+use crate::event::{Event, Events};
+use crate::location::Location;
+use crate::pipeline::{self, CacheChoice, CacheMode};
+use crate::stats::Stats;
+
+/// The cache of a run.
+pub struct Shelf {
+    cache: Cache,
+    memory: Cache,
+    mode: CacheMode,
+}
+
+impl Shelf {
+    /// Opens what `choice` says. A cache that cannot be used is a warning and
+    /// one in memory takes over, unless the run `must_store`.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unsafe`] for a folder that is not ours; [`Kind::Cache`] when the
+    /// run must store.
+    pub fn open(
+        choice: &CacheChoice,
+        must_store: bool,
+        bell: &Arc<Bell>,
+        stats: &Arc<Stats>,
+        events: &Events,
+    ) -> Result<Self, Problem> {
+        let memory = Cache::memory(Arc::clone(bell), Arc::clone(stats));
+        let opened = match choice.mode {
+            CacheMode::None => Cache::private(&parent(), Arc::clone(bell), Arc::clone(stats)),
+            CacheMode::Use | CacheMode::Offline | CacheMode::Refresh => root(choice)
+                .and_then(|root| Cache::open(&root, choice.size, Arc::clone(bell), Arc::clone(stats))),
+        };
+        let cache = match opened {
+            Err(problem) if problem.kind == Kind::Cache && !must_store => {
+                events.send(Event::Warning(without(problem)));
+                memory.clone()
+            }
+            result => result?,
+        };
+        Ok(Self { cache, memory, mode: choice.mode })
+    }
+
+    /// The place of `location` in it. Offline nothing is made.
+    pub fn stream(
+        &self,
+        location: &Location,
+        must_store: bool,
+        events: &Events,
+    ) -> Result<Stream, Problem> {
+        let identity = identity(location);
+        let found = match (self.mode, location) {
+            (_, Location::File(_)) => return self.spare(location),
+            (CacheMode::Offline, _) => match self.cache.find(&identity)? {
+                Some(stream) => Ok(stream),
+                None => return self.spare(location),
+            },
+            _ => self.cache.stream(&identity),
+        };
+        match found {
+            Err(problem) if problem.kind == Kind::Cache && !must_store => {
+                events.send(Event::Warning(without(problem)));
+                self.spare(location)
+            }
+            result => result,
+        }
+    }
+
+    /// The place of `location` in memory.
+    pub fn spare(&self, location: &Location) -> Result<Stream, Problem> {
+        self.memory.stream(&identity(location))
+    }
+
+    /// Counts and trims the cache on a thread of its own.
+    pub fn trim_later(&self) {
+        if self.cache.is_memory() || self.mode == CacheMode::Offline || self.mode == CacheMode::None {
+            return;
+        }
+        let cache = self.cache.clone();
+        let work = move || {
+            if let Err(problem) = cache.trim() {
+                tracing::warn!("{problem}");
+            }
+        };
+        // Without a thread for it the limit is kept by what is written.
+        let _ = pipeline::spawn_short("cache", work);
+    }
+}
+
+fn without(problem: Problem) -> Problem {
+    Problem { todo: "going on without the cache", ..problem }
+}
+
+fn identity(location: &Location) -> Identity {
+    match location {
+        Location::Http(url) => Identity::of_url(url.as_str()),
+        Location::File(path) => Identity::of_url(&format!("file://{}", path.display())),
+    }
+}
+
+/// The folder of the cache.
+///
+/// # Errors
+///
+/// [`Kind::Cache`] when neither an option nor the environment names one. A
+/// relative path in the environment is ignored, as the base-directory
+/// specification asks.
+fn root(choice: &CacheChoice) -> Result<PathBuf, Problem> {
+    if let Some(dir) = &choice.dir {
+        return Ok(dir.clone());
+    }
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    base.map(|base| base.join("kithara")).ok_or_else(|| {
+        let why = "neither XDG_CACHE_HOME nor HOME names a folder";
+        Problem::new(Kind::Cache, "cannot find the cache", why, "name one with --cache-dir")
+    })
+}
+
+/// Where a private cache lies: beside the shared one, else with temporary files.
+fn parent() -> PathBuf {
+    let choice = CacheChoice { dir: None, size: None, mode: CacheMode::None };
+    let beside = root(&choice).ok().and_then(|root| root.parent().map(PathBuf::from));
+    beside.filter(|path| path.is_dir()).unwrap_or_else(env::temp_dir)
+}
+
+/// A stored stream, as `cache ls` lists it.
+#[derive(Clone, Debug)]
+pub struct CacheRow {
+    /// Address.
+    pub url: String,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Resources.
+    pub entries: u64,
+    /// Whether every resource begun is whole.
+    pub complete: bool,
+    /// When it was last opened.
+    pub last_used: SystemTime,
+}
+
+/// What a check of the cache found.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// Bytes read and compared.
+    pub bytes: u64,
+    /// What is damaged.
+    pub damaged: Vec<String>,
+}
+
+/// The streams in the cache, the one used last first.
+pub fn cache_list(choice: &CacheChoice) -> Result<Vec<CacheRow>, Problem> {
+    let row = |stored: crate::cache::Stored| CacheRow {
+        url: stored.url,
+        bytes: stored.bytes,
+        entries: stored.entries,
+        complete: stored.complete == stored.entries,
+        last_used: stored.last_used,
+    };
+    Ok(open(choice)?.list()?.into_iter().map(row).collect())
+}
+
+/// Removes a stream; the bytes that went, `None` when it was not there.
+pub fn cache_remove(choice: &CacheChoice, location: &Location) -> Result<Option<u64>, Problem> {
+    open(choice)?.remove(&identity(location))
+}
+
+/// Evicts streams until the cache is within its limit; the bytes that went.
+pub fn cache_trim(choice: &CacheChoice) -> Result<u64, Problem> {
+    open(choice)?.trim()
+}
+
+/// Reads and compares every stored byte.
+pub fn cache_verify(choice: &CacheChoice, repair: bool) -> Result<Verified, Problem> {
+    let report = open(choice)?.verify(repair)?;
+    let line = |damage: crate::cache::Damage| format!("{}: {}", crate::text::short_url(&damage.url), damage.what);
+    Ok(Verified { bytes: report.checked, damaged: report.damaged.into_iter().map(line).collect() })
+}
+
+/// The folder of the cache.
+pub fn cache_path(choice: &CacheChoice) -> Result<PathBuf, Problem> {
+    root(choice)
+}
+
+fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
+    Cache::open(&root(choice)?, choice.size, Arc::default(), Arc::default())
+}

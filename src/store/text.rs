@@ -1,0 +1,301 @@
+//! Playlists, and telling them from media: what is read whole and small, and
+//! kept only when its reader says that it will not change any more.
+
+use std::io::Read;
+use std::time::Instant;
+
+use crate::cache::{Entry, Head, Identity};
+use crate::error::{Kind, Problem};
+use crate::event::{Event, RequestKind};
+use crate::fetch::{self, Request, Response, Status};
+use crate::limits;
+use crate::location::Location;
+use crate::store::kept::Kept;
+use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume};
+
+/// Bytes looked at to tell a playlist from media.
+const SNIFF_BYTES: usize = 512;
+
+/// A playlist's bytes.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The body, decoded.
+    pub bytes: Vec<u8>,
+    /// What relative references in it are relative to.
+    pub base: Location,
+    /// What to keep it as, when it came from the network.
+    keep: Option<(Identity, Head)>,
+}
+
+/// What a URL turned out to be.
+pub enum First {
+    /// A playlist.
+    Playlist(Text),
+    /// Something else: media, we hope.
+    Media(Opened),
+}
+
+impl Store {
+    /// Opens a URL of which nothing is known: one request tells what it is and
+    /// brings it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::open`]; [`Kind::NotAStream`] for a web page.
+    pub async fn first(&self, wanted: &Wanted) -> Result<First, Problem> {
+        if let Some(first) = self.first_local(wanted)? {
+            return Ok(first);
+        }
+        let url = remote(wanted)?;
+        let identity = wanted.identity(url);
+        let old = self.stream().find(&identity);
+        if self.policy.offline {
+            let entry = old.ok_or_else(|| offline(wanted))?;
+            return self.first_offline(entry);
+        }
+        let mut request = wanted.request(url);
+        if let Some(entry) = &old {
+            if entry.is_complete() && !self.policy.refresh && !is_playlist(&head_bytes(entry)) {
+                entry.set_offline();
+                return Ok(First::Media(self.hit(std::sync::Arc::clone(entry))));
+            }
+            match entry.is_complete() {
+                true => request.if_none_match = entry.head().etag.clone(),
+                false => resume(&mut request, entry, 0, 0),
+            }
+        }
+        let asked = Instant::now();
+        let response = match self.client.open(&request, &mut self.client.attempts()).await {
+            Ok(response) => response,
+            Err(problem) => return self.first_without_network(old, problem),
+        };
+        match (response.head.status, old) {
+            (Status::NotModified, Some(entry)) => self.first_offline(entry),
+            (Status::Part, _) => {
+                let opened = self.receive(wanted, request, response, Vec::new(), asked.elapsed())?;
+                Ok(First::Media(opened))
+            }
+            _ => self.first_fresh(wanted, request, response, asked).await,
+        }
+    }
+
+    /// The playlist at `wanted`: what the server says now, or what is kept when
+    /// it may or must not be asked.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::fetch`]; [`Kind::Offline`].
+    pub async fn text(&self, wanted: &Wanted) -> Result<Text, Problem> {
+        let Location::Http(url) = &wanted.location else {
+            return local_text(self, wanted);
+        };
+        let identity = wanted.identity(url);
+        let old = self.stream().find(&identity).filter(|entry| entry.check() == 0 && entry.is_complete());
+        if self.policy.offline {
+            return kept_text(&old.ok_or_else(|| offline(wanted))?);
+        }
+        let mut request = wanted.request(url);
+        request.if_none_match = old.as_ref().and_then(|entry| entry.head().etag.clone());
+        match (self.client.fetch(&request, limits::PLAYLIST_BYTES).await, old) {
+            (Ok(document), Some(entry)) if document.head.status == Status::NotModified => kept_text(&entry),
+            (Ok(document), _) => {
+                let base = Location::Http(document.head.final_url.clone());
+                let keep = (!document.head.no_store).then(|| (identity, cache_head(&document.head)));
+                Ok(Text { bytes: document.bytes.into(), base, keep })
+            }
+            (Err(problem), Some(entry)) if is_network(&problem) => {
+                self.events.send(Event::Warning(stale(problem)));
+                kept_text(&entry)
+            }
+            (Err(problem), _) => Err(problem),
+        }
+    }
+
+    /// Keeps a playlist that will not change any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`].
+    pub fn keep(&self, text: &Text) -> Result<(), Problem> {
+        let Some((identity, head)) = &text.keep else { return Ok(()) };
+        let mut head = head.clone();
+        head.total = Some(text.bytes.len() as u64);
+        self.kept_by(|stream| {
+            let entry = stream.begin(identity, head.clone())?;
+            let Some(mut writer) = entry.writer(0)? else { return Ok(()) };
+            writer.write(&text.bytes)?;
+            writer.finish()
+        })
+    }
+
+    fn first_local(&self, wanted: &Wanted) -> Result<Option<First>, Problem> {
+        let Location::File(path) = &wanted.location else { return Ok(None) };
+        let body = Body::File(path.clone(), None);
+        let mut head = Vec::new();
+        let mut source = body.source(&self.stats)?.take(SNIFF_BYTES as u64);
+        if path.is_file() {
+            source.read_to_end(&mut head).map_err(|error| unreadable(wanted, error))?;
+        }
+        if is_playlist(&head) {
+            return local_text(self, wanted).map(First::Playlist).map(Some);
+        }
+        Ok(Some(First::Media(Opened { body, transfer: None })))
+    }
+
+    fn first_offline(&self, entry: std::sync::Arc<Entry>) -> Result<First, Problem> {
+        if is_playlist(&head_bytes(&entry)) {
+            return kept_text(&entry).map(First::Playlist);
+        }
+        // A reader that meets a hole fails instead of waiting for ever.
+        entry.set_offline();
+        Ok(First::Media(self.hit(entry)))
+    }
+
+    /// A finished playlist or a whole file plays although the network is down.
+    fn first_without_network(
+        &self,
+        old: Option<std::sync::Arc<Entry>>,
+        problem: Problem,
+    ) -> Result<First, Problem> {
+        match old.filter(|entry| entry.is_complete() && is_network(&problem)) {
+            None => Err(problem),
+            Some(entry) => {
+                self.events.send(Event::Warning(stale(problem)));
+                self.first_offline(entry)
+            }
+        }
+    }
+
+    async fn first_fresh(
+        &self,
+        wanted: &Wanted,
+        mut request: Request,
+        mut response: Response,
+        asked: Instant,
+    ) -> Result<First, Problem> {
+        let first_byte = asked.elapsed();
+        let mut head = Vec::new();
+        while head.len() < SNIFF_BYTES && !is_playlist(&head) {
+            match response.chunk().await {
+                Ok(Some(chunk)) => head.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(failure) => return Err(failure.problem),
+            }
+        }
+        if is_web_page(&head) {
+            return Err(web_page(wanted, &response));
+        }
+        if !is_playlist(&head) {
+            let opened = self.receive(wanted, request, response, head, first_byte)?;
+            return Ok(First::Media(opened));
+        }
+        request.kind = playlist_kind(&head);
+        response.set_kind(request.kind);
+        let base = Location::Http(response.head.final_url.clone());
+        let keep = (!response.head.no_store).then(|| (wanted.identity(&request.url), head_of(&response)));
+        let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
+        match response.read_all(left).await {
+            Ok(rest) => {
+                head.extend_from_slice(&rest);
+                Ok(First::Playlist(Text { bytes: head, base, keep }))
+            }
+            // Broke off: read it anew, with the retries of a playlist.
+            Err(_) => {
+                let whole = Wanted { kind: request.kind, ..wanted.clone() };
+                self.text(&whole).await.map(First::Playlist)
+            }
+        }
+    }
+
+    fn hit(&self, entry: std::sync::Arc<Entry>) -> Opened {
+        let body = Body::Entry(Kept::new(entry));
+        self.count_hit(&body);
+        Opened { body, transfer: None }
+    }
+}
+
+fn local_text(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
+    let body = Body::File(remote_path(wanted), None);
+    let mut bytes = Vec::new();
+    let mut source = body.source(&store.stats)?.take(limits::PLAYLIST_BYTES + 1);
+    source.read_to_end(&mut bytes).map_err(|error| unreadable(wanted, error))?;
+    if bytes.len() as u64 > limits::PLAYLIST_BYTES {
+        let what = format!("cannot read \"{}\"", wanted.location);
+        return Err(Problem::new(Kind::Limit, what, "it is longer than 16 MiB", "this is no playlist"));
+    }
+    Ok(Text { bytes, base: wanted.location.clone(), keep: None })
+}
+
+fn remote_path(wanted: &Wanted) -> std::path::PathBuf {
+    match &wanted.location {
+        Location::File(path) => path.clone(),
+        Location::Http(url) => url.path().into(),
+    }
+}
+
+fn kept_text(entry: &std::sync::Arc<Entry>) -> Result<Text, Problem> {
+    let mut bytes = Vec::new();
+    entry.set_offline();
+    let broken = |error| Problem::from_io(error, Kind::Cache, "cannot read the cache", "use --no-cache");
+    entry.reader().take(limits::PLAYLIST_BYTES).read_to_end(&mut bytes).map_err(broken)?;
+    let url = entry.head().final_url.as_deref().unwrap_or(entry.identity().url());
+    Ok(Text { bytes, base: Location::parse(url)?, keep: None })
+}
+
+/// The first bytes of an entry, as far as they are here.
+fn head_bytes(entry: &std::sync::Arc<Entry>) -> Vec<u8> {
+    let known = usize::try_from(entry.known_until(0)).unwrap_or(usize::MAX).min(SNIFF_BYTES);
+    let mut head = vec![0; known];
+    let read = entry.reader().read_exact(&mut head);
+    if read.is_ok() { head } else { Vec::new() }
+}
+
+fn cache_head(head: &fetch::Head) -> Head {
+    Head {
+        etag: head.etag.clone(),
+        last_modified: head.last_modified.clone(),
+        total: None,
+        content_type: head.content_type.clone(),
+        final_url: Some(head.final_url.to_string()),
+    }
+}
+
+fn is_playlist(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    let text = String::from_utf8_lossy(head);
+    let text = text.trim_start();
+    text.starts_with("#EXTM3U") && ["#EXT-X-", "#EXTINF"].iter().any(|tag| text.contains(tag))
+}
+
+fn playlist_kind(head: &[u8]) -> RequestKind {
+    let text = String::from_utf8_lossy(head);
+    match text.contains("#EXT-X-STREAM-INF") || text.contains("#EXT-X-MEDIA:") {
+        true => RequestKind::Multivariant,
+        false => RequestKind::Media,
+    }
+}
+
+fn is_web_page(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head).trim_start().to_ascii_lowercase();
+    ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| text.starts_with(tag))
+}
+
+fn web_page(wanted: &Wanted, response: &Response) -> Problem {
+    let what = format!("cannot play {}", wanted.location);
+    let stated = response.head.content_type.as_deref().unwrap_or("no content type");
+    let why = format!("it is a web page, not a playlist or media ({})", crate::text::safe(stated));
+    Problem::new(Kind::NotAStream, what, why, "check the address")
+}
+
+fn is_network(problem: &Problem) -> bool {
+    matches!(problem.kind, Kind::Resolve | Kind::Connect | Kind::NoData)
+}
+
+fn stale(problem: Problem) -> Problem {
+    Problem { todo: "playing what is in the cache", ..problem }
+}
+
+fn unreadable(wanted: &Wanted, error: std::io::Error) -> Problem {
+    let what = format!("cannot read \"{}\"", wanted.location);
+    Problem::from_io(error, Kind::LocalFile, what, "check the name and its permissions")
+}
