@@ -1,0 +1,413 @@
+//! The flags: one definition, from which help, man page and completions are
+//! made. Words become values here, once; what the values mean is decided in
+//! the file of each command.
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::global::Global;
+use super::values;
+use crate::location::Location;
+use crate::pipeline::{Quality, Sample, Start};
+use crate::units::{ChannelCount, MediaTime, SampleRate};
+
+const EXAMPLES: &str = "\
+Examples:
+  kithara play https://example.org/master.m3u8
+  kithara cache https://example.org/album.m3u8
+  kithara play --offline https://example.org/album.m3u8
+  kithara dump https://example.org/song.flac -o song.wav
+  kithara stats --length 1m https://example.org/master.m3u8
+  kithara info https://example.org/master.m3u8
+  kithara devices
+  kithara completions bash > ~/.local/share/bash-completion/completions/kithara
+  kithara man | man -l -
+
+Every flag can also be set in the environment: --cache-dir is KITHARA_CACHE_DIR.
+Exit codes: 0 done, 1 a bug, 2 arguments, 3 network, 4 refused by the server, 5 media,
+6 audio output, 7 disk, 8 stopped for safety, 9 not in the cache.";
+
+/// Play, cache, dump and measure HLS streams and audio files
+///
+/// A URL goes in, sound (or a WAV file, or a filled cache, or a report) comes out. A URL is an
+/// http:// or https:// address, a file:// address or a local path; what it holds is recognised by
+/// content, never by name. Standard output carries data only, everything else goes to standard
+/// error.
+#[derive(Debug, Parser)]
+#[command(name = "kithara", bin_name = "kithara", version, max_term_width = 100)]
+#[command(after_help = "Examples and longer texts: kithara --help, kithara COMMAND --help")]
+#[command(after_long_help = EXAMPLES)]
+pub struct Line {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play streams, one after another
+    #[command(
+        after_long_help = "Example: kithara play --start 1:30 --volume 60 https://example.org/master.m3u8"
+    )]
+    Play(Play),
+    /// Download streams so that they play offline, and look after what is stored
+    ///
+    /// "kithara cache URL..." is short for "kithara cache add URL...". A stored stream plays and
+    /// dumps with --offline.
+    #[command(
+        subcommand_negates_reqs = true,
+        subcommand_value_name = "VERB",
+        subcommand_help_heading = "Verbs",
+        override_usage = "kithara cache [OPTIONS] <URL>...\n       kithara cache <VERB> ...",
+        after_long_help = "Example: kithara cache -j 4 https://example.org/album.m3u8"
+    )]
+    Cache(Cache),
+    /// Decode a stream into a WAV file, as fast as the machine can
+    #[command(
+        after_long_help = "Example: kithara dump -Q best --start 10 --length 30 https://example.org/song.flac -o part.wav"
+    )]
+    Dump(Dump),
+    /// Run a stream in real time without sound and report what happened
+    #[command(after_long_help = "Example: kithara stats --json https://example.org/master.m3u8")]
+    Stats(Stats),
+    /// Say what a stream is: variants, codecs, duration, which variant would play
+    #[command(after_long_help = "Example: kithara info --probe https://example.org/master.m3u8")]
+    Info(Info),
+    /// List the audio outputs
+    #[command(after_long_help = "Example: kithara devices --json")]
+    Devices(Devices),
+    /// Print a completion script for a shell
+    #[command(after_long_help = "Example: kithara completions zsh > ~/.zfunc/_kithara")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_long_help = "Example: kithara man | man -l -")]
+    Man,
+}
+
+/// Flags of `play`.
+#[derive(Debug, Args)]
+pub struct Play {
+    /// Addresses or local paths
+    #[arg(value_name = "URL", required = true, value_parser = Location::parse)]
+    pub urls: Vec<Location>,
+    /// Which part.
+    #[command(flatten)]
+    pub part: Part,
+    /// Which variant.
+    #[command(flatten)]
+    pub quality: Choice,
+    /// How far ahead.
+    #[command(flatten)]
+    pub ahead: Ahead,
+    /// Loudness in per cent
+    #[arg(
+        long,
+        env = "KITHARA_VOLUME",
+        value_name = "0-100",
+        default_value = "100"
+    )]
+    #[arg(value_parser = values::volume)]
+    pub volume: u8,
+    /// Where the sound goes
+    #[arg(
+        long,
+        env = "KITHARA_AO",
+        value_name = "OUTPUT",
+        default_value = "default"
+    )]
+    pub ao: Ao,
+    /// The audio output, by its name in "kithara devices"
+    #[arg(long, env = "KITHARA_DEVICE", value_name = "NAME")]
+    pub device: Option<String>,
+    /// Output for programs.
+    #[command(flatten)]
+    pub json: Json,
+    /// A record.
+    #[command(flatten)]
+    pub trace: Trace,
+}
+
+/// Flags of `cache`, and its verbs.
+#[derive(Debug, Args)]
+pub struct Cache {
+    /// What to do instead of downloading.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// Downloading.
+    #[command(flatten)]
+    pub add: Add,
+}
+
+/// Flags of `cache URL` and `cache add URL`.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Addresses
+    #[arg(value_name = "URL", required = true, value_parser = Location::parse)]
+    pub urls: Vec<Location>,
+    /// Downloads at a time
+    #[arg(
+        short,
+        long,
+        env = "KITHARA_JOBS",
+        value_name = "N",
+        default_value = "8"
+    )]
+    #[arg(value_parser = values::jobs)]
+    pub jobs: usize,
+    /// Which part.
+    #[command(flatten)]
+    pub part: Part,
+    /// Which variant.
+    #[command(flatten)]
+    pub quality: Choice,
+    /// Output for programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// What `cache` does beside downloading.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Download streams (the same as "kithara cache URL...")
+    #[command(after_long_help = "Example: kithara cache add https://example.org/album.m3u8")]
+    Add(Add),
+    /// List the stored streams
+    #[command(after_long_help = "Example: kithara cache ls --json")]
+    Ls(Json),
+    /// Remove one stored stream
+    #[command(after_long_help = "Example: kithara cache rm https://example.org/album.m3u8")]
+    Rm {
+        /// Its address
+        #[arg(value_name = "URL", value_parser = Location::parse)]
+        url: Location,
+    },
+    /// Remove the least recently used streams until the limit is kept
+    #[command(after_long_help = "Example: kithara cache gc --cache-size 500M")]
+    Gc,
+    /// Check every stored byte
+    ///
+    /// Reads everything and compares it with its checksums. Exit code 7 when something is damaged
+    /// and stays so.
+    #[command(after_long_help = "Example: kithara cache verify --repair")]
+    Verify {
+        /// Remove what is damaged; it is downloaded again when it is needed
+        #[arg(long, env = "KITHARA_REPAIR", value_parser = FalseyValueParser::new())]
+        repair: bool,
+    },
+    /// Print the folder of the cache
+    #[command(after_long_help = "Example: du -sh \"$(kithara cache path)\"")]
+    Path,
+}
+
+/// Flags of `dump`.
+#[derive(Debug, Args)]
+pub struct Dump {
+    /// Address or local path
+    #[arg(value_name = "URL", value_parser = Location::parse)]
+    pub url: Location,
+    /// The file to write; - is standard output
+    ///
+    /// Without it the last part of the address with .wav (or .pcm with --raw), in the current
+    /// folder. An existing file is kept unless --force is given.
+    #[arg(short, long, env = "KITHARA_OUTPUT", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Overwrite an existing file; write samples to a terminal
+    #[arg(short, long, env = "KITHARA_FORCE", value_parser = FalseyValueParser::new())]
+    pub force: bool,
+    /// How samples are written
+    ///
+    /// Without it s16, or s24 when the source is lossless and wider than 16 bits.
+    #[arg(long, env = "KITHARA_SAMPLE", value_name = "FORMAT")]
+    pub sample: Option<SampleName>,
+    /// Sample rate; without it that of the source
+    #[arg(long, env = "KITHARA_RATE", value_name = "HZ", value_parser = values::sample_rate)]
+    pub rate: Option<SampleRate>,
+    /// Number of channels; without it that of the source
+    #[arg(long, env = "KITHARA_CHANNELS", value_name = "N", value_parser = values::channels)]
+    pub channels: Option<ChannelCount>,
+    /// Samples only, without a WAV header
+    #[arg(long, env = "KITHARA_RAW", value_parser = FalseyValueParser::new())]
+    pub raw: bool,
+    /// Write one JSON line for each segment into this file
+    #[arg(long, env = "KITHARA_LEDGER", value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// Which part.
+    #[command(flatten)]
+    pub part: Part,
+    /// Which variant.
+    #[command(flatten)]
+    pub quality: Choice,
+    /// Output for programs.
+    #[command(flatten)]
+    pub json: Json,
+    /// A record.
+    #[command(flatten)]
+    pub trace: Trace,
+}
+
+/// Flags of `stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// Address or local path
+    #[arg(value_name = "URL", value_parser = Location::parse)]
+    pub url: Location,
+    /// Where to begin: 90, 1:30, or -30 for 30 seconds before the end
+    #[arg(
+        long,
+        env = "KITHARA_START",
+        value_name = "POS",
+        allow_hyphen_values = true
+    )]
+    #[arg(value_parser = values::position)]
+    pub start: Option<Start>,
+    /// How much to run: 90, 1:30, 5m or 250ms
+    #[arg(
+        long,
+        env = "KITHARA_LENGTH",
+        value_name = "DUR",
+        default_value = "30s"
+    )]
+    #[arg(value_parser = values::length)]
+    pub length: MediaTime,
+    /// Which variant.
+    #[command(flatten)]
+    pub quality: Choice,
+    /// How far ahead.
+    #[command(flatten)]
+    pub ahead: Ahead,
+    /// Output for programs.
+    #[command(flatten)]
+    pub json: Json,
+    /// A record.
+    #[command(flatten)]
+    pub trace: Trace,
+}
+
+/// Flags of `info`.
+#[derive(Debug, Args)]
+pub struct Info {
+    /// Address or local path
+    #[arg(value_name = "URL", value_parser = Location::parse)]
+    pub url: Location,
+    /// Fetch some media too, for codec, rate and channels
+    #[arg(long, env = "KITHARA_PROBE", value_parser = FalseyValueParser::new())]
+    pub probe: bool,
+    /// End with code 5 if the playlist needed a repair
+    #[arg(long, env = "KITHARA_LINT", value_parser = FalseyValueParser::new())]
+    pub lint: bool,
+    /// Which variant.
+    #[command(flatten)]
+    pub quality: Choice,
+    /// Output for programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Flags of `devices`.
+#[derive(Debug, Args)]
+pub struct Devices {
+    /// Output for programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Which part of a stream.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Part {
+    /// Where to begin: 90, 1:30, or -30 for 30 seconds before the end
+    #[arg(
+        long,
+        env = "KITHARA_START",
+        value_name = "POS",
+        allow_hyphen_values = true
+    )]
+    #[arg(value_parser = values::position)]
+    pub start: Option<Start>,
+    /// How much: 90, 1:30, 5m or 250ms
+    #[arg(long, env = "KITHARA_LENGTH", value_name = "DUR", value_parser = values::length)]
+    pub length: Option<MediaTime>,
+}
+
+/// Which variant.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Choice {
+    /// Which variant: auto, best, worst, a number, or a limit like "<=256k"
+    ///
+    /// auto follows the throughput and is what play, stats and info do; best is what dump and
+    /// cache do. The numbers are those "kithara info" lists.
+    #[arg(
+        short = 'Q',
+        long = "quality",
+        env = "KITHARA_QUALITY",
+        value_name = "WHICH"
+    )]
+    #[arg(value_parser = values::quality)]
+    pub quality: Option<Quality>,
+}
+
+/// How far to fetch ahead.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Ahead {
+    /// How far to fetch ahead of the sound, on disk; without it 5 minutes
+    #[arg(long, env = "KITHARA_BUFFER", value_name = "DUR", value_parser = values::length)]
+    pub buffer: Option<MediaTime>,
+}
+
+/// Output for programs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Json {
+    /// Write JSON to standard output, for programs
+    ///
+    /// play, dump and cache write one object a line for each event, the summary last (on standard
+    /// error when the samples go to standard output); the others write one object.
+    #[arg(long, env = "KITHARA_JSON", value_parser = FalseyValueParser::new())]
+    pub json: bool,
+}
+
+/// A record of requests and decisions.
+#[derive(Clone, Debug, Args)]
+pub struct Trace {
+    /// Write every request and every choice of variant as JSON lines into this file
+    #[arg(long, env = "KITHARA_TRACE_OUT", value_name = "FILE")]
+    pub trace_out: Option<PathBuf>,
+}
+
+/// Where `play` sends its sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ao {
+    /// The sound card
+    Default,
+    /// Nowhere, at the pace of the clock
+    Null,
+}
+
+/// How `dump` writes samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SampleName {
+    /// 16 bits
+    S16,
+    /// 24 bits
+    S24,
+    /// 32-bit floating point
+    F32,
+}
+
+impl From<SampleName> for Sample {
+    fn from(name: SampleName) -> Self {
+        match name {
+            SampleName::S16 => Self::S16,
+            SampleName::S24 => Self::S24,
+            SampleName::F32 => Self::F32,
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Follows one run from its start to its end: listens to its events, looks at
+//! signals and keys, samples levels and shows progress. What is left for the
+//! caller is how it ended and what was counted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::RecvTimeoutError;
+
+use super::ending::{Ending, Way};
+use super::events::{Line, Lines, What};
+use super::exit;
+use super::keys::Keyboard;
+use super::process::Size;
+use super::progress::{Screen, Stored};
+use super::samples::Samples;
+use super::signals::Signals;
+use super::status::Status;
+use super::trace::Trace;
+use crate::error::{Kind, Problem};
+use crate::event::{Event, State, Thread};
+use crate::limits;
+use crate::pipeline::{self, Facts, Job, Run, Task};
+use crate::stats::Stats;
+use crate::units::{BitRate, MediaTime};
+
+/// Between two looks at signals, keys and levels: a tenth of a second is not
+/// felt after Ctrl-C and costs ten wake-ups a second.
+const TICK: Duration = Duration::from_millis(100);
+const TICKS_TO_SHOW: u64 = 2;
+const TICKS_TO_REPORT: u64 = 10;
+const QUIT: u8 = b'q';
+
+/// What was counted in a run.
+pub struct Outcome {
+    /// How it ended.
+    pub way: Way,
+    /// What is known about the stream and the output; none if it did not begin.
+    pub facts: Option<Facts>,
+    /// The levels.
+    pub samples: Samples,
+}
+
+/// Everything a run can be told by and shown on.
+pub struct Desk {
+    /// What signals ask for.
+    pub signals: Signals,
+    /// The keyboard, where there is one.
+    pub keyboard: Option<Keyboard>,
+    /// Standard error.
+    pub screen: Screen,
+    /// Where events for programs go.
+    pub events: Option<Lines>,
+    /// The trace.
+    pub trace: Option<Trace>,
+}
+
+/// Runs `job` to its end and tells programs about that end.
+pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
+    let (last, volume) = match &job.task {
+        Task::Play { volume, .. } => (Thread::Decode, Some(*volume)),
+        Task::Dump { .. } | Task::Probe => (Thread::Decode, None),
+        Task::Cache { .. } => (Thread::Net, None),
+    };
+    let url = job.location.to_string();
+    let run = match pipeline::start(job, Arc::clone(stats)) {
+        Ok(run) => run,
+        Err(problem) => {
+            return Outcome {
+                way: desk.tell_end(Way::Failed(problem), &url, stats, MediaTime::ZERO),
+                facts: None,
+                samples: Samples::default(),
+            };
+        }
+    };
+    let follower = Follower {
+        desk,
+        run: &run,
+        stats,
+        samples: Samples::default(),
+        volume,
+        last,
+        ending: Ending::with(last),
+        is_playing: false,
+        ticks: 0,
+    };
+    let (way, samples) = follower.until_end();
+    let (facts, position) = (run.facts(), run.position());
+    let way = match (way, run.finish(limits::STOP_DEADLINE)) {
+        (Way::Finished, Err(problem)) => Way::Failed(problem),
+        (way, Err(problem)) if problem.kind != Kind::Stopped => {
+            desk.warn(&problem);
+            way
+        }
+        (way, Ok(()) | Err(_)) => way,
+    };
+    desk.screen.clear();
+    Outcome {
+        way: desk.tell_end(way, &url, stats, position),
+        facts: Some(facts),
+        samples,
+    }
+}
+
+impl Desk {
+    fn warn(&mut self, problem: &Problem) {
+        let line = format!("kithara: {}", exit::message(problem));
+        self.screen.warn(line);
+    }
+
+    /// Tells programs why a run ended. Returns the way it ended, which is
+    /// another one if they have gone.
+    fn tell_end(&self, way: Way, url: &str, stats: &Stats, position: MediaTime) -> Way {
+        let Some(lines) = self.events else {
+            return way;
+        };
+        let error = match &way {
+            Way::Failed(problem) => {
+                lines.write(&Line::new("error", stats, position, What::problem(problem)))
+            }
+            Way::Finished | Way::Quit | Way::Signal(_) => Ok(()),
+        };
+        let reason = way.name();
+        let end = Line::new("end", stats, position, What::End { reason, url });
+        match error.and_then(|()| lines.write(&end)) {
+            Ok(()) => way,
+            Err(problem) => Way::Failed(problem),
+        }
+    }
+}
+
+/// The loop and what it remembers.
+struct Follower<'a> {
+    desk: &'a mut Desk,
+    run: &'a Run,
+    stats: &'a Stats,
+    samples: Samples,
+    volume: Option<u8>,
+    last: Thread,
+    ending: Ending,
+    is_playing: bool,
+    ticks: u64,
+}
+
+impl Follower<'_> {
+    fn until_end(mut self) -> (Way, Samples) {
+        let mut next = Instant::now() + TICK;
+        loop {
+            let heard = match self.run.events.recv_deadline(next) {
+                Ok(event) => self.hear(&event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Way::Failed(silence())),
+            };
+            // Asked after every event too: a flood of them must not drown Ctrl-C.
+            let is_due = Instant::now() >= next;
+            if is_due {
+                next = Instant::now() + TICK;
+            }
+            if let Some(way) = heard.or_else(|| is_due.then(|| self.tick()).flatten()) {
+                self.sample();
+                return (way, self.samples);
+            }
+        }
+    }
+
+    /// What an event means for the run; programs and the trace are told.
+    fn hear(&mut self, event: &Event) -> Option<Way> {
+        if let Some(trace) = &mut self.desk.trace {
+            trace.note(event, self.stats);
+        }
+        if let Err(problem) = self.tell(event) {
+            return Some(Way::Failed(problem));
+        }
+        match event {
+            Event::State(state) => self.enter(*state),
+            Event::Progress {
+                bytes,
+                total,
+                segments,
+                of,
+            } => self.desk.screen.stored(Stored {
+                bytes: *bytes,
+                total: *total,
+                segments: *segments,
+                of: *of,
+            }),
+            Event::Retry { problem, .. } => self.desk.warn(&Problem {
+                todo: "trying again",
+                ..problem.clone()
+            }),
+            Event::Warning(problem) => self.desk.warn(problem),
+            Event::Done(thread, result) => return self.ending.after(*thread, result),
+            Event::Format(_)
+            | Event::Variant { .. }
+            | Event::Decision(_)
+            | Event::Exchange(_)
+            | Event::Segment { .. }
+            | Event::Stall { .. }
+            | Event::Resume { .. } => {}
+        }
+        None
+    }
+
+    fn tell(&self, event: &Event) -> Result<(), Problem> {
+        let Some(lines) = self.desk.events else {
+            return Ok(());
+        };
+        let line = Line::of(event, self.stats, self.run.position());
+        line.map_or(Ok(()), |line| lines.write(&line))
+    }
+
+    fn enter(&mut self, state: State) {
+        self.is_playing = state == State::Playing;
+        self.samples.threads(Size::now().threads);
+    }
+
+    /// Ten times a second: signals and keys; five times: levels and the status
+    /// line; once: progress for programs.
+    fn tick(&mut self) -> Option<Way> {
+        if let Some(signal) = self.desk.signals.asked() {
+            return Some(Way::Signal(signal));
+        }
+        if self.is_quit() {
+            return Some(Way::Quit);
+        }
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(TICKS_TO_SHOW) {
+            self.sample();
+            self.show();
+        }
+        let is_report = self.ticks.is_multiple_of(TICKS_TO_REPORT);
+        is_report
+            .then(|| self.progress().err().map(Way::Failed))
+            .flatten()
+    }
+
+    fn is_quit(&self) -> bool {
+        let Some(keyboard) = &self.desk.keyboard else {
+            return false;
+        };
+        if self.desk.signals.continued() {
+            keyboard.single_keys();
+        }
+        keyboard.pressed(QUIT)
+    }
+
+    fn sample(&mut self) {
+        if self.is_playing && self.volume.is_some() {
+            self.samples.levels(self.stats, self.run.position());
+        }
+    }
+
+    fn show(&mut self) {
+        if self.last == Thread::Decode && self.desk.screen.is_shown() {
+            self.desk.screen.status(&self.status());
+        }
+    }
+
+    fn status(&self) -> Status {
+        let facts = self.run.facts();
+        let lists = self.stats.lists();
+        let row = facts.variant.and_then(|index| lists.variants.get(index));
+        Status {
+            position: self.run.position(),
+            duration: self.stats.duration.now(),
+            format: facts.codec,
+            bit_rate: row.map(|row| BitRate(row.average_bandwidth.unwrap_or(row.bandwidth))),
+            variant: facts.variant.map(|index| (index, lists.variants.len())),
+            fetched_until: self.stats.fetched_until.now(),
+            throughput: self.stats.estimate(),
+            volume: self.volume,
+        }
+    }
+
+    fn progress(&self) -> Result<(), Problem> {
+        let lines = self.desk.events.filter(|_| self.last == Thread::Decode);
+        let Some(lines) = lines else {
+            return Ok(());
+        };
+        let position = self.run.position();
+        let duration = self.stats.duration.now().millis();
+        let what = What::Progress {
+            duration_ms: (duration > 0).then_some(duration),
+            ahead_ms: (self.stats.fetched_until.now() - position).millis().max(0),
+            bytes: self.stats.network_bytes.total(),
+        };
+        lines.write(&Line::new("progress", self.stats, position, what))
+    }
+}
+
+fn silence() -> Problem {
+    Problem::new(
+        Kind::Bug,
+        "cannot go on",
+        "every thread ended without a word",
+        "please report it",
+    )
+}

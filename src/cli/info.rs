@@ -1,0 +1,204 @@
+//! `kithara info`: what a stream is.
+
+use serde::Serialize;
+
+use super::args::Info;
+use super::events::json_line;
+use super::exit;
+use super::listing::columns;
+use super::session::Session;
+use crate::error::{Kind, Problem};
+use crate::pipeline::{self, Description, Quality, VariantRow};
+use crate::text;
+use crate::units::{BitRate, MediaTime};
+
+#[derive(Serialize)]
+struct Page {
+    schema: u32,
+    #[serde(rename = "type")]
+    kind_of_line: &'static str,
+    kind: &'static str,
+    url: String,
+    variants: Vec<Row>,
+    chosen: Option<Chosen>,
+    repairs: Vec<Repair>,
+    duration_ms: Option<i64>,
+    #[serde(skip)]
+    duration: Option<MediaTime>,
+    live: (), // every stream that is described now has an end
+    encryption: &'static str,
+    codec: Option<&'static str>,
+    rate: Option<u32>,
+    channels: Option<usize>,
+    proxy: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: usize,
+    bandwidth: u64,
+    average_bandwidth: Option<u64>,
+    codecs: Option<String>,
+    decodable: bool,
+    reason: Option<String>,
+    name: Option<String>,
+    language: Option<String>,
+    channels: Option<u64>,
+    container: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Chosen {
+    id: usize,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Repair {
+    line: usize,
+    what: String,
+}
+
+/// Describes the stream.
+///
+/// # Errors
+///
+/// What the stream or the network says; with `--lint`, a playlist that needed
+/// a repair ([`Kind::Malformed`]).
+pub fn info(flags: &Info, session: &Session<'_>) -> Result<(), Problem> {
+    let quality = flags.quality.quality.unwrap_or(Quality::Auto);
+    let (cache, network) = (session.global.cache()?, session.global.network());
+    let page = page(pipeline::describe(
+        &flags.url,
+        quality,
+        &cache,
+        network,
+        flags.probe,
+    )?);
+    let text = if flags.json.json {
+        json_line(&page)
+    } else {
+        page.text()
+    };
+    exit::data(&text)?;
+    match page.repairs.len() {
+        count @ 1.. if flags.lint => Err(Problem::new(
+            Kind::Malformed,
+            format!("cannot call {:?} clean", page.url),
+            format!("its playlists needed {count} repairs"),
+            "see the lines that are listed",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn page(found: Description) -> Page {
+    let safe = |text: String| text::safe(&text);
+    Page {
+        schema: 1,
+        kind_of_line: "info",
+        kind: found.kind,
+        url: text::short_url(&found.url),
+        variants: found.variants.into_iter().map(row).collect(),
+        chosen: found.chosen.map(|(id, reason)| Chosen {
+            id,
+            reason: safe(reason),
+        }),
+        repairs: found
+            .repairs
+            .into_iter()
+            .map(|(line, what)| Repair {
+                line,
+                what: safe(what),
+            })
+            .collect(),
+        duration_ms: found.duration.map(|duration| duration.millis()),
+        duration: found.duration,
+        live: (),
+        encryption: found.encryption,
+        codec: found.codec.map(|format| format.codec.name()),
+        rate: found.codec.map(|format| format.spec.rate.hertz()),
+        channels: found.codec.map(|format| format.spec.channels.count()),
+        proxy: found.proxy.map(|proxy| text::short_url(&proxy)),
+    }
+}
+
+fn row(variant: VariantRow) -> Row {
+    let safe = |text: Option<String>| text.map(|text| text::safe(&text));
+    Row {
+        id: variant.id,
+        bandwidth: variant.bandwidth,
+        average_bandwidth: variant.average_bandwidth,
+        codecs: safe(variant.codecs),
+        decodable: variant.decodable,
+        reason: safe(variant.reason),
+        name: safe(variant.name),
+        language: safe(variant.language),
+        channels: variant.channels,
+        container: variant.container,
+    }
+}
+
+impl Page {
+    fn text(&self) -> String {
+        let mut text = format!("{}\n{}\n", self.url, self.facts());
+        if !self.variants.is_empty() {
+            let head = [
+                "id",
+                "peak",
+                "average",
+                "codecs",
+                "container",
+                "channels",
+                "language",
+                "name",
+                "",
+            ];
+            let mut rows = vec![head.map(str::to_owned)];
+            rows.extend(self.variants.iter().map(line));
+            text += &columns(&rows);
+        }
+        if let Some(chosen) = &self.chosen {
+            text += &format!("would play {}: {}\n", chosen.id, chosen.reason);
+        }
+        for repair in &self.repairs {
+            text += &format!("repaired line {}: {}\n", repair.line, repair.what);
+        }
+        text
+    }
+
+    fn facts(&self) -> String {
+        let facts = [
+            Some(self.kind.to_owned()),
+            self.duration.map(|duration| duration.to_string()),
+            self.codec.map(str::to_owned),
+            self.rate.map(|rate| format!("{rate} Hz")),
+            self.channels.map(|channels| format!("{channels} channels")),
+            Some(format!("encryption {}", self.encryption)),
+            self.proxy.as_ref().map(|proxy| format!("through {proxy}")),
+        ];
+        let facts: Vec<_> = facts.into_iter().flatten().collect();
+        facts.join(", ")
+    }
+}
+
+fn line(row: &Row) -> [String; 9] {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
+    let reason = row.reason.as_deref().unwrap_or("it cannot be decoded");
+    [
+        row.id.to_string(),
+        BitRate(row.bandwidth).to_string(),
+        row.average_bandwidth
+            .map_or("-".to_owned(), |rate| BitRate(rate).to_string()),
+        or_dash(&row.codecs),
+        or_dash(&row.container.map(str::to_owned)),
+        or_dash(&row.channels.map(|channels| channels.to_string())),
+        or_dash(&row.language),
+        or_dash(&row.name),
+        if row.decodable {
+            String::new()
+        } else {
+            format!("not playable: {reason}")
+        },
+    ]
+}

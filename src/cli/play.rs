@@ -1,0 +1,49 @@
+//! `kithara play`: streams to the sound card, one after another.
+
+use super::args::{Ao, Play};
+use super::events::Lines;
+use super::exit::End;
+use super::session::{Report, Selection, Session, Wish};
+use crate::error::{Kind, Problem};
+use crate::pipeline::{OutputChoice, Quality, Task};
+
+/// Plays every stream.
+///
+/// # Errors
+///
+/// Flags that contradict each other, and what [`Session::run`] says.
+pub fn play(flags: &Play, session: &Session<'_>) -> Result<End, Problem> {
+    let task = Task::Play {
+        output: output(flags)?,
+        volume: flags.volume,
+    };
+    let selection = Selection {
+        quality: flags.quality.quality.unwrap_or(Quality::Auto),
+        start: flags.part.start,
+        length: flags.part.length,
+        buffer: flags.ahead.buffer,
+    };
+    let wish = Wish {
+        verb: "play",
+        events: flags.json.json.then_some(Lines::Output),
+        report: Report::Nothing,
+        trace: flags.trace.trace_out.as_deref(),
+        has_keys: true,
+    };
+    session.run(&flags.urls, &task, &selection, &wish)
+}
+
+fn output(flags: &Play) -> Result<OutputChoice, Problem> {
+    match (flags.ao, &flags.device) {
+        (Ao::Default, device) => Ok(OutputChoice::Default {
+            device: device.clone(),
+        }),
+        (Ao::Null, None) => Ok(OutputChoice::Null),
+        (Ao::Null, Some(_)) => Err(Problem::new(
+            Kind::Arguments,
+            "cannot use --device with --ao null",
+            "the null output has no device",
+            "leave one of them out",
+        )),
+    }
+}

@@ -1,0 +1,168 @@
+//! What one call of the program has: its flags, its desk, and the list of runs
+//! it makes one after another.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::ending::Way;
+use super::events::{Lines, json_line};
+use super::exit::{self, Bugs, End};
+use super::follow::{Desk, Outcome, follow};
+use super::global::Global;
+use super::keys::Keyboard;
+use super::progress::Screen;
+use super::report;
+use super::signals::Signals;
+use super::trace::Trace;
+use crate::error::Problem;
+use crate::location::Location;
+use crate::pipeline::{Job, Quality, Start, Task};
+use crate::stats::{Stage, Stats};
+use crate::units::MediaTime;
+
+/// One call of the program.
+pub struct Session<'a> {
+    /// When the process began.
+    pub began: Instant,
+    /// When `main` began.
+    pub entered: Instant,
+    /// Flags that every command takes.
+    pub global: &'a Global,
+    /// Where panics are noted.
+    pub bugs: &'a Bugs,
+}
+
+/// What a command wants of its runs.
+pub struct Wish<'a> {
+    /// What it does with a stream, for messages: `play`.
+    pub verb: &'static str,
+    /// Where events for programs go.
+    pub events: Option<Lines>,
+    /// What is written when a run is over.
+    pub report: Report,
+    /// The file of `--trace-out`.
+    pub trace: Option<&'a Path>,
+    /// Whether `q` ends it.
+    pub has_keys: bool,
+}
+
+/// What is written to standard output when a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Nothing, or the last of the JSON lines.
+    Nothing,
+    /// The text form.
+    Text,
+    /// The JSON form.
+    Json,
+}
+
+/// Which part of a stream in which quality.
+pub struct Selection {
+    /// Which variant.
+    pub quality: Quality,
+    /// Where to begin.
+    pub start: Option<Start>,
+    /// How much.
+    pub length: Option<MediaTime>,
+    /// How far to fetch ahead.
+    pub buffer: Option<MediaTime>,
+}
+
+impl Session<'_> {
+    /// Does the same with every location, one after another. The end is the
+    /// worst of them all; a signal, `q` or a closed pipe leaves the rest out.
+    ///
+    /// # Errors
+    ///
+    /// What keeps even the first run from beginning.
+    pub fn run(
+        &self,
+        locations: &[Location],
+        task: &Task,
+        selection: &Selection,
+        wish: &Wish<'_>,
+    ) -> Result<End, Problem> {
+        let mut desk = self.desk(wish)?;
+        let mut worst = End::DONE;
+        for (index, location) in locations.iter().enumerate() {
+            let job = self.job(location, task, selection)?;
+            let stats = Arc::new(self.stats(index == 0));
+            let outcome = follow(job, &stats, &mut desk);
+            let reported = report(&outcome, &stats, wish);
+            let run = format!("cannot {} \"{location}\"", wish.verb);
+            let run = (locations.len() > 1).then_some(run.as_str());
+            worst = worst.max(self.end(&outcome.way, run));
+            worst = worst.max(self.end_of(&reported));
+            if outcome.way == Way::Quit || matches!(worst, End::Signal(_)) {
+                break;
+            }
+        }
+        let traced = desk.trace.as_mut().map_or(Ok(()), Trace::finish);
+        Ok(worst.max(self.end_of(&traced)))
+    }
+
+    fn desk(&self, wish: &Wish<'_>) -> Result<Desk, Problem> {
+        Ok(Desk {
+            signals: Signals::listen()?,
+            trace: wish.trace.map(Trace::create).transpose()?,
+            keyboard: wish.has_keys.then(Keyboard::take).flatten(),
+            screen: Screen::new(self.global.progress, self.global.quiet),
+            events: wish.events,
+        })
+    }
+
+    fn job(&self, location: &Location, task: &Task, selection: &Selection) -> Result<Job, Problem> {
+        Ok(Job {
+            location: location.clone(),
+            task: task.clone(),
+            quality: selection.quality,
+            start: selection.start,
+            length: selection.length,
+            buffer: selection.buffer,
+            cache: self.global.cache()?,
+            network: self.global.network(),
+        })
+    }
+
+    /// Counters of one run; the first counts from the start of the process.
+    fn stats(&self, is_first: bool) -> Stats {
+        if !is_first {
+            return Stats::new(Instant::now());
+        }
+        let stats = Stats::new(self.began);
+        stats.stage(Stage::Process, self.began, self.entered);
+        stats
+    }
+
+    /// What a run's way means for the process; a failure is said.
+    fn end(&self, way: &Way, run: Option<&str>) -> End {
+        match way {
+            Way::Finished | Way::Quit => End::DONE,
+            Way::Signal(signal) => End::Signal(*signal),
+            Way::Failed(problem) => exit::fail(problem, run, self.bugs),
+        }
+    }
+
+    fn end_of(&self, result: &Result<(), Problem>) -> End {
+        result.as_ref().map_or_else(
+            |problem| exit::fail(problem, None, self.bugs),
+            |()| End::DONE,
+        )
+    }
+}
+
+/// Writes the report of a run that began.
+fn report(outcome: &Outcome, stats: &Stats, wish: &Wish<'_>) -> Result<(), Problem> {
+    let Some(facts) = &outcome.facts else {
+        return Ok(());
+    };
+    let summary = || report::summary(stats, facts, &outcome.samples);
+    match (wish.report, wish.events) {
+        (Report::Text, _) => exit::data(&summary().table()),
+        (Report::Json, _) => exit::data(&json_line(&summary())),
+        (Report::Nothing, Some(lines)) => lines.write(&summary()),
+        (Report::Nothing, None) => Ok(()),
+    }
+}

@@ -1,0 +1,37 @@
+//! `kithara stats`: a stream in real time without sound, then the report.
+
+use super::args::Stats;
+use super::exit::End;
+use super::session::{Report, Selection, Session, Wish};
+use crate::error::Problem;
+use crate::pipeline::{OutputChoice, Quality, Task};
+
+/// Runs the stream and prints the report, also when it is ended before its time.
+///
+/// # Errors
+///
+/// As [`Session::run`].
+pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
+    let task = Task::Play {
+        output: OutputChoice::Null,
+        volume: 100,
+    };
+    let selection = Selection {
+        quality: flags.quality.quality.unwrap_or(Quality::Auto),
+        start: flags.start,
+        length: Some(flags.length),
+        buffer: flags.ahead.buffer,
+    };
+    let wish = Wish {
+        verb: "run",
+        events: None,
+        report: if flags.json.json {
+            Report::Json
+        } else {
+            Report::Text
+        },
+        trace: flags.trace.trace_out.as_deref(),
+        has_keys: true,
+    };
+    session.run(std::slice::from_ref(&flags.url), &task, &selection, &wish)
+}

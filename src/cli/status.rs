@@ -1,0 +1,154 @@
+//! The status line as text: `▶ 01:23 / 04:56 | AAC 128k 44.1k 2ch (2/4) | ahead 300s`.
+//! A pure function; where and when it is drawn is decided in `progress.rs`.
+
+use crate::media::Format;
+use crate::units::{BitRate, MediaTime};
+
+/// What the status line shows; parts that are not known are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Heard or written so far.
+    pub position: MediaTime,
+    /// Of the whole stream; zero while unknown.
+    pub duration: MediaTime,
+    /// The source.
+    pub format: Option<Format>,
+    /// Of the variant.
+    pub bit_rate: Option<BitRate>,
+    /// Index of the variant and how many there are.
+    pub variant: Option<(usize, usize)>,
+    /// Everything before this moment is on disk.
+    pub fetched_until: MediaTime,
+    /// Estimated throughput; zero while unknown.
+    pub throughput: BitRate,
+    /// Loudness in per cent, when there is sound.
+    pub volume: Option<u8>,
+}
+
+impl Status {
+    /// One line that leaves the last of `columns` free, so that it never wraps.
+    pub fn line(&self, columns: usize) -> String {
+        let room = columns.saturating_sub(1);
+        let mut line = self.times();
+        let parts = [
+            self.sound(),
+            self.ahead(),
+            self.net(),
+            self.stored(),
+            self.loudness(),
+        ];
+        for part in parts.into_iter().flatten() {
+            if line.chars().count() + 3 + part.chars().count() <= room {
+                line = format!("{line} | {part}");
+            }
+        }
+        line.chars().take(room).collect()
+    }
+
+    fn times(&self) -> String {
+        match self.duration {
+            MediaTime::ZERO => format!("▶ {}", clock(self.position)),
+            end => format!("▶ {} / {}", clock(self.position), clock(end)),
+        }
+    }
+
+    fn sound(&self) -> Option<String> {
+        let format = self.format?;
+        let mut text = format.codec.name().to_uppercase();
+        if let Some(rate) = self.bit_rate {
+            text += &format!(" {}k", rate.kilobits());
+        }
+        let kilohertz = f64::from(format.spec.rate.hertz()) / 1000.0;
+        text += &format!(" {kilohertz}k {}ch", format.spec.channels.count());
+        if let Some((index, count)) = self.variant.filter(|(_, count)| *count > 1) {
+            text += &format!(" ({}/{count})", index + 1);
+        }
+        Some(text)
+    }
+
+    fn ahead(&self) -> Option<String> {
+        let seconds = (self.fetched_until - self.position).duration().as_secs();
+        (self.fetched_until > MediaTime::ZERO).then(|| format!("ahead {seconds}s"))
+    }
+
+    fn net(&self) -> Option<String> {
+        let megabits = self.throughput.0 as f64 / 1e6;
+        (self.throughput.0 > 0).then(|| format!("net {megabits:.1}M"))
+    }
+
+    fn stored(&self) -> Option<String> {
+        let share = self.fetched_until.seconds() / self.duration.seconds();
+        (share.is_finite() && share > 0.0).then(|| format!("cache {:.0}%", share.min(1.0) * 100.0))
+    }
+
+    fn loudness(&self) -> Option<String> {
+        self.volume.map(|percent| format!("vol {percent}"))
+    }
+}
+
+/// `01:23`, or `1:02:03` from an hour on: the width stays while minutes pass.
+fn clock(time: MediaTime) -> String {
+    let text = time.to_string();
+    match text.len() {
+        4 => format!("0{text}"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Codec;
+    use crate::units::{ChannelCount, SampleRate, Spec};
+
+    fn status() -> Status {
+        let spec = Spec {
+            rate: SampleRate::new(44_100).expect("an allowed rate"),
+            channels: ChannelCount::new(2).expect("an allowed count"),
+        };
+        Status {
+            position: MediaTime::from_seconds(83.9),
+            duration: MediaTime::from_seconds(296.0),
+            format: Some(Format {
+                spec,
+                codec: Codec::Aac,
+                bits: 16,
+            }),
+            bit_rate: Some(BitRate(128_000)),
+            variant: Some((1, 4)),
+            fetched_until: MediaTime::from_seconds(184.0),
+            throughput: BitRate(3_140_000),
+            volume: Some(70),
+        }
+    }
+
+    #[test]
+    fn the_line_shows_what_the_manual_says() {
+        assert_eq!(
+            status().line(120),
+            "▶ 01:23 / 04:56 | AAC 128k 44.1k 2ch (2/4) | ahead 100s | net 3.1M | cache 62% | vol 70"
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_parts_and_never_a_second_line() {
+        for columns in 0..120 {
+            let line = status().line(columns);
+            assert!(
+                line.chars().count() <= columns.saturating_sub(1),
+                "{columns}: {line}"
+            );
+        }
+        assert_eq!(status().line(30), "▶ 01:23 / 04:56 | ahead 100s");
+    }
+
+    #[test]
+    fn what_is_unknown_is_not_shown() {
+        assert_eq!(Status::default().line(80), "▶ 00:00");
+        let hour = Status {
+            position: MediaTime::from_seconds(3723.0),
+            ..Status::default()
+        };
+        assert_eq!(hour.line(80), "▶ 1:02:03");
+    }
+}
