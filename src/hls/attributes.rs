@@ -53,7 +53,7 @@ impl<'a> Attributes<'a> {
 pub fn push_quoted(out: &mut String, name: &str, value: &str) {
     push_name(out, name);
     out.push('"');
-    out.extend(value.chars().filter(|&c| c != '"'));
+    out.push_str(value.replace('"', "").trim());
     out.push('"');
 }
 
@@ -132,7 +132,7 @@ mod tests {
     fn what_is_written_is_read_again() {
         let mut out = "#EXT-X-MEDIA:".to_owned();
         push_bare(&mut out, "TYPE", "AUDIO");
-        push_quoted(&mut out, "NAME", "a \"b\", c");
+        push_quoted(&mut out, "NAME", "a \"b\", c \"");
         assert_eq!(out, "#EXT-X-MEDIA:TYPE=AUDIO,NAME=\"a b, c\"");
     }
 }

@@ -1,6 +1,8 @@
 //! The CODECS attribute (RFC 6381): which of its entries are sound, and which
 //! of those are decoded here. What is unknown is tried, not refused.
 
+use crate::text;
+
 /// What one entry of CODECS means to an audio player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -96,7 +98,7 @@ pub fn refusal(codecs: &[String]) -> Option<String> {
     }
     let undecoded = codecs.iter().find(|codec| judge(codec) == Entry::Undecoded);
     Some(match undecoded {
-        Some(codec) => format!("the codec {} is not supported", crate::text::safe(codec)),
+        Some(codec) => format!("the codec {} is not supported", text::safe(codec)),
         None => "there is no sound in it".to_owned(),
     })
 }

@@ -278,12 +278,15 @@ impl Media {
 
     /// The segment that plays at `time`, counted from the start of the
     /// playlist; `None` from the end on. Before the start it is the first.
+    /// Of segments that start together, as those before a length is known do,
+    /// it is the first.
     pub fn segment_at(&self, time: MediaTime) -> Option<usize> {
-        if self.is_empty() || time >= self.total {
-            return None;
+        let after = self.entries.partition_point(|entry| entry.start < time);
+        match self.entries.get(after) {
+            Some(entry) if entry.start == time => Some(after),
+            _ if time < self.total && !self.is_empty() => Some(after.saturating_sub(1)),
+            _ => None,
         }
-        let after = self.entries.partition_point(|entry| entry.start <= time);
-        Some(after.saturating_sub(1))
     }
 
     /// The segments touched by playing `length` (`None`: to the end) from
@@ -308,4 +311,136 @@ fn typed_range(range: hls_m3u8::types::ByteRange) -> ByteRange {
 /// A text of at most 16 MiB has no more of anything than fits.
 fn index(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hls::playlist::{Playlist, parse};
+
+    fn media(text: &str) -> Media {
+        let base = Location::parse("https://h/a/list.m3u8").expect("a URL");
+        let body = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n{text}");
+        match parse(body.as_bytes(), &base).expect("a playlist").playlist {
+            Playlist::Media(media) => media,
+            Playlist::Multivariant(_) => panic!("a list of variants"),
+        }
+    }
+
+    fn seconds(seconds: f64) -> MediaTime {
+        MediaTime::from_seconds(seconds)
+    }
+
+    /// Three segments of 4, 6 and 2 seconds.
+    fn three() -> Media {
+        media("#EXTINF:4,\na\n#EXTINF:6,\nb\n#EXT-X-DISCONTINUITY\n#EXTINF:2,\nc\n#EXT-X-ENDLIST\n")
+    }
+
+    #[test]
+    fn a_moment_is_in_one_segment() {
+        let cases = [
+            (-1.0, Some(0)),
+            (0.0, Some(0)),
+            (3.999, Some(0)),
+            (4.0, Some(1)),
+            (11.9, Some(2)),
+            (12.0, None),
+        ];
+        for (time, want) in cases {
+            assert_eq!(three().segment_at(seconds(time)), want, "{time}");
+        }
+        assert_eq!(media("").segment_at(MediaTime::ZERO), None);
+    }
+
+    #[test]
+    fn a_stretch_touches_the_segments_it_is_heard_from() {
+        let cases = [
+            (0.0, None, 0..3),
+            (0.0, Some(4.0), 0..1),
+            (0.0, Some(4.001), 0..2),
+            (5.0, Some(1.0), 1..2),
+            (3.0, Some(100.0), 0..3),
+            (5.0, Some(0.0), 1..2),
+            (12.0, None, 3..3),
+        ];
+        for (start, length, want) in cases {
+            let range = three().segments_in(seconds(start), length.map(seconds));
+            assert_eq!(range, want, "{start} {length:?}");
+        }
+    }
+
+    #[test]
+    fn a_segment_of_unknown_length_is_not_passed_over() {
+        let media = media("#EXTINF:-1,\na\n#EXTINF:6,\nb\n#EXTINF:-1,\nc\n");
+        assert_eq!(media.segments_in(MediaTime::ZERO, None), 0..3);
+        assert_eq!(media.segment_at(seconds(3.0)), Some(1));
+        assert_eq!(media.segment_at(seconds(6.0)), Some(2));
+        assert_eq!(media.duration(), seconds(6.0));
+    }
+
+    #[test]
+    fn a_run_ends_before_a_discontinuity_and_at_the_end() {
+        let ends = |media: &Media| -> Vec<bool> {
+            (0..media.len())
+                .map(|index| media.ends_run(index))
+                .collect()
+        };
+        assert_eq!(ends(&three()), [false, true, true]);
+        assert_eq!(
+            ends(&media("#EXTINF:4,\na\n#EXTINF:4,\nb\n")),
+            [false, false]
+        );
+    }
+
+    #[test]
+    fn what_is_about_the_whole_playlist_is_kept() {
+        let media = media(
+            "#EXT-X-MEDIA-SEQUENCE:41\n#EXT-X-DISCONTINUITY-SEQUENCE:3\n\
+             #EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=-12.5,PRECISE=YES\n\
+             #EXTINF:4,\n../s?t=1\n",
+        );
+        assert_eq!(media.segment(0).map(|segment| segment.number), Some(41));
+        assert_eq!(media.discontinuity_sequence, 3);
+        assert_eq!(media.playlist_type, Some(PlaylistType::Event));
+        let start = StartOffset {
+            offset: seconds(-12.5),
+            is_precise: true,
+        };
+        assert_eq!(media.start_offset, Some(start));
+        let location = media.location("../s?t=1").expect("an address");
+        assert_eq!(location, Location::parse("https://h/s?t=1").expect("a URL"));
+    }
+
+    #[test]
+    fn a_long_playlist_is_typed_in_parts_and_stays_whole() {
+        let mut text = String::new();
+        for number in 0..2501 {
+            if number % 700 == 0 {
+                text += &format!("#EXT-X-MAP:URI=\"init-{number}\"\n");
+            }
+            if number == 1500 {
+                text += "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n";
+            }
+            text += &format!("#EXTINF:5.9907{},\nseg-{number}\n", number % 10);
+        }
+        let media = media(&text);
+        assert_eq!(media.len(), 2501);
+        for (number, segment) in media.segments().enumerate() {
+            assert_eq!(segment.uri, format!("seg-{number}"));
+            let map = segment.map.map(|map| media.maps[map].uri.as_str());
+            assert_eq!(map, Some(format!("init-{}", number / 700 * 700).as_str()));
+            assert_eq!(segment.key, (number >= 1500).then_some(0), "{number}");
+        }
+        let sum: i64 = media
+            .segments()
+            .map(|segment| segment.duration.nanos())
+            .sum();
+        assert_eq!(media.duration().nanos(), sum);
+        assert_eq!(sum, 2501 * 5_990_700_000 + 250 * 450_000);
+    }
+
+    #[test]
+    fn a_segment_costs_forty_bytes_and_its_uri() {
+        assert_eq!(size_of::<Entry>(), 40);
+    }
 }

@@ -132,3 +132,36 @@ pub fn over_limit(why: impl Into<String>) -> Problem {
         "do not trust this playlist",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lists_with_tags_of_hls_look_like_hls() {
+        let cases: [(&[u8], bool); 9] = [
+            (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", true),
+            (b"\xEF\xBB\xBF#EXTM3U\r\n#EXT-X-VERSION:3\r\n", true),
+            (
+                b"# comment\n\n#EXTM3U\n#EXTINF:6,\na.ts\n#EXT-X-ENDLIST",
+                true,
+            ),
+            (b"#EXTM3U\n#EXTINF:6,\na.ts\n#EXT-X-STREAM-I", true),
+            (b"#EXTM3U\n#EXTINF:-1,A station\nhttp://h/radio\n", false),
+            (b"#EXTM3U\n#EXTVLCOPT:x\na.mp3\n", false),
+            (b"#EXT-X-TARGETDURATION:6\n", false),
+            (b"<html>#EXTM3U\n#EXT-X-", false),
+            (b"", false),
+        ];
+        for (head, want) in cases {
+            let text = String::from_utf8_lossy(head);
+            assert_eq!(looks_like_hls(head), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_parser_is_a_problem() {
+        let problem = guarded(|| -> Result<(), hls_m3u8::Error> { panic!("on purpose") });
+        assert_eq!(problem, Err(malformed("the parser gave up")));
+    }
+}

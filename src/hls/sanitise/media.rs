@@ -231,7 +231,8 @@ impl<'a> Cleaner<'a> {
             body.push_str("#EXT-X-MAP:");
             push_quoted(body, "URI", &map.uri);
             if let Some(range) = map.range {
-                push_quoted(body, "BYTERANGE", &written_range(range));
+                let text = format!("{}@{}", range.length, range.start);
+                push_quoted(body, "BYTERANGE", &text);
             }
             body.push('\n');
             self.clean.map_keys.push(map.key);
@@ -242,7 +243,7 @@ impl<'a> Cleaner<'a> {
         // Writing into a string cannot fail.
         let _ = writeln!(body, "#EXTINF:{seconds},");
         if let Some(range) = range {
-            let _ = writeln!(body, "#EXT-X-BYTERANGE:{}", written_range(range));
+            let _ = writeln!(body, "#EXT-X-BYTERANGE:{}@{}", range.length, range.start);
         }
         body.push_str(uri);
         body.push('\n');
@@ -282,8 +283,4 @@ fn checked_range(tag: Tag<'_>, start: u64, length: u64) -> Result<ByteRange, Pro
         Some(_) => Ok(ByteRange { start, length }),
         None => Err(tag.malformed("has a byte range beyond any file")),
     }
-}
-
-fn written_range(range: ByteRange) -> String {
-    format!("{}@{}", range.length, range.start)
 }

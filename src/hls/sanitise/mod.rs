@@ -2,6 +2,7 @@
 //! crate refuses or panics at, so the text is rewritten into the strict form
 //! first. What is put right is noted; what cannot be is a problem.
 
+pub mod define;
 pub mod header;
 pub mod keys;
 pub mod media;
@@ -110,7 +111,14 @@ pub fn sanitise(body: &[u8], base: &Location, repairs: &mut Repairs) -> Result<C
     let skipped = &text[..text.len() - body.len()];
     let header = u32::try_from(skipped.matches('\n').count()).unwrap_or(u32::MAX);
     note_header(skipped, body, header + 1, repairs);
-    let lines = || lines(body, header).skip(1);
+    let body = if body.contains("#EXT-X-DEFINE") {
+        let body = define::substituted(body, header, base)?;
+        check_lines(&body)?;
+        Cow::Owned(body)
+    } else {
+        Cow::Borrowed(body)
+    };
+    let lines = || lines(&body, header).skip(1);
     let first = lines().filter_map(Tag::of).find_map(|tag| {
         let multivariant = MULTIVARIANT_TAGS.contains(&tag.name);
         (multivariant || MEDIA_TAGS.contains(&tag.name)).then_some(multivariant)

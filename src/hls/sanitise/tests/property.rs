@@ -1,0 +1,163 @@
+//! Whatever comes in, the crate never refuses what the sanitiser lets through,
+//! and what was put right once needs no second repair.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The whole strict text, as the crate could be given it at once.
+fn strict(body: &[u8]) -> Option<(String, Repairs)> {
+    let base = Location::parse(BASE).expect("a URL");
+    let mut repairs = Repairs::default();
+    let clean = sanitise(body, &base, &mut repairs).ok()?;
+    Some(match clean {
+        Clean::Multivariant(text) => (text, repairs),
+        Clean::Media(clean) => (clean.header + &clean.body, repairs),
+    })
+}
+
+/// The crate took it, or we refused it ourselves.
+fn holds(body: &[u8]) -> Result<(), TestCaseError> {
+    let refused = parsed(body)
+        .err()
+        .filter(|problem| problem.kind == Kind::Malformed);
+    if let Some((text, _)) = strict(body) {
+        prop_assert!(refused.is_none(), "the crate refuses {text:?}: {refused:?}");
+        let (again, repairs) = strict(text.as_bytes()).expect("strict text is sanitised again");
+        prop_assert_eq!(repairs, Repairs::default(), "{:?}", text);
+        prop_assert_eq!(again, text);
+    }
+    Ok(())
+}
+
+/// Lines that mean something, and pieces to make nonsense of them.
+fn line() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "#EXTM3U",
+        "#EXT-X-VERSION:",
+        "#EXT-X-TARGETDURATION:",
+        "#EXTINF:",
+        "#EXTINF:5,",
+        "#EXT-X-BYTERANGE:",
+        "#EXT-X-BYTERANGE:5@",
+        "#EXT-X-MAP:URI=\"",
+        "#EXT-X-MAP:BYTERANGE=\"",
+        "#EXT-X-KEY:METHOD=AES-128,URI=",
+        "#EXT-X-KEY:METHOD=",
+        "#EXT-X-MEDIA-SEQUENCE:",
+        "#EXT-X-DISCONTINUITY-SEQUENCE:",
+        "#EXT-X-DISCONTINUITY",
+        "#EXT-X-PLAYLIST-TYPE:",
+        "#EXT-X-START:TIME-OFFSET=",
+        "#EXT-X-ENDLIST",
+        "#EXT-X-GAP",
+        "#EXT-X-PROGRAM-DATE-TIME:",
+        "#EXT-X-DATERANGE:DURATION=",
+        "#EXT-X-STREAM-INF:BANDWIDTH=",
+        "#EXT-X-STREAM-INF:CODECS=\"",
+        "#EXT-X-STREAM-INF:AUDIO=\"g\",RESOLUTION=",
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=",
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=",
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=g,CHANNELS=",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        "#EXT-X-DEFINE:NAME=\"v\",VALUE=",
+        "{$v}",
+        "#EXTINF:4,{$v}",
+        "#EXT-X-SESSION-DATA:",
+        "#EXT-X-I-FRAME-STREAM-INF:",
+        "#",
+        "a",
+        "",
+    ]);
+    let value = prop_oneof![
+        "[0-9]{0,22}",
+        "[-+]?[0-9.]{1,5}",
+        prop::sample::select(vec![
+            "nan",
+            "inf",
+            "-0",
+            "1e300",
+            "1e-300",
+            "YES",
+            "NONE",
+            "g\"",
+            "\"x\",y=z",
+            "a b",
+            "http://[",
+            "https://x/y",
+            "VOD",
+            "vod",
+            ",",
+            "@",
+            "0x1",
+            "5x5",
+            "+5",
+            "\u{85}",
+            "\u{2028}",
+            "\0",
+            "é",
+        ])
+        .prop_map(str::to_owned),
+        ".{0,12}",
+    ];
+    (known, value).prop_map(|(known, value)| format!("{known}{value}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        holds(&body)?;
+        holds(&[b"#EXTM3U\n#EXTINF:1,\n".as_slice(), &body].concat())?;
+    }
+
+    #[test]
+    fn no_lines_make_the_crate_refuse_the_strict_text(lines in prop::collection::vec(line(), 0..12)) {
+        holds(format!("#EXTM3U\n{}", lines.join("\n")).as_bytes())?;
+    }
+
+    #[test]
+    fn no_change_of_a_good_playlist_makes_it_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        cut in any::<prop::sample::Index>(),
+        is_media in any::<bool>(),
+    ) {
+        let good = if is_media { GOOD_MEDIA } else { GOOD_MULTIVARIANT };
+        let mut body = good.as_bytes().to_vec();
+        for (place, byte) in changes {
+            let place = place.index(body.len());
+            body[place] = byte;
+        }
+        holds(&body)?;
+        holds(&body[..cut.index(body.len())])?;
+    }
+}
+
+const GOOD_MEDIA: &str = "#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-TARGETDURATION:6
+#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-KEY:METHOD=AES-128,URI=\"key.bin\",IV=0x00000000000000000000000000000001
+#EXT-X-MAP:URI=\"init.mp4\",BYTERANGE=\"765@0\"
+#EXTINF:6.013968,title
+#EXT-X-BYTERANGE:97048@765
+all.m4s
+#EXT-X-DISCONTINUITY
+#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z
+#EXTINF:5.990748,
+#EXT-X-BYTERANGE:97135
+all.m4s
+#EXT-X-ENDLIST
+";
+
+const GOOD_MULTIVARIANT: &str = "#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"en.m3u8\"
+#EXT-X-STREAM-INF:BANDWIDTH=72691,AVERAGE-BANDWIDTH=66083,CODECS=\"mp4a.40.2\",AUDIO=\"g\"
+v64.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=900000,CODECS=\"avc1.4d401e,mp4a.40.2\",RESOLUTION=640x360,AUDIO=\"g\"
+v900.m3u8
+";
