@@ -12,6 +12,7 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 use crate::decode::unit::{Edit, Track, Unit};
 use crate::decode::window::Window;
 use crate::error::{Kind, Problem};
+use crate::limits;
 use crate::media::{Codec, Source};
 use crate::stats::Stats;
 use crate::units::{Frames, MediaTime, SampleRate};
@@ -19,6 +20,7 @@ use crate::units::{Frames, MediaTime, SampleRate};
 use adts::{BLOCK_FRAMES, HEADER_BYTES, Header};
 
 const TAG_HEADER_BYTES: usize = 10; // of ID3v2
+const TIMESTAMP_OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
 const SURE_FRAMES: usize = 3; // that agree, until bytes are called ADTS
 const JUNK_BYTES: u64 = 64 << 10; // at the end of a file, of an unknown tag
 
@@ -29,6 +31,7 @@ pub struct Demuxer {
     header: Header,
     clock: Clock,
     beginning: Beginning,
+    timestamp: Option<u64>,
 }
 
 /// Where the first frame lies, and what was known there.
@@ -60,7 +63,7 @@ impl Demuxer {
         start: MediaTime,
     ) -> Result<Self, Problem> {
         let mut window = Window::new(source, stats);
-        skip_tags(&mut window)?;
+        let timestamp = skip_tags(&mut window)?;
         let header = find_frame(&mut window)?.ok_or_else(not_adts)?;
         let clock = Clock::new(start, header.rate);
         let beginning = Beginning {
@@ -74,12 +77,19 @@ impl Demuxer {
             header,
             clock,
             beginning,
+            timestamp,
         })
     }
 
     /// What the first frame says.
     pub fn track(&self) -> &Track {
         &self.track
+    }
+
+    /// When the first frame is due by the tag before it, in ticks of 90 kHz that
+    /// wrap at 33 bits, as HLS wants it of a segment (RFC 8216 section 3.4).
+    pub fn timestamp(&self) -> Option<u64> {
+        self.timestamp
     }
 
     /// The next frame, with its header; `None` at the end of the source.
@@ -141,8 +151,10 @@ impl Demuxer {
 
     fn resynchronise(&mut self) -> Result<Option<Header>, Problem> {
         skip_tags(&mut self.window)?; // segments glued together keep theirs
-        if is_end_tag(self.window.bytes()) {
-            return Ok(None);
+        match self.window.bytes() {
+            end if is_end_tag(end) => return Ok(None),
+            [0xFF, rest @ ..] if rest.len() + 1 < HEADER_BYTES => return Err(truncated()),
+            _ => {}
         }
         let lost_at = self.window.position();
         let found = find_frame(&mut self.window)?;
@@ -214,17 +226,31 @@ fn chain(bytes: &[u8]) -> usize {
     frames
 }
 
-/// Passes over ID3v2 tags (id3.org, ID3v2.4 section 3.1), however large.
-fn skip_tags(window: &mut Window) -> Result<(), Problem> {
+/// Passes over ID3v2 tags (id3.org, ID3v2.4 section 3.1), however large, and
+/// returns the timestamp one of them holds.
+fn skip_tags(window: &mut Window) -> Result<Option<u64>, Problem> {
+    let mut timestamp = None;
     loop {
         window.fill(TAG_HEADER_BYTES)?;
         let Some(length) = id3_length(window.bytes()) else {
-            return Ok(());
+            return Ok(timestamp);
         };
+        let kept = usize::try_from(length).unwrap_or(usize::MAX);
+        window.fill(kept.min(limits::TAG_BYTES))?;
+        let tag = &window.bytes()[..kept.min(window.bytes().len())];
+        timestamp = timestamp.or_else(|| read_timestamp(tag));
         if !window.skip(length)? {
             return Err(truncated());
         }
     }
+}
+
+/// The timestamp in the PRIV frame of a tag.
+fn read_timestamp(tag: &[u8]) -> Option<u64> {
+    let mut places = tag.windows(TIMESTAMP_OWNER.len());
+    let at = places.position(|place| place == TIMESTAMP_OWNER)?;
+    let ticks = tag.get(at + TIMESTAMP_OWNER.len()..)?.first_chunk::<8>()?;
+    Some(u64::from_be_bytes(*ticks) & 0x1_FFFF_FFFF)
 }
 
 /// Length of the ID3v2 tag at the front of `bytes`, header and footer with it.

@@ -116,10 +116,47 @@ fn tags_and_damage_are_passed_over() {
 }
 
 #[test]
+fn the_timestamp_of_a_segment_is_read_from_its_tag() {
+    let owner = b"com.apple.streaming.transportStreamTimestamp\0";
+    let private = [
+        &b"PRIV\0\0\0\x35\0\0"[..],
+        owner,
+        &[0xFF, 0, 0, 1, 0, 0, 0, 9],
+    ]
+    .concat();
+    let length = u8::try_from(private.len()).expect("small");
+    let tagged = [
+        &b"ID3\x04\0\0\0\0\0"[..],
+        &[length],
+        &private,
+        &frames(0..2),
+    ]
+    .concat();
+    let cases = [
+        ("tagged", tagged.clone(), Some(0x1_0000_0009)),
+        (
+            "behind another tag",
+            [tag(9), tagged].concat(),
+            Some(0x1_0000_0009),
+        ),
+        ("another tag", [tag(90), frames(0..2)].concat(), None),
+        ("no tag", frames(0..2), None),
+    ];
+    for (case, bytes, want) in cases {
+        assert_eq!(open(bytes, 7).expect(case).timestamp(), want, "{case}");
+    }
+}
+
+#[test]
 fn what_is_broken_is_no_end() {
     let whole = frames(0..4);
     let cases = [
         ("cut inside a frame", whole[..350].to_vec(), Kind::Malformed),
+        (
+            "cut inside a header",
+            whole[..303].to_vec(),
+            Kind::Malformed,
+        ),
         ("cut inside a tag", tag(20)[..20].to_vec(), Kind::Malformed),
         (
             "lost for good",
