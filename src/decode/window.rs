@@ -8,7 +8,8 @@ use crate::error::{Kind, Problem};
 use crate::media::Source;
 use crate::stats::Stats;
 
-const BUFFER_BYTES: usize = 32 << 10; // 2 s of 128 kbit/s in one read, and it stays in the first-level cache
+/// Bytes the buffer has, unless one unit needs more.
+pub const BUFFER_BYTES: usize = 32 << 10; // 2 s of 128 kbit/s in one read, and it stays in the first-level cache
 const READ_AT_LEAST: usize = 4 << 10; // rather move a tail than ask for crumbs
 const SEEK_AT_LEAST: u64 = 256 << 10; // a ranged request costs more than reading this much
 
@@ -60,19 +61,7 @@ impl Window {
     ///
     /// The problem the source failed with, unchanged.
     pub fn fill(&mut self, wanted: usize) -> Result<bool, Problem> {
-        while self.end - self.start < wanted {
-            self.make_room(wanted);
-            let count = self
-                .source
-                .read(&mut self.buffer[self.end..])
-                .map_err(failed)?;
-            if count == 0 {
-                return Ok(false);
-            }
-            self.end += count;
-            self.stats.copied_bytes.add(count as u64);
-        }
-        Ok(true)
+        self.fill_within(wanted, usize::MAX)
     }
 
     /// Gives out the next `count` bytes; `None` when the source ends before.
@@ -81,11 +70,39 @@ impl Window {
     ///
     /// As [`Window::fill`].
     pub fn take(&mut self, count: usize) -> Result<Option<&[u8]>, Problem> {
-        if !self.fill(count)? {
+        self.take_within(count, usize::MAX)
+    }
+
+    /// As [`Window::take`], but holds no more than `most` bytes: a read that ends
+    /// where a unit ends leaves no tail to be moved.
+    ///
+    /// # Errors
+    ///
+    /// As [`Window::fill`].
+    pub fn take_within(&mut self, count: usize, most: usize) -> Result<Option<&[u8]>, Problem> {
+        if !self.fill_within(count, most.max(count))? {
             return Ok(None);
         }
         self.consume(count);
         Ok(Some(&self.buffer[self.start - count..self.start]))
+    }
+
+    fn fill_within(&mut self, wanted: usize, most: usize) -> Result<bool, Problem> {
+        while self.end - self.start < wanted {
+            self.make_room(wanted);
+            let room = most - (self.end - self.start);
+            let end = self.buffer.len().min(self.end.saturating_add(room));
+            let count = self
+                .source
+                .read(&mut self.buffer[self.end..end])
+                .map_err(failed)?;
+            if count == 0 {
+                return Ok(false);
+            }
+            self.end += count;
+            self.stats.copied_bytes.add(count as u64);
+        }
+        Ok(true)
     }
 
     /// Passes over `count` bytes, and returns whether the source had them. A

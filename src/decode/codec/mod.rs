@@ -192,27 +192,4 @@ fn refused(kind: Kind, why: impl Into<String>) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_a_sample_is_absurd() {
-        let cases = [
-            (0.0, false),
-            (-1.2, false),
-            (4.0, false),
-            (4.1, true),
-            (-5.0, true),
-            (f32::INFINITY, true),
-            (f32::NEG_INFINITY, true),
-            (f32::NAN, true),
-        ];
-        for (sample, want) in cases {
-            for at in [0, 500, 1023] {
-                let mut samples = [0.5; 1024];
-                samples[at] = sample;
-                assert_eq!(is_absurd(&samples), want, "{sample} at {at}");
-            }
-        }
-    }
-}
+mod tests;

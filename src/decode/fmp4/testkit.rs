@@ -57,6 +57,12 @@ pub fn alac_cookie(frame_length: u32, bits: u8, channels: u8, rate: u32) -> Vec<
     cookie.concat()
 }
 
+/// Access units of these sizes.
+pub fn units(sizes: &[usize]) -> Vec<Vec<u8>> {
+    let numbered = sizes.iter().enumerate();
+    numbered.map(|(index, &size)| unit(index, size)).collect()
+}
+
 /// The bytes of the access unit with this index.
 pub fn unit(index: usize, size: usize) -> Vec<u8> {
     (0..size).map(|at| (index * 31 + at) as u8).collect()
@@ -75,6 +81,8 @@ pub struct Movie {
     pub edit_version: u8,
     /// Without `mvex`: no fragments.
     pub plain: bool,
+    /// Access units listed in the section itself.
+    pub own_samples: u32,
 }
 
 impl Default for Movie {
@@ -85,6 +93,7 @@ impl Default for Movie {
             edits: Vec::new(),
             edit_version: 0,
             plain: false,
+            own_samples: 0,
         }
     }
 }
@@ -103,12 +112,13 @@ impl Movie {
             0,
             &[&[0; 8], &1000_u32.to_be_bytes()[..], &[0; 84]].concat(),
         );
-        let video = trak(VIDEO, b"vide", 90_000, &boxed(b"avc1", &[0; 78]), &[]);
+        let video = trak(VIDEO, b"vide", 90_000, &boxed(b"avc1", &[0; 78]), 0, &[]);
         let sound = trak(
             SOUND,
             b"soun",
             self.timescale,
             &self.entry,
+            self.own_samples,
             &self.edit_box(),
         );
         let extends = boxed(b"mvex", &[trex(VIDEO, 3000), trex(SOUND, 1024)].concat());
@@ -141,7 +151,14 @@ impl Movie {
     }
 }
 
-fn trak(id: u32, handler: &[u8; 4], timescale: u32, entry: &[u8], edits: &[u8]) -> Vec<u8> {
+fn trak(
+    id: u32,
+    handler: &[u8; 4],
+    timescale: u32,
+    entry: &[u8],
+    samples: u32,
+    edits: &[u8],
+) -> Vec<u8> {
     let tkhd = full(
         b"tkhd",
         0,
@@ -156,7 +173,8 @@ fn trak(id: u32, handler: &[u8; 4], timescale: u32, entry: &[u8], edits: &[u8]) 
     );
     let hdlr = full(b"hdlr", 0, 0, &[&[0; 4], &handler[..], &[0; 13]].concat());
     let stsd = full(b"stsd", 0, 0, &[&1_u32.to_be_bytes()[..], entry].concat());
-    let minf = boxed(b"minf", &boxed(b"stbl", &stsd));
+    let stsz = full(b"stsz", 0, 0, &[[0; 4], samples.to_be_bytes()].concat());
+    let minf = boxed(b"minf", &boxed(b"stbl", &[stsd, stsz].concat()));
     let mdia = boxed(b"mdia", &[mdhd, hdlr, minf].concat());
     boxed(b"trak", &[&tkhd, edits, &mdia].concat())
 }
@@ -174,8 +192,8 @@ fn trex(id: u32, duration: u32) -> Vec<u8> {
 pub struct Segment {
     /// Decode time of the first unit; no `tfdt` when `None`.
     pub time: Option<u64>,
-    /// Sizes of the units of sound, see [`unit`].
-    pub sizes: Vec<usize>,
+    /// The units of sound.
+    pub units: Vec<Vec<u8>>,
     /// Bytes of video before and after the sound.
     pub video: usize,
     /// `mdat` with a 64-bit size.
@@ -201,7 +219,11 @@ impl Segment {
     fn moof(&self, data: u32) -> Vec<u8> {
         let video = u32::try_from(self.video).expect("small");
         let offset = self.data_offset.unwrap_or(data + video);
-        let sound = self.traf(SOUND, offset, &self.sizes);
+        let sound = self.traf(
+            SOUND,
+            offset,
+            &self.units.iter().map(Vec::len).collect::<Vec<_>>(),
+        );
         let tracks = match self.video {
             0 => sound,
             size => [self.traf(VIDEO, data, &[size]), sound].concat(),
@@ -230,13 +252,9 @@ impl Segment {
     }
 
     fn mdat(&self) -> Vec<u8> {
-        let units = self
-            .sizes
-            .iter()
-            .enumerate()
-            .flat_map(|(index, &size)| unit(index, size));
+        let units = self.units.concat();
         let video = vec![0xEE; self.video];
-        let payload: Vec<u8> = [video.clone(), units.collect(), video].concat();
+        let payload: Vec<u8> = [video.clone(), units, video].concat();
         let size = payload.len() as u64;
         match (self.long_mdat, self.open_mdat, self.short_mdat) {
             (true, _, _) => [&b"\0\0\0\x01mdat"[..], &(size + 16).to_be_bytes(), &payload].concat(),

@@ -12,6 +12,7 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 use crate::decode::unit::{Edit, Track, Unit};
 use crate::decode::window::Window;
 use crate::error::{Kind, Problem};
+use crate::limits;
 use crate::media::{Codec, Source};
 use crate::stats::Stats;
 use crate::units::{Frames, MediaTime, SampleRate};
@@ -19,6 +20,7 @@ use crate::units::{Frames, MediaTime, SampleRate};
 use adts::{BLOCK_FRAMES, HEADER_BYTES, Header};
 
 const TAG_HEADER_BYTES: usize = 10; // of ID3v2
+const TIMESTAMP_OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
 const SURE_FRAMES: usize = 3; // that agree, until bytes are called ADTS
 const JUNK_BYTES: u64 = 64 << 10; // at the end of a file, of an unknown tag
 
@@ -29,6 +31,7 @@ pub struct Demuxer {
     header: Header,
     clock: Clock,
     beginning: Beginning,
+    timestamp: Option<u64>,
 }
 
 /// Where the first frame lies, and what was known there.
@@ -60,7 +63,7 @@ impl Demuxer {
         start: MediaTime,
     ) -> Result<Self, Problem> {
         let mut window = Window::new(source, stats);
-        skip_tags(&mut window)?;
+        let timestamp = skip_tags(&mut window)?;
         let header = find_frame(&mut window)?.ok_or_else(not_adts)?;
         let clock = Clock::new(start, header.rate);
         let beginning = Beginning {
@@ -74,6 +77,7 @@ impl Demuxer {
             header,
             clock,
             beginning,
+            timestamp,
         })
     }
 
@@ -82,13 +86,19 @@ impl Demuxer {
         &self.track
     }
 
+    /// When the first frame is due by the tag before it, in ticks of 90 kHz that
+    /// wrap at 33 bits, as HLS wants it of a segment (RFC 8216 section 3.4).
+    pub fn timestamp(&self) -> Option<u64> {
+        self.timestamp
+    }
+
     /// The next frame, with its header; `None` at the end of the source.
     ///
     /// # Errors
     ///
     /// [`Kind::Malformed`] when the source ends inside a frame or holds no more
     /// frames, or the problem of the source.
-    pub fn next(&mut self) -> Result<Option<Unit<'_>>, Problem> {
+    pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
         let Some(header) = self.next_header()? else {
             return Ok(None);
         };
@@ -108,7 +118,7 @@ impl Demuxer {
     ///
     /// # Errors
     ///
-    /// As [`Demuxer::next`].
+    /// As [`Demuxer::next_unit`].
     pub fn seek(&mut self, time: MediaTime) -> Result<MediaTime, Problem> {
         if time < self.clock.now() {
             self.window.seek(self.beginning.position)?;
@@ -141,8 +151,10 @@ impl Demuxer {
 
     fn resynchronise(&mut self) -> Result<Option<Header>, Problem> {
         skip_tags(&mut self.window)?; // segments glued together keep theirs
-        if is_end_tag(self.window.bytes()) {
-            return Ok(None);
+        match self.window.bytes() {
+            end if is_end_tag(end) => return Ok(None),
+            [0xFF, rest @ ..] if rest.len() + 1 < HEADER_BYTES => return Err(truncated()),
+            _ => {}
         }
         let lost_at = self.window.position();
         let found = find_frame(&mut self.window)?;
@@ -214,17 +226,31 @@ fn chain(bytes: &[u8]) -> usize {
     frames
 }
 
-/// Passes over ID3v2 tags (id3.org, ID3v2.4 section 3.1), however large.
-fn skip_tags(window: &mut Window) -> Result<(), Problem> {
+/// Passes over ID3v2 tags (id3.org, ID3v2.4 section 3.1), however large, and
+/// returns the timestamp one of them holds.
+fn skip_tags(window: &mut Window) -> Result<Option<u64>, Problem> {
+    let mut timestamp = None;
     loop {
         window.fill(TAG_HEADER_BYTES)?;
         let Some(length) = id3_length(window.bytes()) else {
-            return Ok(());
+            return Ok(timestamp);
         };
+        let kept = usize::try_from(length).unwrap_or(usize::MAX);
+        window.fill(kept.min(limits::TAG_BYTES))?;
+        let tag = &window.bytes()[..kept.min(window.bytes().len())];
+        timestamp = timestamp.or_else(|| read_timestamp(tag));
         if !window.skip(length)? {
             return Err(truncated());
         }
     }
+}
+
+/// The timestamp in the PRIV frame of a tag.
+fn read_timestamp(tag: &[u8]) -> Option<u64> {
+    let mut places = tag.windows(TIMESTAMP_OWNER.len());
+    let at = places.position(|place| place == TIMESTAMP_OWNER)?;
+    let ticks = tag.get(at + TIMESTAMP_OWNER.len()..)?.first_chunk::<8>()?;
+    Some(u64::from_be_bytes(*ticks) & 0x1_FFFF_FFFF)
 }
 
 /// Length of the ID3v2 tag at the front of `bytes`, header and footer with it.
@@ -313,213 +339,4 @@ fn broken(kind: Kind, why: &str) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decode::window::tests::Drip;
-    use proptest::prelude::*;
-
-    const PAYLOAD: usize = 93;
-
-    /// A frame of stereo at 44.1 kHz whose bytes all tell its number.
-    fn frame(number: u8) -> Vec<u8> {
-        let number = number & 0x7F; // never looks like a header
-        [
-            &[0xFF, 0xF1, 0x50, 0x80, 0x0C, 0x9F, 0xFC][..],
-            &[number; PAYLOAD],
-        ]
-        .concat()
-    }
-
-    fn frames(numbers: std::ops::Range<u8>) -> Vec<u8> {
-        numbers.flat_map(frame).collect()
-    }
-
-    fn tag(length: u8) -> Vec<u8> {
-        [
-            &b"ID3\x04\0\0\0\0\0"[..],
-            &[length],
-            &vec![0xFF; length.into()],
-        ]
-        .concat()
-    }
-
-    fn open(bytes: Vec<u8>, step: usize) -> Result<Demuxer, Problem> {
-        let mut drip = Drip::new(bytes, step);
-        drip.seekable = true;
-        Demuxer::open(Box::new(drip), Arc::default(), MediaTime::ZERO)
-    }
-
-    fn numbers(demuxer: &mut Demuxer) -> Result<Vec<u8>, Problem> {
-        let mut numbers = Vec::new();
-        while let Some(unit) = demuxer.next()? {
-            numbers.push(*unit.data.last().expect("not empty"));
-        }
-        Ok(numbers)
-    }
-
-    fn read(bytes: Vec<u8>, step: usize) -> Result<Vec<u8>, Problem> {
-        numbers(&mut open(bytes, step)?)
-    }
-
-    #[test]
-    fn frames_come_out_whole_with_their_times() {
-        let mut demuxer = open(frames(0..3), 11).expect("ADTS");
-        let rate = SampleRate::new(44_100).expect("an allowed rate");
-        for number in 0..3_u8 {
-            let unit = demuxer.next().expect("sound").expect("a frame");
-            assert_eq!(unit.data, frame(number));
-            let start = i64::from(number) * 1024;
-            assert_eq!(unit.start.frame(rate), start);
-            assert_eq!(unit.end.frame(rate), start + 1024);
-        }
-        assert!(demuxer.next().expect("sound").is_none());
-        assert_eq!(demuxer.track().codec, Codec::Aac);
-    }
-
-    #[test]
-    fn tags_and_damage_are_passed_over() {
-        let join = |parts: &[&[u8]]| parts.concat();
-        let damaged = {
-            let mut bytes = frames(0..6);
-            bytes[210..330].fill(0x55); // most of frame 2, and the header of frame 3
-            bytes
-        };
-        let cases = [
-            ("bare", frames(0..4), vec![0, 1, 2, 3]),
-            (
-                "stacked tags",
-                join(&[&tag(20), &tag(0), &frames(0..4)]),
-                vec![0, 1, 2, 3],
-            ),
-            (
-                "tag between",
-                join(&[&frames(0..2), &tag(30), &frames(2..4)]),
-                vec![0, 1, 2, 3],
-            ),
-            (
-                "ID3v1",
-                join(&[&frames(0..4), b"TAG", &[0x20; 125]]),
-                vec![0, 1, 2, 3],
-            ),
-            (
-                "APE",
-                join(&[&frames(0..4), b"APETAGEX", &[0xFF; 200]]),
-                vec![0, 1, 2, 3],
-            ),
-            (
-                "joined in the middle",
-                frames(0..4)[30..].to_vec(),
-                vec![1, 2, 3],
-            ),
-            (
-                "junk at the end",
-                join(&[&frames(0..4), &[0x20; 50]]),
-                vec![0, 1, 2, 3],
-            ),
-            ("damage", damaged, vec![0, 1, 0x55, 4, 5]),
-        ];
-        for (case, bytes, want) in cases {
-            for step in [1, 13, 4096] {
-                assert_eq!(
-                    read(bytes.clone(), step).as_ref(),
-                    Ok(&want),
-                    "{case}, {step}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_broken_is_no_end() {
-        let whole = frames(0..4);
-        let cases = [
-            ("cut inside a frame", whole[..350].to_vec(), Kind::Malformed),
-            ("cut inside a tag", tag(20)[..20].to_vec(), Kind::Malformed),
-            (
-                "lost for good",
-                [&whole[..], &[0x20; 70_000]].concat(),
-                Kind::Malformed,
-            ),
-            (
-                "no frame",
-                b"<!DOCTYPE html><html></html>".to_vec(),
-                Kind::NotAStream,
-            ),
-            ("nothing", Vec::new(), Kind::NotAStream),
-        ];
-        for (case, bytes, kind) in cases {
-            let problem = read(bytes, 64).expect_err(case);
-            assert_eq!(problem.kind, kind, "{case}: {problem}");
-        }
-    }
-
-    #[test]
-    fn a_seek_lands_on_the_frame_that_is_heard() {
-        let mut demuxer = open(frames(0..100), 4096).expect("ADTS");
-        let rate = SampleRate::new(44_100).expect("an allowed rate");
-        for (to, want) in [
-            (50 * 1024 + 5, 50),
-            (3 * 1024, 3),
-            (3 * 1024 - 1, 2),
-            (99 * 1024, 99),
-        ] {
-            let landed = demuxer.seek(Frames(to).time(rate)).expect("sound");
-            assert_eq!(landed, Frames(want * 1024).time(rate), "{to}");
-            let unit = demuxer.next().expect("sound").expect("a frame");
-            assert_eq!(unit.start, landed, "{to}");
-            assert_eq!(unit.data.last(), u8::try_from(want).ok().as_ref(), "{to}");
-        }
-        let past = demuxer.seek(Frames(1 << 30).time(rate)).expect("sound");
-        assert_eq!(past, Frames(100 * 1024).time(rate));
-        assert!(demuxer.next().expect("sound").is_none());
-    }
-
-    #[test]
-    fn a_stream_that_changes_its_rate_goes_on_in_time() {
-        let slow = |number| {
-            let mut bytes = frame(number);
-            bytes[2] = 0x5C; // 22.05 kHz
-            bytes
-        };
-        let bytes = [frames(0..2), slow(2), slow(3)].concat();
-        let mut demuxer = open(bytes, 64).expect("ADTS");
-        let mut ends = Vec::new();
-        while let Some(unit) = demuxer.next().expect("sound") {
-            ends.push(
-                unit.end
-                    .frame(SampleRate::new(44_100).expect("an allowed rate")),
-            );
-        }
-        assert_eq!(ends, [1024, 2048, 4096, 6144]);
-    }
-
-    #[test]
-    fn adts_is_told_by_frames_that_agree() {
-        let cases: [(&str, Vec<u8>, bool); 6] = [
-            ("frames", frames(0..4), true),
-            ("joined in the middle", frames(0..5)[30..].to_vec(), true),
-            ("behind a tag", [tag(60), frames(0..3)].concat(), true),
-            ("one frame", frame(0), false),
-            ("MP3", [0xFF, 0xFB, 0x90, 0x00].repeat(100), false),
-            ("nothing", Vec::new(), false),
-        ];
-        for (case, head, want) in cases {
-            assert_eq!(looks_like_adts(&head), want, "{case}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn garbled_frames_neither_panic_nor_run_on(
-            edits in prop::collection::vec((0_usize..900, any::<u8>()), 1..20),
-            step in 1_usize..300,
-        ) {
-            let mut bytes = [tag(20), frames(0..8), b"TAG".to_vec()].concat();
-            for (at, value) in edits {
-                let at = at % bytes.len();
-                bytes[at] = value;
-            }
-            prop_assert!(read(bytes, step).map_or(0, |numbers| numbers.len()) <= 130);
-        }
-    }
-}
+mod tests;

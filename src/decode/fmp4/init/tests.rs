@@ -1,0 +1,112 @@
+//! Initialisation sections, good and bad.
+
+use super::super::testkit::{self, Movie, boxed};
+use super::*;
+use crate::decode::window::tests::Drip;
+use crate::media::Codec;
+
+fn read(bytes: Vec<u8>) -> Result<Init, Problem> {
+    Init::read(Box::new(Drip::new(bytes, 100)), Arc::default())
+}
+
+#[test]
+fn the_sound_track_is_found_beside_video() {
+    let init = read(Movie::default().bytes()).expect("a sound section");
+    assert_eq!(init.track().codec, Codec::Aac);
+    assert_eq!(init.layout().track_id, testkit::SOUND);
+    assert_eq!(init.layout().timescale.get(), 44_100);
+    assert_eq!(init.layout().defaults(testkit::SOUND).duration, 1024);
+    assert_eq!(init.track().edit, Edit::default());
+    assert_eq!(init.track().duration, None);
+}
+
+#[test]
+fn the_first_edit_that_is_not_empty_is_the_visible_part() {
+    let second =
+        |ticks, scale| MediaTime::from_ticks(ticks, NonZeroU32::new(scale).expect("not zero"));
+    let priming = second(1024, 44_100);
+    let cases: [(&[(u64, i64)], Edit); 4] = [
+        (
+            &[(0, 1024)],
+            Edit {
+                start: priming,
+                end: None,
+            },
+        ),
+        (
+            &[(500, -1), (0, 1024)],
+            Edit {
+                start: priming,
+                end: None,
+            },
+        ),
+        (
+            &[(3000, 1024)],
+            Edit {
+                start: priming,
+                end: Some(priming + second(3000, 1000)),
+            },
+        ),
+        (&[(500, -1)], Edit::default()),
+    ];
+    for version in [0, 1] {
+        for (edits, want) in &cases {
+            let movie = Movie {
+                edits: edits.to_vec(),
+                edit_version: version,
+                ..Movie::default()
+            };
+            let init = read(movie.bytes()).expect("a sound section");
+            assert_eq!(init.track().edit, *want, "{edits:?} version {version}");
+        }
+    }
+}
+
+#[test]
+fn opus_without_an_edit_list_starts_after_its_pre_skip() {
+    let dops = boxed(b"dOps", &[0, 2, 0x01, 0x38, 0, 0, 0xBB, 0x80, 0, 0, 0]);
+    let movie = Movie {
+        entry: testkit::sample_entry(b"Opus", 0, &dops),
+        timescale: 48_000,
+        ..Movie::default()
+    };
+    let init = read(movie.bytes()).expect("a sound section");
+    assert_eq!(
+        init.track().edit.start,
+        MediaTime::from_ticks(312, OPUS_TICKS)
+    );
+}
+
+#[test]
+fn what_is_no_initialisation_section_is_refused_with_its_reason() {
+    let whole = Movie::default().bytes();
+    let zero = Movie {
+        timescale: 0,
+        ..Movie::default()
+    };
+    let encrypted = Movie {
+        entry: testkit::sample_entry(b"enca", 0, &[]),
+        ..Movie::default()
+    };
+    let silent = boxed(b"moov", &[]);
+    let huge = [&b"\0\x50\0\0moov"[..], &[0; 64]].concat();
+    let cases = [
+        (b"<!DOCTYPE html><html>".to_vec(), Kind::NotAStream, "begin"),
+        (Vec::new(), Kind::Malformed, "has no \"moov\""),
+        (
+            whole[..whole.len() - 1].to_vec(),
+            Kind::Malformed,
+            "cut off",
+        ),
+        (whole[..19].to_vec(), Kind::Malformed, "cut off"),
+        (zero.bytes(), Kind::Malformed, "time scale of zero"),
+        (encrypted.bytes(), Kind::Encryption, "common encryption"),
+        (silent, Kind::Unsupported, "no audio track"),
+        (huge, Kind::Limit, "larger than any real one"),
+    ];
+    for (bytes, kind, why) in cases {
+        let problem = read(bytes).expect_err(why);
+        assert_eq!(problem.kind, kind, "{problem}");
+        assert!(problem.why.contains(why), "{problem}");
+    }
+}
