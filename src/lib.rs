@@ -23,4 +23,5 @@ pub mod bell;
 pub mod event;
 pub mod stats;
 // Level 2: rooms that do not know each other.
+pub mod cache;
 pub mod decode;

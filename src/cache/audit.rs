@@ -1,0 +1,177 @@
+//! Looking at a whole cache from outside: what is in it, and is it sound. Used
+//! by `kithara cache ls` and `verify`, never on the way to sound.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::SystemTime;
+
+use super::dir::{Dir, Writing};
+use super::entry::checksum;
+use super::evict::{self, LEASE, RECORD, data_name, entry_of};
+use super::known::Known;
+use super::log::{Found, Log};
+use super::record::{Line, Piece};
+use crate::limits::URL_BYTES;
+
+/// A stream as `kithara cache ls` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its URL with its query, as it was asked for; make it safe before showing it.
+    pub url: String,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Resources in it.
+    pub entries: u64,
+    /// Those of which every byte is there.
+    pub complete: u64,
+    /// When it was last opened.
+    pub last_used: SystemTime,
+}
+
+/// What [`verify`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Bytes whose checksum was compared.
+    pub checked: u64,
+    /// What was wrong.
+    pub damaged: Vec<Damage>,
+}
+
+/// Something wrong in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The URL of the resource, or of its stream when that is all we know.
+    pub url: String,
+    /// What is wrong, in a few words.
+    pub what: String,
+}
+
+/// The streams of a root, the one used last first.
+pub(super) fn list(root: &Dir) -> io::Result<Vec<Stored>> {
+    let mut list = Vec::new();
+    for stream in evict::candidates(root)? {
+        let Some(dir) = root.child(&stream.name)? else {
+            continue;
+        };
+        let (mut entries, mut complete) = (0, 0);
+        for name in records(&dir)? {
+            entries += 1;
+            if let Found::Log(log) = Log::open(&dir, &format!("{name}{RECORD}"))? {
+                complete += u64::from(known(&log)?.is_complete());
+            }
+        }
+        list.push(Stored {
+            url: label(&dir)?,
+            bytes: evict::size(&dir)?,
+            entries,
+            complete,
+            last_used: stream.last_used,
+        });
+    }
+    Ok(list)
+}
+
+/// Compares every byte that a record claims with its checksum.
+pub(super) fn verify(root: &Dir, repair: bool) -> io::Result<Report> {
+    let mut report = Report::default();
+    for stream in evict::candidates(root)? {
+        let Some(dir) = root.child(&stream.name)? else {
+            continue;
+        };
+        for name in records(&dir)? {
+            verify_entry(&dir, &name, repair, &mut report)?;
+        }
+    }
+    Ok(report)
+}
+
+fn verify_entry(dir: &Dir, name: &str, repair: bool, report: &mut Report) -> io::Result<()> {
+    let record = format!("{name}{RECORD}");
+    let log = match Log::open(dir, &record)? {
+        Found::Nothing => return Ok(()), // removed meanwhile
+        Found::Garbled => {
+            report.damaged.push(Damage {
+                url: label(dir)?,
+                what: "a record cannot be read".to_owned(),
+            });
+            if repair {
+                dir.remove(&record)?;
+            }
+            return Ok(());
+        }
+        Found::Log(log) => log,
+    };
+    let data = data_name(name, log.record.generation);
+    let data = dir.open_file(&data, Writing::Anywhere)?;
+    let mut bad = Vec::new();
+    for piece in pieces(&known(&log)?) {
+        let found = data
+            .as_ref()
+            .and_then(|data| checksum(&data.file, piece.range()).ok());
+        report.checked += u64::from(piece.length);
+        if found != Some(piece.crc) {
+            bad.push(piece);
+        }
+    }
+    // A record that was replaced meanwhile had lost its bytes to the new version.
+    if bad.is_empty() || !log.is_at(dir, &record)? {
+        return Ok(());
+    }
+    let lost: u64 = bad.iter().map(|piece| u64::from(piece.length)).sum();
+    report.damaged.push(Damage {
+        url: log.record.identity.url().to_owned(),
+        what: format!("{lost} bytes are damaged"),
+    });
+    match repair {
+        true => forget(&log, &bad),
+        false => Ok(()),
+    }
+}
+
+/// Notes in the record that `bad` pieces are lost. One that another process is
+/// writing is left alone: its readers check for themselves.
+fn forget(log: &Log, bad: &[Piece]) -> io::Result<()> {
+    if !log.claim()? {
+        return Ok(());
+    }
+    let mut lines = String::new();
+    for piece in bad {
+        log.add(&Line::Lost(piece.range()), &mut lines);
+    }
+    log.cut(log.read(log.start, drop)?)?;
+    let noted = log.append(&lines);
+    log.release();
+    noted
+}
+
+fn known(log: &Log) -> io::Result<Known> {
+    let mut known = Known::new(log.record.head.total);
+    log.read(log.start, |line| known.apply(&line))?;
+    Ok(known)
+}
+
+fn pieces(known: &Known) -> impl Iterator<Item = Piece> {
+    std::iter::successors(known.unchecked(0), |piece| {
+        known.unchecked(piece.range().end)
+    })
+}
+
+/// The entries of a stream's folder that have a record.
+fn records(dir: &Dir) -> io::Result<Vec<String>> {
+    let names = dir.names()?;
+    let entries = names.iter().filter_map(|name| entry_of(name));
+    Ok(entries
+        .filter(|(_, rest)| *rest == RECORD)
+        .map(|(name, _)| name.to_owned())
+        .collect())
+}
+
+/// The URL in a stream's lease.
+fn label(dir: &Dir) -> io::Result<String> {
+    let mut text = vec![0; URL_BYTES + 1];
+    let lease = dir.open_file(LEASE, Writing::Anywhere)?;
+    let length = lease.map_or(Ok(0), |lease| lease.file.read_at(&mut text, 0))?;
+    text.truncate(length);
+    let text = String::from_utf8(text).unwrap_or_default();
+    Ok(text.strip_suffix('\n').unwrap_or("unknown").to_owned())
+}

@@ -1,0 +1,504 @@
+//! One resource as it came over the wire: a file, what is known of it, and the
+//! place where its readers and its writers meet. Nothing here waits but readers.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::FallocateFlags;
+
+use super::key::Identity;
+use super::known::{Known, Look};
+use super::log::Log;
+use super::reader::Reader;
+use super::record::{Head, Line, Piece};
+use super::stream::Shelf;
+use super::writer::Writer;
+use crate::error::{Kind, Problem, reason};
+use crate::text;
+
+const NOWHERE: u64 = u64::MAX;
+const CHECK_BYTES: usize = 16 << 10; // of stack
+const FOLLOW: Duration = Duration::from_millis(50); // nobody rings for what another process writes
+
+/// One resource in the cache. Its files are open as long as it lives.
+pub struct Entry {
+    identity: Identity,
+    head: Head,
+    shelf: Arc<Shelf>,
+    data: File,
+    /// `None` in memory, where nothing outlives the process.
+    log: Option<Log>,
+    state: Mutex<State>,
+    wanted: AtomicU64,
+    is_awaited: AtomicBool,
+    is_seekable: AtomicBool,
+    waker: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+}
+
+struct State {
+    known: Known,
+    failed: Option<Problem>,
+    is_offline: bool,
+    /// How far the record was read.
+    read_until: u64,
+    /// We alone may append to the record.
+    is_claimed: bool,
+    writers: u32,
+}
+
+impl Entry {
+    /// An entry in memory: `log` is `None`; or on disk, with what its record says.
+    pub(super) fn new(
+        shelf: Arc<Shelf>,
+        identity: Identity,
+        head: Head,
+        data: File,
+        log: Option<(Log, bool)>,
+    ) -> Self {
+        let (log, is_claimed) = log.unzip();
+        Self {
+            state: Mutex::new(State {
+                known: Known::new(head.total),
+                failed: None,
+                is_offline: false,
+                read_until: log.as_ref().map_or(0, |log| log.start),
+                is_claimed: is_claimed.unwrap_or(true),
+                writers: 0,
+            }),
+            identity,
+            head,
+            shelf,
+            data,
+            log,
+            wanted: AtomicU64::new(NOWHERE),
+            is_awaited: AtomicBool::new(false),
+            is_seekable: AtomicBool::new(false),
+            waker: Mutex::default(),
+        }
+    }
+
+    /// What was asked for.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What the server said when the entry was begun; see [`Entry::total`] for
+    /// a length learnt later.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Length of the resource, once it is known.
+    pub fn total(&self) -> Option<u64> {
+        self.state().known.total
+    }
+
+    /// Whether the length and every byte are known. Bytes of an earlier run
+    /// may still turn out damaged: [`Entry::check`] makes sure.
+    pub fn is_complete(&self) -> bool {
+        self.state().known.is_complete()
+    }
+
+    /// The end of the known bytes that begin at `offset`; `offset` when there are none.
+    pub fn known_until(&self, offset: u64) -> u64 {
+        self.state().known.until(offset)
+    }
+
+    /// How many bytes are known.
+    pub fn known_bytes(&self) -> u64 {
+        self.state().known.bytes()
+    }
+
+    /// The first missing range at or after `from`; it ends at `u64::MAX` while
+    /// the length is unknown.
+    pub fn first_gap(&self, from: u64) -> Option<Range<u64>> {
+        self.state().known.gap(from)
+    }
+
+    /// Checks every byte that an earlier run left and forgets what is damaged.
+    /// Returns how many bytes were lost.
+    pub fn check(&self) -> u64 {
+        let mut offset = 0;
+        let mut lost = 0;
+        loop {
+            let next = self.state().known.unchecked(offset);
+            let Some(piece) = next else {
+                return lost;
+            };
+            if !self.verify(&piece) {
+                lost += u64::from(piece.length);
+            }
+            offset = piece.range().end;
+        }
+    }
+
+    /// Takes over what another process has added to the record since.
+    pub fn refresh(&self) {
+        self.follow(&mut self.state());
+    }
+
+    /// A writer from `offset` on; `None` while another process writes this
+    /// entry: its bytes show up here as they come. Writers of one process may
+    /// work side by side on different spans.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when the entry cannot be written.
+    pub fn writer(self: &Arc<Self>, offset: u64) -> Result<Option<Writer>, Problem> {
+        let mut state = self.state();
+        if !self.claim(&mut state)? {
+            return Ok(None);
+        }
+        state.failed = None;
+        state.writers += 1;
+        drop(state);
+        Ok(Some(Writer::new(Arc::clone(self), offset)))
+    }
+
+    /// A reader at the start. It waits for bytes that are not there.
+    pub fn reader(self: &Arc<Self>) -> Reader {
+        Reader::new(Arc::clone(self))
+    }
+
+    /// Readers that wait for bytes get this error, until someone writes again.
+    pub fn fail(&self, problem: Problem) {
+        self.state().failed = Some(problem);
+        self.shelf.house.bell.ring();
+    }
+
+    /// Nothing will be fetched: readers fail at a gap instead of waiting.
+    pub fn set_offline(&self) {
+        self.state().is_offline = true;
+        self.shelf.house.bell.ring();
+    }
+
+    /// Whether a reader's seek to missing bytes is answered by a ranged request.
+    pub fn set_seekable(&self, is_seekable: bool) {
+        self.is_seekable.store(is_seekable, Ordering::Relaxed);
+    }
+
+    /// See [`Entry::set_seekable`]; a complete entry always is.
+    pub fn is_seekable(&self) -> bool {
+        self.is_seekable.load(Ordering::Relaxed) || self.is_complete()
+    }
+
+    /// The offset that a reader waits for.
+    pub fn wanted(&self) -> Option<u64> {
+        Some(self.wanted.load(Ordering::Acquire)).filter(|offset| *offset != NOWHERE)
+    }
+
+    /// `waker` is called, on the reader's thread, whenever a reader begins to wait.
+    pub fn set_waker(&self, waker: Box<dyn Fn() + Send + Sync>) {
+        *self.waker() = Some(Arc::from(waker));
+    }
+
+    /// Gives up the bytes of `range`: they count as missing from now on. For
+    /// what is played and will not be played again, in memory or in a private
+    /// cache; in one that others share nothing happens, they may be reading.
+    pub fn forget(&self, range: Range<u64>) -> Result<(), Problem> {
+        let length = range.end.saturating_sub(range.start);
+        if length == 0 || self.shelf.house.is_shared() {
+            return Ok(());
+        }
+        let before = self.known_bytes();
+        self.lose(range.clone());
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        rustix::fs::fallocate(&self.data, flags, range.start, length)
+            .map_err(|error| self.unwritable(&error.into()))?;
+        let after = self.known_bytes();
+        self.shelf.house.give(before.saturating_sub(after));
+        Ok(())
+    }
+
+    /// Whether these bytes are those that `head` announces: the same version,
+    /// or just being written and nothing speaks against it.
+    pub(super) fn serves(&self, head: &Head) -> bool {
+        let is_written = self.state().writers > 0;
+        self.head.is_same_version(head) || (is_written && self.head.is_alike(head))
+    }
+
+    /// Waits until bytes at `offset` may be served; returns where they end, or
+    /// `offset` when the resource ends there.
+    pub(super) fn wait(&self, offset: u64) -> Result<u64, Problem> {
+        let found = |look| match look {
+            Look::Trusted(until) => Some(until),
+            Look::End => Some(offset),
+            Look::Unchecked(_) | Look::Missing => None,
+        };
+        if let Some(until) = found(self.look(offset)) {
+            return Ok(until);
+        }
+        let mut is_told = false;
+        loop {
+            let bell = &self.shelf.house.bell;
+            let seen = bell.count();
+            // Before the look: a writer that publishes after it sees the flag.
+            self.wanted.store(offset, Ordering::Release);
+            self.is_awaited.store(true, Ordering::Release);
+            if let Some(until) = found(self.look(offset)) {
+                self.wanted.store(NOWHERE, Ordering::Release);
+                return Ok(until);
+            }
+            if let Some(problem) = self.refusal(offset) {
+                self.wanted.store(NOWHERE, Ordering::Release);
+                return Err(problem);
+            }
+            if !is_told {
+                self.tell();
+                is_told = true;
+            }
+            bell.wait(seen, self.patience());
+        }
+    }
+
+    /// What is at `offset`, never [`Look::Unchecked`]: such bytes are checked here.
+    pub(super) fn look(&self, offset: u64) -> Look {
+        loop {
+            let mut state = self.state();
+            let mut look = state.known.look(offset);
+            if look == Look::Missing {
+                self.follow(&mut state);
+                look = state.known.look(offset);
+            }
+            drop(state);
+            match look {
+                Look::Unchecked(piece) => self.verify(&piece),
+                Look::Trusted(_) | Look::End | Look::Missing => return look,
+            };
+        }
+    }
+
+    /// How long from `offset` on, up to `end`, bytes are all known or all
+    /// missing, and which.
+    pub(super) fn run(&self, offset: u64, end: u64) -> (u64, bool) {
+        let state = self.state();
+        let until = state.known.until(offset);
+        if until > offset {
+            return (until.min(end) - offset, true);
+        }
+        let gap = state.known.gap(offset);
+        (gap.map_or(end, |gap| gap.end.min(end)) - offset, false)
+    }
+
+    /// How often bytes that had been served became unknown.
+    pub(super) fn losses(&self) -> u64 {
+        self.state().known.losses
+    }
+
+    /// The bytes of `range` are damaged or gone: the record says so too, if no
+    /// other process is writing it just now.
+    pub(super) fn lose(&self, range: Range<u64>) {
+        let mut state = self.state();
+        state.known.lose(range.clone());
+        // Should this fail, the next run finds the damage again.
+        let _ = self.note(&mut state, &Line::Lost(range));
+    }
+
+    /// Readers may have the bytes of `range` from now on.
+    pub(super) fn publish(&self, range: Range<u64>) {
+        self.state().known.publish(range);
+        if self.is_awaited.swap(false, Ordering::AcqRel) {
+            self.shelf.house.bell.ring();
+        }
+    }
+
+    /// The length is `total`, learnt from the end of the body or a later answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Changed`] when it cannot be, [`Kind::Cache`] when it cannot be noted.
+    pub(super) fn end_at(&self, total: u64) -> Result<(), Problem> {
+        let mut state = self.state();
+        let known = &mut state.known;
+        if known.end() > total || known.total.is_some_and(|known| known != total) {
+            return Err(self.changed("its length is another than before"));
+        }
+        if known.total.replace(total).is_none() {
+            self.note(&mut state, &Line::Total(total))?;
+        }
+        drop(state);
+        self.shelf.house.bell.ring();
+        Ok(())
+    }
+
+    /// One writer less; the last one gives the claim back.
+    pub(super) fn leave(&self) {
+        let mut state = self.state();
+        state.writers = state.writers.saturating_sub(1);
+        self.release(&mut state);
+    }
+
+    /// Takes room in the cache for `bytes`.
+    pub(super) fn take(&self, bytes: u64) -> Result<(), Problem> {
+        self.shelf.house.take(bytes)
+    }
+
+    /// The bytes.
+    pub(super) fn data(&self) -> &File {
+        &self.data
+    }
+
+    /// The record; `None` in memory.
+    pub(super) fn log(&self) -> Option<&Log> {
+        self.log.as_ref()
+    }
+
+    /// The answer to a write that failed.
+    pub(super) fn unwritable(&self, error: &io::Error) -> Problem {
+        self.problem(
+            Kind::Cache,
+            "cannot keep",
+            &reason(error),
+            "check the disk, or use --no-cache",
+        )
+    }
+
+    /// The answer to a read that failed.
+    pub(super) fn unreadable(&self, error: &io::Error) -> Problem {
+        self.problem(
+            Kind::Cache,
+            "cannot read",
+            &reason(error),
+            "check the disk, or use --no-cache",
+        )
+    }
+
+    /// The answer to bytes that do not belong to those we have.
+    pub(super) fn changed(&self, why: &str) -> Problem {
+        self.problem(Kind::Changed, "cannot go on with", why, "start again")
+    }
+
+    fn problem(&self, kind: Kind, what: &str, why: &str, todo: &'static str) -> Problem {
+        let url = text::short_url(self.identity.url());
+        Problem::new(kind, format!("{what} \"{url}\""), why, todo)
+    }
+
+    /// Why nothing will come, if so.
+    fn refusal(&self, offset: u64) -> Option<Problem> {
+        if self.shelf.house.bell.is_stopped() {
+            return Some(Problem::stopped());
+        }
+        let state = self.state();
+        match state.is_offline {
+            true => {
+                let why = format!("byte {offset} is not in the cache");
+                Some(self.problem(Kind::Offline, "cannot read", &why, "run without --offline"))
+            }
+            false => state.failed.clone(),
+        }
+    }
+
+    fn tell(&self) {
+        let waker = self.waker().clone(); // called without the lock
+        if let Some(waker) = waker {
+            waker();
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        (self.log.is_some() && !self.state().is_claimed).then_some(FOLLOW)
+    }
+
+    /// Checks a piece that a record claims; forgets it when it is damaged.
+    fn verify(&self, piece: &Piece) -> bool {
+        let is_right = checksum(&self.data, piece.range()).is_ok_and(|crc| crc == piece.crc);
+        if !is_right {
+            self.lose(piece.range());
+        } else if self.state().known.trust(piece) {
+            let stats = &self.shelf.house.stats;
+            stats.cache_hit_bytes.add(u64::from(piece.length));
+        }
+        is_right
+    }
+
+    /// Reads what was added to a record that is not ours to write.
+    fn follow(&self, state: &mut State) {
+        let Some(log) = self.log.as_ref().filter(|_| !state.is_claimed) else {
+            return;
+        };
+        let known = &mut state.known;
+        // An unreadable record claims nothing.
+        if let Ok(end) = log.read(state.read_until, |line| known.apply(&line)) {
+            state.read_until = end;
+        }
+    }
+
+    /// Appends a line to the record, unless another process is writing it.
+    fn note(&self, state: &mut State, line: &Line) -> Result<(), Problem> {
+        let Some(log) = &self.log else {
+            return Ok(());
+        };
+        if !self.claim(state)? {
+            return Ok(());
+        }
+        let mut lines = String::new();
+        log.add(line, &mut lines);
+        let noted = log.append(&lines);
+        self.release(state);
+        noted.map_err(|error| self.unwritable(&error))
+    }
+
+    fn claim(&self, state: &mut State) -> Result<bool, Problem> {
+        let Some(log) = self.log.as_ref().filter(|_| !state.is_claimed) else {
+            return Ok(true);
+        };
+        if !log.is_writable {
+            return Err(self.unwritable(&io::ErrorKind::ReadOnlyFilesystem.into()));
+        }
+        if !log.claim().map_err(|error| self.unwritable(&error))? {
+            return Ok(false);
+        }
+        self.follow(state);
+        state.is_claimed = true;
+        log.cut(state.read_until)
+            .map_err(|error| self.unwritable(&error))?;
+        Ok(true)
+    }
+
+    fn release(&self, state: &mut State) {
+        let Some(log) = self.log.as_ref().filter(|_| state.writers == 0) else {
+            return;
+        };
+        // Our own lines need no second look.
+        state.read_until = log.length().unwrap_or(state.read_until);
+        state.is_claimed = false;
+        log.release();
+    }
+
+    // Nothing that is done under these locks panics; the values stay whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Arc<dyn Fn() + Send + Sync>>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("url", &text::short_url(self.identity.url()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// CRC-32 of `range` of a file; an error when the file is shorter.
+pub(super) fn checksum(file: &File, range: Range<u64>) -> io::Result<u32> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut buffer = [0; CHECK_BYTES];
+    let mut offset = range.start;
+    while offset < range.end {
+        let rest = usize::try_from(range.end - offset).unwrap_or(CHECK_BYTES);
+        let part = buffer.get_mut(..rest.min(CHECK_BYTES)).unwrap_or_default();
+        file.read_exact_at(part, offset)?;
+        hasher.update(part);
+        offset += part.len() as u64;
+    }
+    Ok(hasher.finalize())
+}
