@@ -13,6 +13,8 @@ mod audit;
 mod dir;
 mod entry;
 mod evict;
+mod folder;
+mod head;
 mod key;
 mod known;
 mod log;
@@ -33,9 +35,9 @@ use std::time::Instant;
 
 pub use audit::{Damage, Report, Stored};
 pub use entry::Entry;
+pub use head::Head;
 pub use key::Identity;
 pub use reader::Reader;
-pub use record::Head;
 pub use stream::Stream;
 pub use writer::Writer;
 
@@ -44,8 +46,9 @@ use crate::error::{Kind, Problem};
 use crate::stats::Stats;
 use dir::Dir;
 use evict::Removal;
+use folder::Folder;
 use space::Space;
-use stream::{Folder, Shelf};
+use stream::Shelf;
 
 /// The cache of one run. Clones are the same cache.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 mod damage;
 mod life;
 mod limit;
+mod places;
 mod several;
 
 use std::fs;

@@ -112,10 +112,11 @@ fn many_that_begin_at_once_all_get_right_bytes() {
 fn streams_are_opened_while_others_evict_them() {
     let rig = Rig::new();
     thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
+        for name in ["a", "b"] {
+            let rig = &rig;
+            scope.spawn(move || {
                 for _ in 0..50 {
-                    let entry = stored(&rig.stream(), "a", &body(100));
+                    let entry = stored(&rig.stream(), name, &body(100));
                     assert_eq!(read(&entry, 0), (body(100), None));
                 }
             });
