@@ -28,7 +28,7 @@ pub struct Stored {
     pub last_used: SystemTime,
 }
 
-/// What [`verify`] found.
+/// What `Cache::verify` found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Bytes whose checksum was compared.

@@ -43,6 +43,13 @@ pub(super) struct Opened {
     pub is_writable: bool,
 }
 
+/// What opening a file led to.
+enum Plain {
+    File(Opened),
+    Missing,
+    Strange,
+}
+
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Status {
@@ -105,22 +112,21 @@ impl Dir {
     /// that is not a plain file of ours with one name is removed if we may,
     /// and is `None`.
     pub fn open_file(&self, name: &str, writing: Writing) -> io::Result<Option<Opened>> {
-        let open = |access| {
-            let flags = PLAIN | access | writing.flags();
-            fs::openat(&self.0, name, flags, Mode::empty()).map(File::from)
-        };
-        let (opened, is_writable) = match open(OFlags::RDWR) {
-            Err(Errno::ACCESS | Errno::ROFS | Errno::PERM) => (open(OFlags::RDONLY), false),
-            opened => (opened, true),
-        };
-        match opened {
-            Ok(file) if is_plain(&file)? => Ok(Some(Opened { file, is_writable })),
-            Err(Errno::NOENT) => Ok(None),
-            Ok(_) | Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO | Errno::NODEV) => {
+        match self.look(name, writing)? {
+            Plain::File(opened) => Ok(Some(opened)),
+            Plain::Missing => Ok(None),
+            Plain::Strange => {
                 self.discard(name);
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`Dir::open_file`], in a folder that may not be ours: removes nothing.
+    pub fn find_file(&self, name: &str) -> io::Result<Option<Opened>> {
+        match self.look(name, Writing::Anywhere)? {
+            Plain::File(opened) => Ok(Some(opened)),
+            Plain::Missing | Plain::Strange => Ok(None),
         }
     }
 
@@ -216,6 +222,31 @@ impl Dir {
         Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
     }
 
+    fn look(&self, name: &str, writing: Writing) -> io::Result<Plain> {
+        let open = |access| {
+            let flags = PLAIN | access | writing.flags();
+            fs::openat(&self.0, name, flags, Mode::empty()).map(File::from)
+        };
+        let (opened, is_writable) = match open(OFlags::RDWR) {
+            Err(Errno::ACCESS | Errno::ROFS | Errno::PERM) => (open(OFlags::RDONLY), false),
+            opened => (opened, true),
+        };
+        let file = match opened {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(Plain::Missing),
+            Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO | Errno::NODEV) => {
+                return Ok(Plain::Strange);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let found = file.metadata()?;
+        Ok(match found.nlink() {
+            0 => Plain::Missing, // replaced since: the name stands for another file now
+            1 if found.is_file() && is_ours(&file) => Plain::File(Opened { file, is_writable }),
+            _ => Plain::Strange,
+        })
+    }
+
     // What cannot be removed stays: it counts as missing either way.
     fn discard(&self, name: &str) {
         let removed = fs::unlinkat(&self.0, name, AtFlags::empty());
@@ -237,11 +268,6 @@ impl Writing {
 fn is_ours(file: &File) -> bool {
     let owner = rustix::process::geteuid().as_raw();
     file.metadata().is_ok_and(|found| found.uid() == owner)
-}
-
-fn is_plain(file: &File) -> io::Result<bool> {
-    let found = file.metadata()?;
-    Ok(found.is_file() && found.nlink() == 1 && is_ours(file))
 }
 
 #[cfg(test)]
@@ -305,20 +331,47 @@ mod tests {
     }
 
     #[test]
-    fn new_files_are_for_us_alone_and_never_replace() {
-        let (place, dir) = folder();
+    fn new_files_never_replace() {
+        let (_place, dir) = folder();
         dir.create("a", Writing::Append).expect("created");
-        dir.make_child("d").expect("made");
-        let mode = |name: &str| {
-            let found = std::fs::metadata(place.path().join(name)).expect("there");
-            found.permissions().mode() & 0o7777
-        };
-        assert_eq!((mode("a"), mode("d")), (0o600, 0o700));
         assert!(dir.create("a", Writing::Append).is_err());
         dir.create("b", Writing::Append).expect("created");
         assert!(dir.publish("a", "b").is_err());
         dir.publish("a", "c").expect("c is free");
         dir.replace("c", "b").expect("b is replaced");
         assert_eq!(dir.remove("nothing").expect("not there"), 0);
+    }
+
+    /// The umask belongs to the whole process: the test runs itself in another.
+    #[test]
+    fn new_files_are_for_us_alone_whatever_the_umask() {
+        const PLACE: &str = "KITHARA_TEST_UMASK";
+        if let Some(place) = std::env::var_os(PLACE) {
+            let dir = Dir::open(Path::new(&place)).expect("it opens");
+            dir.create("file", Writing::Append).expect("created");
+            dir.make_child("child").expect("made");
+            Dir::make(&Path::new(&place).join("root")).expect("made");
+            return;
+        }
+        for umask in ["000", "077", "777"] {
+            let (place, dir) = folder();
+            let status = std::process::Command::new("sh")
+                .args(["-c", "umask $0; exec \"$@\"", umask])
+                .arg(std::env::current_exe().expect("a path"))
+                .args(["--exact", std::thread::current().name().expect("a test")])
+                .env(PLACE, place.path())
+                .stdout(std::process::Stdio::null())
+                .status();
+            assert!(status.expect("it runs").success(), "{umask}");
+            for (name, want) in [("file", 0o600), ("child", 0o700), ("root", 0o700)] {
+                let found = std::fs::metadata(place.path().join(name)).expect(name);
+                assert_eq!(
+                    found.permissions().mode() & 0o7777,
+                    want,
+                    "{name} at {umask}"
+                );
+            }
+            assert_eq!(dir.names().expect("read").len(), 3);
+        }
     }
 }

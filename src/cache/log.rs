@@ -157,8 +157,8 @@ fn read_head(file: &File) -> io::Result<Option<(Record, u64)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::head::Head;
     use crate::cache::key::Identity;
-    use crate::cache::record::Head;
 
     fn record() -> Record {
         Record {

@@ -13,6 +13,8 @@ mod audit;
 mod dir;
 mod entry;
 mod evict;
+mod folder;
+mod head;
 mod key;
 mod known;
 mod log;
@@ -33,9 +35,9 @@ use std::time::Instant;
 
 pub use audit::{Damage, Report, Stored};
 pub use entry::Entry;
+pub use head::Head;
 pub use key::Identity;
 pub use reader::Reader;
-pub use record::Head;
 pub use stream::Stream;
 pub use writer::Writer;
 
@@ -44,8 +46,9 @@ use crate::error::{Kind, Problem};
 use crate::stats::Stats;
 use dir::Dir;
 use evict::Removal;
+use folder::Folder;
 use space::Space;
-use stream::{Folder, Shelf};
+use stream::Shelf;
 
 /// The cache of one run. Clones are the same cache.
 #[derive(Clone, Debug)]
@@ -275,7 +278,10 @@ fn folder(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Fo
     }
     let folder = Folder::lease(&root, identity, is_made).map_err(unusable)?;
     if let Some(folder) = &folder {
-        space.take(folder.touch(identity).map_err(unusable)?)?;
+        let touched = folder.touch(identity);
+        if is_made {
+            space.take(touched.map_err(unusable)?)?;
+        }
     }
     Ok(folder)
 }
@@ -290,6 +296,11 @@ fn busy(what: &str) -> Problem {
 }
 
 impl House {
+    /// Whether other processes may read what is here.
+    fn is_shared(&self) -> bool {
+        self.space.is_some() && self.private.is_none()
+    }
+
     /// Takes room for bytes that are about to be written.
     fn take(&self, bytes: u64) -> Result<(), Problem> {
         let space = self.space.as_ref();
@@ -328,3 +339,6 @@ impl fmt::Debug for House {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

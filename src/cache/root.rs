@@ -52,15 +52,16 @@ pub(super) fn open(path: &Path) -> Result<Option<Dir>, Problem> {
     if found.mode() & OTHERS_WRITE != 0 {
         return Err(refused(path, "other users may write in it"));
     }
-    match marker(&dir).map_err(|error| unusable(path, error))? {
+    let is_empty = || Ok(dir.names()?.is_empty());
+    let found = match marker(&dir) {
+        // Another process may have made the marker between the two looks.
+        Ok(Marker::Missing) if !is_empty().map_err(|error| unusable(path, error))? => marker(&dir),
+        Ok(Marker::Missing) => return Ok(Some(dir)),
+        found => found,
+    };
+    match found.map_err(|error| unusable(path, error))? {
         Marker::Ours => Ok(Some(dir)),
-        Marker::Missing => {
-            let names = dir.names().map_err(|error| unusable(path, error))?;
-            match names.is_empty() {
-                true => Ok(Some(dir)),
-                false => Err(refused(path, "it holds other files and no cache")),
-            }
-        }
+        Marker::Missing => Err(refused(path, "it holds other files and no cache")),
         Marker::Newer => Err(refused(path, "another version of kithara wrote it")),
     }
 }
@@ -93,7 +94,7 @@ pub(super) fn secret(dir: &Dir) -> io::Result<[u8; 32]> {
 
 /// The marker, open: locked by everyone who uses the cache.
 pub(super) fn users(dir: &Dir) -> io::Result<File> {
-    let opened = dir.open_file(MARKER, Writing::Anywhere)?;
+    let opened = dir.find_file(MARKER)?;
     opened
         .map(|opened| opened.file)
         .ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -140,7 +141,7 @@ enum Marker {
 }
 
 fn marker(dir: &Dir) -> io::Result<Marker> {
-    let Some(opened) = dir.open_file(MARKER, Writing::Anywhere)? else {
+    let Some(opened) = dir.find_file(MARKER)? else {
         return Ok(Marker::Missing);
     };
     let mut text = [0; 32];
@@ -167,11 +168,14 @@ fn marker(dir: &Dir) -> io::Result<Marker> {
 fn adopt(dir: &Dir) -> io::Result<()> {
     dir.file()
         .set_permissions(fs::Permissions::from_mode(0o700))?;
-    match dir.create(MARKER, Writing::Anywhere) {
-        Ok(mut file) => file.write_all(FORMAT.as_bytes()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+    for (name, text) in [(MARKER, FORMAT), (TOTAL, "0\n")] {
+        match dir.create(name, Writing::Anywhere) {
+            Ok(mut file) => file.write_all(text.as_bytes())?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(())
 }
 
 fn create(path: &Path) -> io::Result<()> {
@@ -246,11 +250,12 @@ mod tests {
         symlink(&root, at("link")).expect("linked");
         fs::create_dir(at("newer")).expect("a folder");
         fs::write(at("newer").join(MARKER), "kithara cache 2\n").expect("written");
+        symlink("full", at("full").join(MARKER)).expect("not a marker of ours");
         for name in ["full", "open", "file", "link", "newer"] {
             let problem = make(&at(name)).expect_err(name);
             assert_eq!(problem.kind, Kind::Unsafe, "{name}: {problem}");
         }
-        assert_eq!(fs::read_dir(at("full")).expect("there").count(), 1);
+        assert_eq!(fs::read_dir(at("full")).expect("there").count(), 2);
     }
 
     #[test]

@@ -150,7 +150,10 @@ impl Space {
                 return Ok(());
             }
         }
-        Err(does_not_fit())
+        match root.free() {
+            Ok(free) if free < missing.saturating_add(FREE_SPACE_FLOOR) => Err(nearly_full()),
+            _ => Err(does_not_fit()),
+        }
     }
 
     /// Adds `bytes` to the shared total, evicting until it fits.
@@ -279,6 +282,48 @@ fn does_not_fit() -> Problem {
         Kind::Cache,
         "cannot keep the stream",
         "it does not fit in the cache",
-        "allow more with --cache-size, or free some disk space",
+        "allow more with --cache-size",
     )
+}
+
+fn nearly_full() -> Problem {
+    Problem::new(
+        Kind::Cache,
+        "cannot keep the stream",
+        "the disk is nearly full",
+        "free some space, or name another disk with --cache-dir",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limit_and_free_space_both_have_a_say() {
+        let (limit, enough) = (100, FREE_SPACE_FLOOR + 1000);
+        let cases = [
+            ("room for all", 50, 50, enough, Some(100)),
+            ("one byte too many", 51, 50, enough, None),
+            (
+                "the disk has just enough",
+                0,
+                50,
+                FREE_SPACE_FLOOR + 50,
+                Some(50),
+            ),
+            (
+                "the disk is nearly full",
+                0,
+                50,
+                FREE_SPACE_FLOOR + 49,
+                None,
+            ),
+            ("the disk is full", 0, 1, 0, None),
+            ("a garbled total", u64::MAX, 1, enough, None),
+        ];
+        for (name, total, bytes, free, want) in cases {
+            assert_eq!(fits(total, bytes, limit, free), want, "{name}");
+        }
+    }
 }

@@ -1,29 +1,31 @@
 //! One resource as it came over the wire: a file, what is known of it, and the
 //! place where its readers and its writers meet. Nothing here waits but readers.
 
+mod claim;
+mod wait;
+
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
 
-use super::key::Identity;
-use super::known::{Known, Look};
-use super::log::Log;
-use super::reader::Reader;
-use super::record::{Head, Line, Piece};
-use super::stream::Shelf;
-use super::writer::Writer;
+use crate::cache::head::Head;
+use crate::cache::key::Identity;
+use crate::cache::known::Known;
+use crate::cache::log::Log;
+use crate::cache::reader::Reader;
+use crate::cache::stream::Shelf;
+use crate::cache::writer::Writer;
 use crate::error::{Kind, Problem, reason};
 use crate::text;
 
-const NOWHERE: u64 = u64::MAX;
-const CHECK_BYTES: usize = 16 << 10; // of stack
-const FOLLOW: Duration = Duration::from_millis(50); // nobody rings for what another process writes
+pub(in crate::cache) use wait::checksum;
+
+const NOWHERE: u64 = u64::MAX; // no reader waits
 
 /// One resource in the cache. Its files are open as long as it lives.
 pub struct Entry {
@@ -53,7 +55,7 @@ struct State {
 
 impl Entry {
     /// An entry in memory: `log` is `None`; or on disk, with what its record says.
-    pub(super) fn new(
+    pub(in crate::cache) fn new(
         shelf: Arc<Shelf>,
         identity: Identity,
         head: Head,
@@ -197,16 +199,14 @@ impl Entry {
         *self.waker() = Some(Arc::from(waker));
     }
 
-    /// Gives up the bytes of `range`, on disk or in memory: they count as
-    /// missing from now on. For what is played and will not be played again.
+    /// Gives up the bytes of `range`: they count as missing from now on. For
+    /// what is played and will not be played again, in memory or in a private
+    /// cache; in one that others share nothing happens, they may be reading.
     pub fn forget(&self, range: Range<u64>) -> Result<(), Problem> {
-        let Some(length) = range
-            .end
-            .checked_sub(range.start)
-            .filter(|length| *length > 0)
-        else {
+        let length = range.end.saturating_sub(range.start);
+        if length == 0 || self.shelf.house.is_shared() {
             return Ok(());
-        };
+        }
         let before = self.known_bytes();
         self.lose(range.clone());
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
@@ -219,65 +219,14 @@ impl Entry {
 
     /// Whether these bytes are those that `head` announces: the same version,
     /// or just being written and nothing speaks against it.
-    pub(super) fn serves(&self, head: &Head) -> bool {
+    pub(in crate::cache) fn serves(&self, head: &Head) -> bool {
         let is_written = self.state().writers > 0;
         self.head.is_same_version(head) || (is_written && self.head.is_alike(head))
     }
 
-    /// Waits until bytes at `offset` may be served; returns where they end, or
-    /// `offset` when the resource ends there.
-    pub(super) fn wait(&self, offset: u64) -> Result<u64, Problem> {
-        let found = |look| match look {
-            Look::Trusted(until) => Some(until),
-            Look::End => Some(offset),
-            Look::Unchecked(_) | Look::Missing => None,
-        };
-        if let Some(until) = found(self.look(offset)) {
-            return Ok(until);
-        }
-        let mut is_told = false;
-        loop {
-            let bell = &self.shelf.house.bell;
-            let seen = bell.count();
-            // Before the look: a writer that publishes after it sees the flag.
-            self.wanted.store(offset, Ordering::Release);
-            self.is_awaited.store(true, Ordering::Release);
-            if let Some(until) = found(self.look(offset)) {
-                self.wanted.store(NOWHERE, Ordering::Release);
-                return Ok(until);
-            }
-            if let Some(problem) = self.refusal(offset) {
-                self.wanted.store(NOWHERE, Ordering::Release);
-                return Err(problem);
-            }
-            if !is_told {
-                self.tell();
-                is_told = true;
-            }
-            bell.wait(seen, self.patience());
-        }
-    }
-
-    /// What is at `offset`, never [`Look::Unchecked`]: such bytes are checked here.
-    pub(super) fn look(&self, offset: u64) -> Look {
-        loop {
-            let mut state = self.state();
-            let mut look = state.known.look(offset);
-            if look == Look::Missing {
-                self.follow(&mut state);
-                look = state.known.look(offset);
-            }
-            drop(state);
-            match look {
-                Look::Unchecked(piece) => self.verify(&piece),
-                Look::Trusted(_) | Look::End | Look::Missing => return look,
-            };
-        }
-    }
-
     /// How long from `offset` on, up to `end`, bytes are all known or all
     /// missing, and which.
-    pub(super) fn run(&self, offset: u64, end: u64) -> (u64, bool) {
+    pub(in crate::cache) fn run(&self, offset: u64, end: u64) -> (u64, bool) {
         let state = self.state();
         let until = state.known.until(offset);
         if until > offset {
@@ -288,76 +237,27 @@ impl Entry {
     }
 
     /// How often bytes that had been served became unknown.
-    pub(super) fn losses(&self) -> u64 {
+    pub(in crate::cache) fn losses(&self) -> u64 {
         self.state().known.losses
     }
 
-    /// The bytes of `range` are damaged or gone: the record says so too, if no
-    /// other process is writing it just now.
-    pub(super) fn lose(&self, range: Range<u64>) {
-        let mut state = self.state();
-        state.known.lose(range.clone());
-        if let (Some(log), Ok(true)) = (&self.log, self.claim(&mut state)) {
-            // Should this fail, the next run finds the damage again.
-            let mut line = String::new();
-            log.add(&Line::Lost(range), &mut line);
-            let _ = log.append(&line);
-            self.release(&mut state);
-        }
-    }
-
-    /// Readers may have the bytes of `range` from now on.
-    pub(super) fn publish(&self, range: Range<u64>) {
-        self.state().known.publish(range);
-        if self.is_awaited.swap(false, Ordering::AcqRel) {
-            self.shelf.house.bell.ring();
-        }
-    }
-
-    /// The length is `total`, learnt from the end of the body.
-    pub(super) fn end_at(&self, total: u64) -> Result<(), Problem> {
-        let mut state = self.state();
-        let is_possible = state.known.total.is_none_or(|known| known == total);
-        if !is_possible || state.known.end() > total {
-            return Err(self.changed("its length is another than before"));
-        }
-        if state.known.total.is_none() {
-            if let Some(log) = &self.log {
-                let mut line = String::new();
-                log.add(&Line::Total(total), &mut line);
-                log.append(&line).map_err(|error| self.unwritable(&error))?;
-            }
-            state.known.total = Some(total);
-        }
-        drop(state);
-        self.shelf.house.bell.ring();
-        Ok(())
-    }
-
-    /// One writer less; the last one gives the claim back.
-    pub(super) fn leave(&self) {
-        let mut state = self.state();
-        state.writers = state.writers.saturating_sub(1);
-        self.release(&mut state);
-    }
-
     /// Takes room in the cache for `bytes`.
-    pub(super) fn take(&self, bytes: u64) -> Result<(), Problem> {
+    pub(in crate::cache) fn take(&self, bytes: u64) -> Result<(), Problem> {
         self.shelf.house.take(bytes)
     }
 
     /// The bytes.
-    pub(super) fn data(&self) -> &File {
+    pub(in crate::cache) fn data(&self) -> &File {
         &self.data
     }
 
     /// The record; `None` in memory.
-    pub(super) fn log(&self) -> Option<&Log> {
+    pub(in crate::cache) fn log(&self) -> Option<&Log> {
         self.log.as_ref()
     }
 
     /// The answer to a write that failed.
-    pub(super) fn unwritable(&self, error: &io::Error) -> Problem {
+    pub(in crate::cache) fn unwritable(&self, error: &io::Error) -> Problem {
         self.problem(
             Kind::Cache,
             "cannot keep",
@@ -367,7 +267,7 @@ impl Entry {
     }
 
     /// The answer to a read that failed.
-    pub(super) fn unreadable(&self, error: &io::Error) -> Problem {
+    pub(in crate::cache) fn unreadable(&self, error: &io::Error) -> Problem {
         self.problem(
             Kind::Cache,
             "cannot read",
@@ -377,90 +277,13 @@ impl Entry {
     }
 
     /// The answer to bytes that do not belong to those we have.
-    pub(super) fn changed(&self, why: &str) -> Problem {
+    pub(in crate::cache) fn changed(&self, why: &str) -> Problem {
         self.problem(Kind::Changed, "cannot go on with", why, "start again")
     }
 
     fn problem(&self, kind: Kind, what: &str, why: &str, todo: &'static str) -> Problem {
         let url = text::short_url(self.identity.url());
         Problem::new(kind, format!("{what} \"{url}\""), why, todo)
-    }
-
-    /// Why nothing will come, if so.
-    fn refusal(&self, offset: u64) -> Option<Problem> {
-        if self.shelf.house.bell.is_stopped() {
-            return Some(Problem::stopped());
-        }
-        let state = self.state();
-        match state.is_offline {
-            true => {
-                let why = format!("byte {offset} is not in the cache");
-                Some(self.problem(Kind::Offline, "cannot read", &why, "run without --offline"))
-            }
-            false => state.failed.clone(),
-        }
-    }
-
-    fn tell(&self) {
-        let waker = self.waker().clone(); // called without the lock
-        if let Some(waker) = waker {
-            waker();
-        }
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        (self.log.is_some() && !self.state().is_claimed).then_some(FOLLOW)
-    }
-
-    /// Checks a piece that a record claims; forgets it when it is damaged.
-    fn verify(&self, piece: &Piece) -> bool {
-        let is_right = checksum(&self.data, piece.range()).is_ok_and(|crc| crc == piece.crc);
-        if !is_right {
-            self.lose(piece.range());
-        } else if self.state().known.trust(piece) {
-            let stats = &self.shelf.house.stats;
-            stats.cache_hit_bytes.add(u64::from(piece.length));
-        }
-        is_right
-    }
-
-    /// Reads what was added to a record that is not ours to write.
-    fn follow(&self, state: &mut State) {
-        let Some(log) = self.log.as_ref().filter(|_| !state.is_claimed) else {
-            return;
-        };
-        let known = &mut state.known;
-        // An unreadable record claims nothing.
-        if let Ok(end) = log.read(state.read_until, |line| known.apply(&line)) {
-            state.read_until = end;
-        }
-    }
-
-    fn claim(&self, state: &mut State) -> Result<bool, Problem> {
-        let Some(log) = self.log.as_ref().filter(|_| !state.is_claimed) else {
-            return Ok(true);
-        };
-        if !log.is_writable {
-            return Err(self.unwritable(&io::ErrorKind::ReadOnlyFilesystem.into()));
-        }
-        if !log.claim().map_err(|error| self.unwritable(&error))? {
-            return Ok(false);
-        }
-        self.follow(state);
-        state.is_claimed = true;
-        log.cut(state.read_until)
-            .map_err(|error| self.unwritable(&error))?;
-        Ok(true)
-    }
-
-    fn release(&self, state: &mut State) {
-        let Some(log) = self.log.as_ref().filter(|_| state.writers == 0) else {
-            return;
-        };
-        // Our own lines need no second look.
-        state.read_until = log.length().unwrap_or(state.read_until);
-        state.is_claimed = false;
-        log.release();
     }
 
     // Nothing that is done under these locks panics; the values stay whole.
@@ -473,25 +296,10 @@ impl Entry {
     }
 }
 
-impl std::fmt::Debug for Entry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("url", &text::short_url(self.identity.url()))
             .finish_non_exhaustive()
     }
-}
-
-/// CRC-32 of `range` of a file; an error when the file is shorter.
-pub(super) fn checksum(file: &File, range: Range<u64>) -> io::Result<u32> {
-    let mut hasher = crc32fast::Hasher::new();
-    let mut buffer = [0; CHECK_BYTES];
-    let mut offset = range.start;
-    while offset < range.end {
-        let rest = usize::try_from(range.end - offset).unwrap_or(CHECK_BYTES);
-        let part = buffer.get_mut(..rest.min(CHECK_BYTES)).unwrap_or_default();
-        file.read_exact_at(part, offset)?;
-        hasher.update(part);
-        offset += part.len() as u64;
-    }
-    Ok(hasher.finalize())
 }

@@ -1,0 +1,184 @@
+//! A stream's folder, leased: its entries by name, and how a new version of one
+//! takes the place of the old in a single step.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::dir::{Dir, Opened, Writing};
+use super::evict::{FRESH, LEASE, RECORD, data_name, now};
+use super::key::Identity;
+use super::log::{Found, Log};
+use super::record::Record;
+
+const RACES: u32 = 8; // each is lost only to a process that got further
+const EVICTION: (u32, Duration) = (200, Duration::from_millis(1)); // tries until a folder is out of the way
+
+/// A stream's folder. It cannot be evicted while this lives.
+#[derive(Debug)]
+pub(super) struct Folder {
+    dir: Dir,
+    /// Locked shared, until it is closed.
+    lease: Opened,
+}
+
+impl Folder {
+    /// Leases the folder of `identity` in `root`; `None` when it is not there
+    /// and `is_made` does not say to make it.
+    pub fn lease(root: &Dir, identity: &Identity, is_made: bool) -> io::Result<Option<Self>> {
+        let name = identity.name();
+        let (tries, pause) = EVICTION;
+        for _ in 0..tries {
+            if is_made {
+                root.make_child(&name)?;
+            }
+            let Some(dir) = root.child(&name)? else {
+                if !is_made {
+                    return Ok(None);
+                }
+                root.remove(&name)?; // a link or a file
+                continue;
+            };
+            let lease = match dir.open_or_create(LEASE) {
+                Err(_) if !is_made => return Ok(None), // lost, on a disk we may only read
+                lease => lease?,
+            };
+            match lease.file.try_lock_shared() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    thread::sleep(pause); // it is being evicted
+                    continue;
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            if root.holds(&name, dir.file())? && dir.holds(LEASE, &lease.file)? {
+                return Ok(Some(Self { dir, lease }));
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    /// Notes the use, and whose stream it is, for listings. Returns how many
+    /// bytes that took.
+    pub fn touch(&self, identity: &Identity) -> io::Result<u64> {
+        let lease = &self.lease.file;
+        if !self.lease.is_writable {
+            return Ok(0);
+        }
+        let label = format!("{}\n", identity.url());
+        let mut found = vec![0; label.len()];
+        let length = lease.metadata()?.len();
+        let is_labelled = length == label.len() as u64
+            && lease.read_exact_at(&mut found, 0).is_ok()
+            && found == label.as_bytes();
+        if !is_labelled {
+            lease.set_len(0)?;
+            lease.write_all_at(label.as_bytes(), 0)?;
+        }
+        lease.set_modified(SystemTime::now())?;
+        Ok(if is_labelled { 0 } else { label.len() as u64 })
+    }
+
+    /// What is under an entry's name.
+    pub fn open(&self, name: &str) -> io::Result<Present> {
+        let record = format!("{name}{RECORD}");
+        for _ in 0..RACES {
+            let mut log = match Log::open(&self.dir, &record)? {
+                Found::Nothing => return Ok(Present::Nothing),
+                Found::Garbled => return Ok(Present::Garbled),
+                Found::Log(log) => log,
+            };
+            let data = data_name(name, log.record.generation);
+            if let Some(data) = self.dir.open_file(&data, Writing::Anywhere)? {
+                log.is_writable &= data.is_writable;
+                return Ok(Present::Version(log, data.file));
+            }
+            if log.is_at(&self.dir, &record)? {
+                return Ok(Present::Garbled);
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    /// A new file for the bytes of an entry, and its generation.
+    pub fn create(&self, name: &str, old: Option<u64>) -> io::Result<(u64, File)> {
+        let after = old.map_or(0, |old| old.saturating_add(1));
+        let mut generation = now().max(after);
+        loop {
+            match self
+                .dir
+                .create(&data_name(name, generation), Writing::Anywhere)
+            {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    generation = generation.checked_add(1).ok_or(error)?;
+                }
+                created => return Ok((generation, created?)),
+            }
+        }
+    }
+
+    /// Writes a record whole and then gives it its name: in place of another,
+    /// or only if there is none.
+    pub fn publish(&self, name: &str, record: Record, is_there: bool) -> io::Result<Log> {
+        let fresh = format!("{}{FRESH}", data_name(name, record.generation));
+        let named = format!("{name}{RECORD}");
+        let published = Log::create(&self.dir, &fresh, record).and_then(|log| {
+            match is_there {
+                true => self.dir.replace(&fresh, &named)?,
+                false => self.dir.publish(&fresh, &named)?,
+            }
+            Ok(log)
+        });
+        published.inspect_err(|_| {
+            let _ = self.dir.remove(&fresh);
+        })
+    }
+
+    /// Removes a version's bytes; how many there were.
+    pub fn remove_data(&self, name: &str, generation: u64) -> io::Result<u64> {
+        self.dir.remove(&data_name(name, generation))
+    }
+
+    /// Writes everything to the disk that is not there yet. One call for 15,000
+    /// files: their order does not matter, a record that comes before its bytes
+    /// claims checksums that do not fit.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(self.dir.file())?)
+    }
+
+    /// Removes an entry, first its record; the bytes that went.
+    pub fn remove(&self, name: &str) -> io::Result<u64> {
+        let generation = match self.open(name)? {
+            Present::Version(log, _) => Some(log.record.generation),
+            Present::Garbled => None,
+            Present::Nothing => return Ok(0),
+        };
+        let mut bytes = self.dir.remove(&format!("{name}{RECORD}"))?;
+        if let Some(generation) = generation {
+            bytes += self.remove_data(name, generation)?;
+        }
+        Ok(bytes)
+    }
+}
+
+/// What a folder has under an entry's name.
+pub(super) enum Present {
+    /// Nothing we can read.
+    Nothing,
+    /// A record that cannot be read, or one without its bytes.
+    Garbled,
+    /// A record and its bytes.
+    Version(Log, File),
+}
+
+impl Present {
+    /// The version, if it is of `identity`.
+    pub fn version(self, identity: &Identity) -> Option<(Log, File)> {
+        match self {
+            Self::Version(log, data) if log.record.identity == *identity => Some((log, data)),
+            Self::Version(..) | Self::Nothing | Self::Garbled => None,
+        }
+    }
+}
