@@ -82,7 +82,10 @@ fn read_range(reader: &mut impl BufRead) -> io::Result<Option<(usize, Option<usi
             return Ok(range);
         };
         if name.eq_ignore_ascii_case("range") {
-            let bounds = value.trim().strip_prefix("bytes=").and_then(|text| text.split_once('-'));
+            let bounds = value
+                .trim()
+                .strip_prefix("bytes=")
+                .and_then(|text| text.split_once('-'));
             range = bounds.and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok())));
         }
     }
@@ -90,20 +93,31 @@ fn read_range(reader: &mut impl BufRead) -> io::Result<Option<(usize, Option<usi
 
 fn answer(root: &Path, target: &str, range: Option<(usize, Option<usize>)>) -> (String, Vec<u8>) {
     let Some(body) = file(root, target) else {
-        return ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(), Vec::new());
+        return (
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            Vec::new(),
+        );
     };
     let total = body.len();
     let common = "Accept-Ranges: bytes\r\nContent-Type: application/octet-stream\r\n";
     match range {
-        None => (format!("HTTP/1.1 200 OK\r\n{common}Content-Length: {total}\r\n\r\n"), body),
+        None => (
+            format!("HTTP/1.1 200 OK\r\n{common}Content-Length: {total}\r\n\r\n"),
+            body,
+        ),
         Some((first, last)) => {
             let end = last.map_or(total, |last| total.min(last.saturating_add(1)));
             if first >= end {
-                let head = format!("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{total}\r\nContent-Length: 0\r\n\r\n");
+                let head = format!(
+                    "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{total}\r\nContent-Length: 0\r\n\r\n"
+                );
                 return (head, Vec::new());
             }
             let told = format!("bytes {first}-{}/{total}", end - 1);
-            let head = format!("HTTP/1.1 206 Partial Content\r\n{common}Content-Range: {told}\r\nContent-Length: {}\r\n\r\n", end - first);
+            let head = format!(
+                "HTTP/1.1 206 Partial Content\r\n{common}Content-Range: {told}\r\nContent-Length: {}\r\n\r\n",
+                end - first
+            );
             (head, body[first..end].to_vec())
         }
     }
@@ -112,6 +126,8 @@ fn answer(root: &Path, target: &str, range: Option<(usize, Option<usize>)>) -> (
 /// The file behind a request target; nothing outside `root`.
 fn file(root: &Path, target: &str) -> Option<Vec<u8>> {
     let path = Path::new(target.split('?').next()?.trim_start_matches('/'));
-    let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let inside = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     inside.then(|| fs::read(root.join(path)).ok()).flatten()
 }

@@ -5,7 +5,9 @@ use std::io::Read;
 
 use serde_json::Value;
 
-use crate::wav::{Sample, Sound, first_break, first_difference, hex, snr_db, worst_shift};
+use crate::wav::{
+    Sample, Sound, band, first_break, first_difference, hex, snr_db, tone, worst_shift,
+};
 use crate::{bytes, dump, expected, expected_of, fixture_path, sandbox, stage};
 
 const FLAC: &str = "/files/s16.flac";
@@ -148,6 +150,26 @@ fn twenty_four_bits_become_sixteen_within_one_step() {
         .zip(&narrow)
         .position(|(wide, narrow)| (wide - narrow * 256).abs() > 256);
     assert_eq!(far, None, "sample");
+}
+
+#[test]
+fn he_aac_comes_out_at_full_rate_and_in_full_width() {
+    let (_, sandbox) = stage();
+    for (file, own, other) in [("he/v1.m3u8", 0.15, 0.05), ("he/v2.m3u8", 0.05, 0.15)] {
+        let path = fixture_path(file);
+        let sound = dump(&sandbox, path.to_str().expect("UTF-8"), &[]);
+        // 330 Hz left and 415 Hz right; parametric stereo leaves some of each in both.
+        for (channel, here, there) in [(0, 330.0, 415.0), (1, 415.0, 330.0)] {
+            let (here, there) = (tone(&sound, channel, here), tone(&sound, channel, there));
+            assert!(
+                here > own && there < other,
+                "{file} {channel}: {here} {there}"
+            );
+            // Above half of the core's 22.05 kHz there is only what SBR makes.
+            let high = band(&sound, channel, 11_500.0, 14_000.0);
+            assert!(high > 0.004, "{file} {channel}: {high}");
+        }
+    }
 }
 
 #[test]

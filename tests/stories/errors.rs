@@ -55,7 +55,7 @@ fn a_refused_connection_is_exit_3() {
         .run();
     let lines: Vec<_> = run.stderr.lines().collect();
     assert!(
-        lines.len() <= 3 && lines.iter().all(|line| line.starts_with("kithara: ")),
+        lines.len() <= 4 && lines.iter().all(|line| line.starts_with("kithara: ")),
         "one line a try: {lines:?}"
     );
     assert!(

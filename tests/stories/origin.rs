@@ -2,17 +2,18 @@
 //! path, every request is written down. Threads and sockets only; where an
 //! answer has to wait, it waits at a [`Gate`] the test opens.
 
+mod answer;
+mod script;
+
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-const SLICE: u64 = 4096; // bytes written at once, so that a gate stops close to its mark
-const PAGE: &[u8] = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please log in.</body></html>\n";
-const GATE_LIMIT: Duration = Duration::from_secs(60); // a test that forgot to open its gate
+use answer::Resource;
+use script::Script;
+pub use script::{Gate, Verbs};
 
 /// The origin. Dropping it shuts it down.
 pub struct Origin {
@@ -45,86 +46,6 @@ impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
-}
-
-/// Holds an answer back until the test lets bytes through.
-#[derive(Clone, Default)]
-pub struct Gate(Arc<(Mutex<Allowance>, Condvar)>);
-
-#[derive(Default)]
-struct Allowance {
-    bytes: u64,
-    waiting: bool,
-}
-
-impl Gate {
-    fn with(bytes: u64) -> Self {
-        let gate = Self::default();
-        gate.release(bytes);
-        gate
-    }
-
-    /// Lets `bytes` more of the body through.
-    pub fn release(&self, bytes: u64) {
-        let mut allowance = lock(&self.0.0);
-        allowance.bytes = allowance.bytes.saturating_add(bytes);
-        self.0.1.notify_all();
-    }
-
-    /// Lets everything through, for ever.
-    pub fn open(&self) {
-        self.release(u64::MAX);
-    }
-
-    /// Waits until an answer stands before the gate with all released bytes sent.
-    pub fn wait_until_reached(&self) {
-        let quiet = |allowance: &mut Allowance| !allowance.waiting;
-        let allowance = lock(&self.0.0);
-        let wait = self.0.1.wait_timeout_while(allowance, GATE_LIMIT, quiet);
-        let (_allowance, wait) = wait.expect("no panic under this lock");
-        assert!(!wait.timed_out(), "no answer has reached the gate");
-    }
-
-    /// How many of `wanted` bytes after `sent` may go now; waits for at least one.
-    fn pass(&self, sent: u64, wanted: u64) -> u64 {
-        let mut allowance = lock(&self.0.0);
-        allowance.waiting = allowance.bytes <= sent;
-        self.0.1.notify_all();
-        let shut = |allowance: &mut Allowance| allowance.bytes <= sent;
-        let (mut allowance, _) = self
-            .0
-            .1
-            .wait_timeout_while(allowance, GATE_LIMIT, shut)
-            .expect("no panic under this lock");
-        allowance.waiting = false;
-        allowance.bytes.saturating_sub(sent).min(wanted)
-    }
-}
-
-struct Resource {
-    body: Arc<Vec<u8>>,
-    kind: String,
-    etag: String,
-}
-
-/// What one answer does other than serve its resource.
-#[derive(Clone, Default)]
-struct Script {
-    left: Option<u32>,
-    status: Option<u16>,
-    retry_after: Option<String>,
-    reset_at: Option<u64>,
-    truncate_at: Option<u64>,
-    gate: Option<Gate>,
-    ignore_range: bool,
-    content_range: Option<String>,
-    redirect: Option<String>,
-    html: bool,
-    no_length: bool,
-    chunked: bool,
-    etag: Option<String>,
-    no_validators: bool,
-    latency: Duration,
 }
 
 #[derive(Default)]
@@ -175,12 +96,7 @@ impl Origin {
 
     /// Serves `body` under `path`, or replaces what is there; the validator follows the bytes.
     pub fn serve(&self, path: &str, kind: &str, body: Vec<u8>) {
-        let etag = format!("\"{:08x}-{:x}\"", crc32fast::hash(&body), body.len());
-        let resource = Resource {
-            body: Arc::new(body),
-            kind: kind.to_owned(),
-            etag,
-        };
+        let resource = Resource::new(kind, body);
         self.shared
             .state()
             .resources
@@ -260,107 +176,20 @@ impl Drop for Origin {
     }
 }
 
-/// The verbs of one script. Each returns the script again, except those that
-/// give the test a [`Gate`]; these come last.
-pub struct Verbs<'a> {
-    shared: &'a Shared,
-    path: String,
-    index: usize,
-}
-
-impl Verbs<'_> {
-    fn change(self, change: impl FnOnce(&mut Script)) -> Self {
-        let mut state = self.shared.state();
-        let scripts = state
-            .scripts
-            .get_mut(&self.path)
-            .expect("`on` made the list");
-        change(&mut scripts[self.index]);
-        drop(state);
-        self
-    }
-
-    /// Answers with this status and a short text instead of the resource.
-    pub fn status(self, status: u16) -> Self {
-        self.change(|script| script.status = Some(status))
-    }
-
-    /// Adds a Retry-After header.
-    pub fn retry_after(self, value: &str) -> Self {
-        self.change(|script| script.retry_after = Some(value.to_owned()))
-    }
-
-    /// Holds for this many requests, then the next script (or none) does.
-    pub fn times(self, count: u32) -> Self {
-        self.change(|script| script.left = Some(count))
-    }
-
-    /// Sends this many body bytes, then resets the connection (RST).
-    pub fn reset_at(self, bytes: u64) -> Self {
-        self.change(|script| script.reset_at = Some(bytes))
-    }
-
-    /// Promises the whole length, sends this many body bytes and closes (FIN).
-    pub fn truncate_at(self, bytes: u64) -> Self {
-        self.change(|script| script.truncate_at = Some(bytes))
-    }
-
-    /// Sends this many body bytes, then waits until the gate is opened.
-    pub fn stall_at(self, bytes: u64) -> Gate {
-        let gate = Gate::with(bytes);
-        let given = gate.clone();
-        self.change(|script| script.gate = Some(given));
-        gate
-    }
-
-    /// Sends the head only; every body byte waits for the test to release it.
-    pub fn drip(self) -> Gate {
-        self.stall_at(0)
-    }
-
-    /// Answers a ranged request with 200 and the whole body.
-    pub fn ignore_range(self) -> Self {
-        self.change(|script| script.ignore_range = true)
-    }
-
-    /// Answers a ranged request with 206 and this Content-Range, whatever was asked.
-    pub fn bad_content_range(self, value: &str) -> Self {
-        self.change(|script| script.content_range = Some(value.to_owned()))
-    }
-
-    /// Redirects (302) to this address.
-    pub fn redirect(self, target: &str) -> Self {
-        self.change(|script| script.redirect = Some(target.to_owned()))
-    }
-
-    /// Answers 200 with a log-in page, as a captive portal does.
-    pub fn html(self) -> Self {
-        self.change(|script| script.html = true)
-    }
-
-    /// Sends no Content-Length and closes at the end.
-    pub fn no_length(self) -> Self {
-        self.change(|script| script.no_length = true)
-    }
-
-    /// Sends the body in chunks.
-    pub fn chunked(self) -> Self {
-        self.change(|script| script.chunked = true)
-    }
-
-    /// Answers as if the resource had changed: another ETag, so no If-Range holds.
-    pub fn change_etag(self) -> Self {
-        self.change(|script| script.etag = Some("\"another\"".to_owned()))
-    }
-
-    /// Sends neither ETag nor Last-Modified.
-    pub fn no_validators(self) -> Self {
-        self.change(|script| script.no_validators = true)
-    }
-
-    /// Waits this long before the answer begins.
-    pub fn latency(self, milliseconds: u64) -> Self {
-        self.change(|script| script.latency = Duration::from_millis(milliseconds))
+impl State {
+    fn script(&mut self, path: &str) -> Script {
+        let scripts = self.scripts.get_mut(path).into_iter().flatten();
+        for script in scripts {
+            match &mut script.left {
+                Some(0) => {}
+                Some(left) => {
+                    *left -= 1;
+                    return script.clone();
+                }
+                None => return script.clone(),
+            }
+        }
+        Script::default()
     }
 }
 
@@ -395,7 +224,7 @@ fn converse(stream: &TcpStream, connection: usize, shared: &Shared) -> io::Resul
                 return Ok(());
             }
             let script = state.script(&request.path);
-            let answer = state.answer(&request, &script);
+            let answer = answer::answer(state.resources.get(&request.path), &request, &script);
             request.status = answer.status;
             (answer, script)
         };
@@ -475,249 +304,6 @@ fn unescape(path: &str) -> String {
         }
     }
     String::from_utf8_lossy(&plain).into_owned()
-}
-
-/// An answer ready to be sent.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Arc<Vec<u8>>,
-    first: usize,
-    end: usize,
-    has_body: bool,
-    close: bool,
-}
-
-impl State {
-    fn script(&mut self, path: &str) -> Script {
-        let scripts = self.scripts.get_mut(path).into_iter().flatten();
-        for script in scripts {
-            match &mut script.left {
-                Some(0) => {}
-                Some(left) => {
-                    *left -= 1;
-                    return script.clone();
-                }
-                None => return script.clone(),
-            }
-        }
-        Script::default()
-    }
-
-    fn answer(&self, request: &Request, script: &Script) -> Answer {
-        let resource = self.resources.get(&request.path);
-        let text = |text: &str| Arc::new(text.as_bytes().to_vec());
-        if let Some(target) = &script.redirect {
-            return Answer::whole(302, &format!("Location: {target}\r\n"), text(""), request);
-        }
-        if let Some(status) = script.status {
-            let wait = script.retry_after.as_ref();
-            let wait = wait
-                .map(|value| format!("Retry-After: {value}\r\n"))
-                .unwrap_or_default();
-            return Answer::whole(status, &wait, text("no\n"), request);
-        }
-        if script.html {
-            let kind = "Content-Type: text/html; charset=utf-8\r\n";
-            return Answer::whole(200, kind, Arc::new(PAGE.to_vec()), request);
-        }
-        match resource {
-            Some(resource) => resource.answer(request, script),
-            None => match crate::fixture(&request.path) {
-                Some(body) => Resource::fixture(&request.path, body).answer(request, script),
-                None => Answer::whole(404, "", text("not found\n"), request),
-            },
-        }
-    }
-}
-
-impl Resource {
-    fn fixture(path: &str, body: Vec<u8>) -> Self {
-        let etag = format!("\"{:08x}-{:x}\"", crc32fast::hash(&body), body.len());
-        let suffix = path.rsplit('.').next().unwrap_or_default();
-        let kind = match suffix {
-            "m3u8" => "application/vnd.apple.mpegurl",
-            "m4s" | "mp4" | "m4a" => "audio/mp4",
-            "mp3" => "audio/mpeg",
-            "aac" => "audio/aac",
-            "flac" => "audio/flac",
-            "ogg" => "audio/ogg",
-            "wav" => "audio/wav",
-            "aiff" => "audio/aiff",
-            _ => "application/octet-stream",
-        };
-        Self {
-            body: Arc::new(body),
-            kind: kind.to_owned(),
-            etag,
-        }
-    }
-
-    fn answer(&self, request: &Request, script: &Script) -> Answer {
-        let etag = script.etag.as_ref().unwrap_or(&self.etag);
-        let mut head = format!("Content-Type: {}\r\nAccept-Ranges: bytes\r\n", self.kind);
-        if !script.no_validators {
-            write!(
-                head,
-                "ETag: {etag}\r\nLast-Modified: Mon, 06 Jan 2025 10:00:00 GMT\r\n"
-            )
-            .expect("a string grows");
-        }
-        if request
-            .header("if-none-match")
-            .is_some_and(|tags| tags.contains(etag.as_str()))
-        {
-            return Answer::whole(304, &head, Arc::default(), request);
-        }
-        let total = self.body.len();
-        let holds = request.header("if-range").is_none_or(|tag| tag == etag);
-        let range = request
-            .header("range")
-            .filter(|_| holds && !script.ignore_range);
-        let Some(range) = range else {
-            let mut answer = Answer::whole(200, &head, Arc::clone(&self.body), request);
-            answer.frame(script);
-            return answer;
-        };
-        let Some((first, end)) = parse_range(range, total) else {
-            write!(head, "Content-Range: bytes */{total}\r\n").expect("a string grows");
-            return Answer::whole(416, &head, Arc::default(), request);
-        };
-        let honest = format!("bytes {first}-{}/{total}", end - 1);
-        let told = script.content_range.as_ref().unwrap_or(&honest);
-        write!(head, "Content-Range: {told}\r\n").expect("a string grows");
-        let mut answer = Answer::whole(206, &head, Arc::clone(&self.body), request);
-        (answer.first, answer.end) = (first, end);
-        answer.frame(script);
-        answer
-    }
-}
-
-/// First byte and end of a `Range` of one part, cut to `total`.
-fn parse_range(text: &str, total: usize) -> Option<(usize, usize)> {
-    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-    let (first, end) = match (first.parse::<usize>(), last.parse::<usize>()) {
-        (Ok(first), Ok(last)) => (first, total.min(last.saturating_add(1))),
-        (Ok(first), Err(_)) => (first, total),
-        (Err(_), Ok(tail)) => (total.saturating_sub(tail), total),
-        (Err(_), Err(_)) => return None,
-    };
-    (first < end).then_some((first, end))
-}
-
-impl Answer {
-    fn whole(status: u16, head: &str, body: Arc<Vec<u8>>, request: &Request) -> Self {
-        let end = body.len();
-        let has_body = request.method != "HEAD" && status != 304;
-        Self {
-            status,
-            head: head.to_owned(),
-            body,
-            first: 0,
-            end,
-            has_body,
-            close: false,
-        }
-    }
-
-    /// Decides how the end of the body is told.
-    fn frame(&mut self, script: &Script) {
-        if script.chunked {
-            self.head.push_str("Transfer-Encoding: chunked\r\n");
-        } else if script.no_length {
-            self.head.push_str("Connection: close\r\n");
-            self.close = true;
-        }
-    }
-
-    /// Sends head and body. Returns whether the connection may be used again.
-    fn send(
-        &self,
-        mut stream: &TcpStream,
-        script: &Script,
-        count: impl Fn(u64),
-    ) -> io::Result<bool> {
-        let length = self.end - self.first;
-        let mut head = format!(
-            "HTTP/1.1 {} {}\r\n{}",
-            self.status,
-            phrase(self.status),
-            self.head
-        );
-        if !self.close && !script.chunked && self.status != 304 {
-            write!(head, "Content-Length: {length}\r\n").expect("a string grows");
-        }
-        head.push_str("\r\n");
-        stream.write_all(head.as_bytes())?;
-        if !self.has_body {
-            return Ok(!self.close);
-        }
-        let body = &self.body[self.first..self.end];
-        let stop = script
-            .reset_at
-            .or(script.truncate_at)
-            .map_or(length as u64, |stop| stop.min(length as u64));
-        let mut sent = 0;
-        while sent < stop {
-            let wanted = SLICE.min(stop - sent);
-            let allowed = script
-                .gate
-                .as_ref()
-                .map_or(wanted, |gate| gate.pass(sent, wanted));
-            if allowed == 0 {
-                return Ok(false); // nobody opened the gate
-            }
-            let part = &body[sent as usize..(sent + allowed) as usize];
-            if script.chunked {
-                write!(stream, "{:x}\r\n", part.len())?;
-            }
-            stream.write_all(part)?;
-            if script.chunked {
-                stream.write_all(b"\r\n")?;
-            }
-            sent += allowed;
-            count(sent);
-        }
-        if script.reset_at.is_some() {
-            return reset(stream).map(|()| false);
-        }
-        if script.chunked {
-            stream.write_all(b"0\r\n\r\n")?;
-        }
-        let whole = sent == length as u64 && !self.close;
-        if !whole {
-            // The peer may have gone first.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        Ok(whole)
-    }
-}
-
-/// Makes the coming close an RST instead of a FIN. The standard library cannot
-/// set SO_LINGER, tokio can.
-fn reset(stream: &TcpStream) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    let _inside = runtime.enter();
-    let socket = stream.try_clone()?;
-    socket.set_nonblocking(true)?;
-    tokio::net::TcpStream::from_std(socket)?.set_zero_linger()
-}
-
-fn phrase(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        206 => "Partial Content",
-        302 => "Found",
-        304 => "Not Modified",
-        403 => "Forbidden",
-        404 => "Not Found",
-        416 => "Range Not Satisfiable",
-        500 => "Internal Server Error",
-        503 => "Service Unavailable",
-        _ => "Status",
-    }
 }
 
 /// One exchange over a new connection, for the tests of the rig itself.

@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 const BLOCK: usize = 1024; // frames looked at together
+const SPECTRUM: usize = 4096; // frames of one spectrum
 
 /// How samples are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,6 +289,45 @@ pub fn true_chirp(rate: u32, first: usize, frames: usize) -> Vec<f64> {
         [0, 1].map(|channel| LEVEL[channel] * (TAU * chirp(channel, t).0).sin())
     };
     (first..first + frames).flat_map(frame).collect()
+}
+
+/// The amplitude of one frequency in the middle of a channel.
+pub fn tone(sound: &Sound, channel: usize, hertz: f64) -> f64 {
+    let (real, imaginary) = bin(&middle(sound, channel), hertz / f64::from(sound.rate));
+    real.hypot(imaginary) * 4.0 / SPECTRUM as f64
+}
+
+/// The effective value of a band of frequencies in the middle of a channel.
+pub fn band(sound: &Sound, channel: usize, low: f64, high: f64) -> f64 {
+    let block = middle(sound, channel);
+    let step = f64::from(sound.rate) / SPECTRUM as f64;
+    let bins = (low / step) as usize..(high / step) as usize;
+    let power = |index: usize| {
+        let (real, imaginary) = bin(&block, index as f64 / SPECTRUM as f64);
+        real * real + imaginary * imaginary
+    };
+    // 0.375 is the power of the window.
+    (2.0 * bins.map(power).sum::<f64>() / 0.375).sqrt() / SPECTRUM as f64
+}
+
+/// A block from the middle of a channel under a Hann window.
+fn middle(sound: &Sound, channel: usize) -> Vec<f64> {
+    let samples = sound.channel(channel);
+    let first = samples.len() / 2;
+    let window = |index: usize| 0.5 - 0.5 * (TAU * index as f64 / SPECTRUM as f64).cos();
+    (0..SPECTRUM)
+        .map(|index| samples[first + index] * window(index))
+        .collect()
+}
+
+fn bin(block: &[f64], turns_a_sample: f64) -> (f64, f64) {
+    block
+        .iter()
+        .enumerate()
+        .fold((0.0, 0.0), |(real, imaginary), (index, sample)| {
+            let (sine, cosine) = (TAU * turns_a_sample * index as f64).sin_cos();
+            (real + sample * cosine, imaginary - sample * sine)
+        })
 }
 
 #[test]
