@@ -1,0 +1,134 @@
+//! kithara told by user stories: the real binary, in a home of its own, against
+//! a scripted origin in this process. One file a theme; nothing here knows the
+//! program's inside.
+
+mod cache;
+mod dump;
+mod errors;
+mod info;
+mod input;
+mod origin;
+mod play;
+mod resume;
+mod sandbox;
+mod stats;
+mod wav;
+
+use std::fs;
+use std::path::PathBuf;
+
+use origin::Origin;
+use sandbox::Sandbox;
+use wav::{Sample, Sound};
+
+/// The path of a fixture.
+fn fixture_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name)
+}
+
+/// The bytes of a fixture that must exist.
+fn bytes(name: &str) -> Vec<u8> {
+    fs::read(fixture_path(name)).unwrap_or_else(|error| panic!("fixture {name}: {error}"))
+}
+
+/// The bytes behind a URL path, when it names a fixture.
+fn fixture(path: &str) -> Option<Vec<u8>> {
+    fs::read(fixture_path(path.trim_start_matches('/'))).ok()
+}
+
+/// A row of fixtures/EXPECTED.tsv.
+struct Row {
+    file: String,
+    codec: String,
+    rate: u32,
+    channels: usize,
+    sample: Sample,
+    frames: usize,
+    /// Of the interleaved PCM; lossless fixtures only.
+    sha256: Option<String>,
+}
+
+/// Every fixture that is sound, with what must come out of it.
+fn expected() -> Vec<Row> {
+    let table = String::from_utf8(bytes("EXPECTED.tsv")).expect("a text table");
+    table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(row)
+        .collect()
+}
+
+fn row(line: &str) -> Row {
+    let cells: Vec<_> = line.split('\t').collect();
+    let [file, codec, rate, channels, sample, frames, sum] = cells[..] else {
+        panic!("seven cells: {line}")
+    };
+    Row {
+        file: file.to_owned(),
+        codec: codec.to_owned(),
+        rate: rate.parse().expect("a rate"),
+        channels: channels.parse().expect("a channel count"),
+        sample: Sample::parse(sample),
+        frames: frames.parse().expect("a frame count"),
+        sha256: (sum != "-").then(|| sum.to_owned()),
+    }
+}
+
+/// The row of one fixture.
+fn expected_of(file: &str) -> Row {
+    expected()
+        .into_iter()
+        .find(|row| row.file == file)
+        .unwrap_or_else(|| panic!("no row {file}"))
+}
+
+impl Row {
+    /// Whether the sound is one of the two signals of make.sh as chirp.
+    fn is_chirp(&self) -> bool {
+        self.sha256.is_none() && !self.file.starts_with("he/")
+    }
+
+    /// Checks everything the table knows about a whole dump of this fixture.
+    fn check(&self, sound: &Sound) {
+        let file = &self.file;
+        let layout = (sound.rate, sound.channels, sound.sample);
+        assert_eq!(
+            layout,
+            (self.rate, self.channels, self.sample),
+            "{file}: layout"
+        );
+        assert_eq!(sound.frames(), self.frames, "{file}: frames");
+        if let Some(sum) = &self.sha256 {
+            let broken = (self.sample == Sample::S16)
+                .then(|| wav::first_break(sound, 0))
+                .flatten();
+            assert_eq!(broken, None, "{file}: (frame, what its sample tells)");
+            assert_eq!(sound.sha256(), *sum, "{file}: PCM");
+        } else if self.is_chirp() {
+            // ADTS cannot tell its priming: one unit of 1024 frames comes first.
+            let late = if file.ends_with(".aac") { 1024 } else { 0 };
+            let heard = sound.slice(late, 132_300);
+            let (shift, at) = wav::worst_shift(&heard, 0);
+            assert!(shift < 0.5, "{file}: {shift} samples off at frame {at}");
+            let snr = wav::snr_db(&wav::true_chirp(self.rate, 0, 132_300), &heard.floats());
+            assert!(snr > 20.0, "{file}: {snr} dB to the original");
+        }
+    }
+}
+
+/// Dumps `input` to a file in the sandbox with further arguments, silently, and reads it.
+fn dump(sandbox: &Sandbox, input: &str, arguments: &[&str]) -> Sound {
+    let path = sandbox.path("dumped.wav");
+    // Reused name: a second dump in one sandbox is on purpose.
+    let _ = fs::remove_file(&path);
+    let fixed = ["dump", input, "-o", "dumped.wav"];
+    sandbox.kithara(fixed.iter().chain(arguments)).run();
+    Sound::open(&path)
+}
+
+/// A fresh origin and a fresh home.
+fn stage() -> (Origin, Sandbox) {
+    (Origin::start(), Sandbox::new())
+}
