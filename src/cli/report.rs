@@ -232,7 +232,7 @@ pub(super) mod tests {
             (&stats.media_decoded_ns, 10_000_000_000),
             (&stats.decode_busy_ns, 100_000_000),
             (&stats.decode_errors, 9),
-            (&stats.kilobits_played, 1280),
+            (&stats.bits_played, 1_280_000),
             (&stats.frames_played, 480_000),
             (&stats.rebuffers, 1),
             (&stats.rebuffer_ns, 2_500_000_000),

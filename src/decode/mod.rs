@@ -135,7 +135,7 @@ impl Decoding<'_> {
         self.stats.begin(Stage::FirstPacket);
         let mut flow = Flow::On;
         while flow == Flow::On {
-            let Some(unit) = stream.next().map_err(named)? else { break };
+            let Some(unit) = stream.next_unit().map_err(named)? else { break };
             self.join_at(&mut join, unit.start, edit);
             flow = self.unit(&unit, ends_run, bit_rate).map_err(named)?;
         }

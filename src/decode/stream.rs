@@ -62,10 +62,10 @@ impl Stream {
     }
 
     /// The next access unit, as soon as its bytes are here.
-    pub fn next(&mut self) -> Result<Option<Unit<'_>>, Problem> {
+    pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
         match self {
-            Self::Fmp4(demuxer) => demuxer.next(),
-            Self::Adts(demuxer) => demuxer.next(),
+            Self::Fmp4(demuxer) => demuxer.next_unit(),
+            Self::Adts(demuxer) => demuxer.next_unit(),
         }
     }
 }
@@ -94,7 +94,7 @@ pub fn first_time(
 ) -> Result<MediaTime, Problem> {
     let mut stream = Stream::open(init, media, MediaTime::ZERO, stats)?;
     let edit = stream.track().edit.start;
-    let first = stream.next()?.map(|unit| unit.start).unwrap_or_default();
+    let first = stream.next_unit()?.map(|unit| unit.start).unwrap_or_default();
     Ok(presentation_zero(first, edit))
 }
 
