@@ -8,16 +8,18 @@ use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
     BufferSize, ErrorKind, FromSample, OutputCallbackInfo, SampleFormat, SizedSample, StreamConfig,
 };
+use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 
 use super::callback::{Callback, Remote};
 use super::fit::{Range, fit};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, Thread};
+use crate::limits;
 use crate::ring::{self, Producer};
 use crate::stats::{Stage, Stats};
 use crate::text;
-use crate::units::Spec;
+use crate::units::{Frames, Spec};
 
 const PERIODS_PER_SECOND: u32 = 50; // at least 20 ms a block, rounded up to 2ⁿ: 1024 frames at 48 kHz
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2); // a sound server that does not answer
@@ -63,33 +65,27 @@ pub struct DeviceRow {
 ///
 /// [`Kind::Audio`] when there is none.
 pub fn list() -> Result<Vec<DeviceRow>, Problem> {
-    let default = find(None)?.device.id().ok();
+    let default = find(None);
+    let default_id = default
+        .as_ref()
+        .ok()
+        .and_then(|found| found.device.id().ok());
     let rows = |host: cpal::Host| {
         let devices = host.output_devices().into_iter().flatten();
-        let rows = devices.filter_map(|device| row(&host, &device, default.as_ref()));
+        let found = devices.filter_map(|device| Found::look(device, host.id(), None).ok());
+        let rows = found.filter_map(|found| found.row(default_id.as_ref()));
         rows.collect::<Vec<_>>()
     };
-    Ok(hosts().flat_map(rows).collect())
-}
-
-fn row(
-    host: &cpal::Host,
-    device: &cpal::Device,
-    default: Option<&cpal::DeviceId>,
-) -> Option<DeviceRow> {
-    let ranges: Vec<Range> = playable(device).ok()?.iter().map(range).collect();
-    let plays = |rate: &u32| ranges.iter().any(|range| range.rates.contains(rate));
-    let counts = 1..=usize::from(crate::limits::CHANNELS);
-    let has = |count: &usize| ranges.iter().any(|range| range.channels == *count);
-    let id = device.id().ok()?;
-    Some(DeviceRow {
-        name: text::safe(id.id()),
-        description: text::safe(&device.to_string()),
-        host: host.id().name(),
-        default: default == Some(&id),
-        rates: LISTED_RATES.into_iter().filter(plays).collect(),
-        channels: counts.filter(has).collect(),
-    })
+    let mut rows: Vec<DeviceRow> = hosts().flat_map(rows).collect();
+    match default {
+        // ALSA does not always list what its configuration calls "default".
+        Ok(found) if !rows.iter().any(|row| row.default) => {
+            rows.extend(found.row(default_id.as_ref()));
+        }
+        Err(problem) if rows.is_empty() => return Err(problem),
+        Ok(_) | Err(_) => {}
+    }
+    Ok(rows)
 }
 
 /// The sound systems that answer, servers before ALSA: it would take the card
@@ -98,14 +94,6 @@ fn hosts() -> impl Iterator<Item = cpal::Host> {
     // Not `cpal::default_host`: it panics where ALSA has no configuration file.
     let ids = cpal::available_hosts().into_iter();
     ids.filter_map(|id| cpal::host_from_id(id).ok())
-}
-
-/// What `device` takes and we can give.
-fn playable(device: &cpal::Device) -> Result<Vec<cpal::SupportedStreamConfigRange>, cpal::Error> {
-    let configs = device.supported_output_configs()?;
-    Ok(configs
-        .filter(|config| FORMATS.contains(&config.sample_format()))
-        .collect())
 }
 
 fn range(config: &cpal::SupportedStreamConfigRange) -> Range {
@@ -129,7 +117,7 @@ pub fn find(name: Option<&str>) -> Result<Found, Problem> {
             Some(name) => named(&host, name),
             None => host.default_output_device(),
         };
-        match device.map(|device| Found::look(device, host.id())) {
+        match device.map(|device| Found::look(device, host.id(), name)) {
             Some(Ok(found)) => return Ok(found),
             Some(Err(error)) => reason = Some(error),
             None => {}
@@ -157,15 +145,39 @@ pub struct Found {
     device: cpal::Device,
     host: cpal::HostId,
     configs: Vec<cpal::SupportedStreamConfigRange>,
+    /// What the user called it.
+    asked: Option<String>,
 }
 
 impl Found {
-    fn look(device: cpal::Device, host: cpal::HostId) -> Result<Self, cpal::Error> {
-        let configs = playable(&device)?;
+    fn look(
+        device: cpal::Device,
+        host: cpal::HostId,
+        asked: Option<&str>,
+    ) -> Result<Self, cpal::Error> {
+        let configs = device.supported_output_configs()?;
+        let playable =
+            |config: &cpal::SupportedStreamConfigRange| FORMATS.contains(&config.sample_format());
         Ok(Self {
+            configs: configs.filter(playable).collect(),
             device,
             host,
-            configs,
+            asked: asked.map(str::to_owned),
+        })
+    }
+
+    fn row(&self, default: Option<&cpal::DeviceId>) -> Option<DeviceRow> {
+        let ranges: Vec<Range> = self.configs.iter().map(range).collect();
+        let plays = |rate: &u32| ranges.iter().any(|range| range.rates.contains(rate));
+        let has = |count: &usize| ranges.iter().any(|range| range.channels == *count);
+        let id = self.device.id().ok()?;
+        Some(DeviceRow {
+            name: text::safe(id.id()),
+            description: text::safe(&self.device.to_string()),
+            host: self.host.name(),
+            default: default == Some(&id),
+            rates: LISTED_RATES.into_iter().filter(plays).collect(),
+            channels: (1..=usize::from(limits::CHANNELS)).filter(has).collect(),
         })
     }
 
@@ -183,21 +195,36 @@ impl Found {
         events: &Events,
     ) -> Result<(Device, Producer), Problem> {
         stats.begin(Stage::DeviceOpen);
-        let name = text::safe(&self.device.to_string());
-        let refused = |error: cpal::Error| cannot_open(Some(&name), why(&error));
-        let ranges: Vec<Range> = self.configs.iter().map(range).collect();
-        let spec = fit(&ranges, self.native_rate(), wanted)
-            .ok_or_else(|| refused(ErrorKind::UnsupportedConfig.into()))?;
-        let (stream, remote, producer) = self.open(spec, stats, events).map_err(refused)?;
+        let spec = self.fit(wanted)?;
+        let (producer, consumer) = ring::of_length(spec);
+        let (callback, remote) = Callback::new(consumer, Arc::clone(stats));
+        let (stream, home) = self.open(callback, &remote, events)?;
         stats.end(Stage::DeviceOpen);
         stats.begin(Stage::FirstCallback);
-        stream.play().map_err(refused)?;
-        let device = Device {
+        let device = self.play(stream, remote, home)?;
+        Ok((device, producer))
+    }
+
+    fn fit(&self, wanted: Spec) -> Result<Spec, Problem> {
+        let ranges: Vec<Range> = self.configs.iter().map(range).collect();
+        fit(&ranges, self.native_rate(), wanted)
+            .ok_or_else(|| self.refused(&ErrorKind::UnsupportedConfig.into()))
+    }
+
+    fn play(
+        self,
+        stream: cpal::Stream,
+        remote: Remote,
+        home: Receiver<Callback>,
+    ) -> Result<Device, Problem> {
+        stream.play().map_err(|error| self.refused(&error))?;
+        Ok(Device {
             stream,
             remote,
-            name,
-        };
-        Ok((device, producer))
+            home,
+            name: text::safe(&self.device.to_string()),
+            asked: self.asked,
+        })
     }
 
     /// The rate a sound server mixes at. ALSA has none: cpal would open the card
@@ -210,27 +237,33 @@ impl Found {
         Some(config.sample_rate())
     }
 
-    /// Opens the first combination of buffer size and sample format that the card takes.
+    /// Opens the first combination of buffer size and sample format that the card
+    /// takes. The callback comes back through the receiver when the stream ends.
     fn open(
         &self,
-        spec: Spec,
-        stats: &Arc<Stats>,
+        mut callback: Callback,
+        remote: &Remote,
         events: &Events,
-    ) -> Result<(cpal::Stream, Remote, Producer), cpal::Error> {
+    ) -> Result<(cpal::Stream, Receiver<Callback>), Problem> {
         let mut refusal = cpal::Error::from(ErrorKind::UnsupportedConfig);
-        for (buffer_size, format) in self.attempts(spec) {
-            // Made anew for each attempt: a refused stream keeps its callback.
-            let (producer, consumer) = ring::of_length(spec);
-            let (callback, remote) = Callback::new(consumer, Arc::clone(stats));
+        let (way_home, home) = bounded(1);
+        for (buffer_size, format) in self.attempts(callback.spec()) {
+            let config = stream_config(callback.spec(), buffer_size);
+            let lent = Lent {
+                callback: Some(callback),
+                way_home: way_home.clone(),
+            };
             let complaints = Complaints::new(remote.clone(), events.clone());
-            let config = stream_config(spec, buffer_size);
-            match build(&self.device, config, format, callback, complaints) {
-                Ok(stream) => return Ok((stream, remote, producer)),
-                Err(error) if error.kind() == ErrorKind::UnsupportedConfig => refusal = error,
-                Err(error) => return Err(error),
-            }
+            refusal = match build(&self.device, config, format, lent, complaints) {
+                Ok(stream) => return Ok((stream, home)),
+                Err(error) => error,
+            };
+            callback = match home.try_recv() {
+                Ok(callback) if refusal.kind() == ErrorKind::UnsupportedConfig => callback,
+                Ok(_) | Err(_) => break,
+            };
         }
-        Err(refusal)
+        Err(self.refused(&refusal))
     }
 
     /// What to try, best first. Never the default buffer of a sound server:
@@ -258,13 +291,19 @@ impl Found {
     fn is_alsa(&self) -> bool {
         self.host.name() == "ALSA"
     }
+
+    fn refused(&self, error: &cpal::Error) -> Problem {
+        cannot_open(Some(&self.device.to_string()), why(error))
+    }
 }
 
 /// A card that plays. Dropping it stops the sound.
 pub struct Device {
     stream: cpal::Stream,
     remote: Remote,
+    home: Receiver<Callback>,
     name: String,
+    asked: Option<String>,
 }
 
 impl Device {
@@ -286,6 +325,53 @@ impl Device {
         self.remote.stop();
         drop(self.stream);
     }
+
+    /// Goes on with the ring and its position on the same card, or else on the
+    /// default one, after this one was lost. May hang like [`Device::close`].
+    ///
+    /// The PulseAudio client of cpal needs this after every suspension (SIGSTOP,
+    /// Ctrl-Z): its thread ends when a system call is interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Audio`] when there is no other card or it has another layout.
+    pub fn reopen(self, events: &Events) -> Result<Self, Problem> {
+        drop(self.stream);
+        let callback = self.home.recv_timeout(OPEN_TIMEOUT);
+        let callback = callback.map_err(|_| {
+            let why = "the lost device does not let go of its sound".to_owned();
+            cannot_open(None, why)
+        })?;
+        let found = find(self.asked.as_deref()).or_else(|_| find(None))?;
+        let spec = self.remote.spec();
+        if found.fit(spec)? != spec {
+            return Err(found.refused(&ErrorKind::UnsupportedConfig.into()));
+        }
+        let (stream, home) = found.open(callback, &self.remote, events)?;
+        found.play(stream, self.remote, home)
+    }
+}
+
+/// A callback on loan to a stream of cpal: it comes home when the stream drops
+/// its closure, so that another stream can go on with it.
+struct Lent {
+    callback: Option<Callback>,
+    way_home: Sender<Callback>,
+}
+
+impl Lent {
+    fn callback(&mut self) -> &mut Callback {
+        self.callback.as_mut().expect("it is here until the drop")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(callback) = self.callback.take() {
+            // Nobody waits for it at the end of a run.
+            let _ = self.way_home.try_send(callback);
+        }
+    }
 }
 
 fn stream_config(spec: Spec, buffer_size: BufferSize) -> StreamConfig {
@@ -296,34 +382,35 @@ fn stream_config(spec: Spec, buffer_size: BufferSize) -> StreamConfig {
     }
 }
 
-/// Opens a stream that runs `callback` and tells `complaints` about its errors.
+/// Opens a stream that runs the callback of `lent` and tells `complaints` about its errors.
 fn build(
     device: &cpal::Device,
     config: StreamConfig,
     format: SampleFormat,
-    callback: Callback,
+    lent: Lent,
     complaints: Complaints,
 ) -> Result<cpal::Stream, cpal::Error> {
     match format {
-        SampleFormat::I32 => build_converted::<i32>(device, config, callback, complaints),
-        SampleFormat::I24 => build_converted::<cpal::I24>(device, config, callback, complaints),
-        SampleFormat::I16 => build_converted::<i16>(device, config, callback, complaints),
-        SampleFormat::U16 => build_converted::<u16>(device, config, callback, complaints),
-        SampleFormat::U8 => build_converted::<u8>(device, config, callback, complaints),
-        _ => build_float(device, config, callback, complaints),
+        SampleFormat::I32 => build_converted::<i32>(device, config, lent, complaints),
+        SampleFormat::I24 => build_converted::<cpal::I24>(device, config, lent, complaints),
+        SampleFormat::I16 => build_converted::<i16>(device, config, lent, complaints),
+        SampleFormat::U16 => build_converted::<u16>(device, config, lent, complaints),
+        SampleFormat::U8 => build_converted::<u8>(device, config, lent, complaints),
+        _ => build_float(device, config, lent, complaints),
     }
 }
 
 fn build_float(
     device: &cpal::Device,
     config: StreamConfig,
-    mut callback: Callback,
+    mut lent: Lent,
     mut complaints: Complaints,
 ) -> Result<cpal::Stream, cpal::Error> {
     device.build_output_stream(
         config,
         move |out: &mut [f32], info: &OutputCallbackInfo| {
-            callback.set_latency(latency(info));
+            let callback = lent.callback();
+            callback.set_latency(latency(info, callback.spec(), out.len()));
             callback.run(out);
         },
         move |error| complaints.hear(&error),
@@ -334,14 +421,15 @@ fn build_float(
 fn build_converted<T: SizedSample + FromSample<f32>>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut callback: Callback,
+    mut lent: Lent,
     mut complaints: Complaints,
 ) -> Result<cpal::Stream, cpal::Error> {
-    let mut scratch = vec![0.0; SCRATCH_FRAMES * callback.spec().channels.count()];
+    let mut scratch = vec![0.0; SCRATCH_FRAMES * lent.callback().spec().channels.count()];
     device.build_output_stream(
         config,
         move |out: &mut [T], info: &OutputCallbackInfo| {
-            callback.set_latency(latency(info));
+            let callback = lent.callback();
+            callback.set_latency(latency(info, callback.spec(), out.len()));
             for part in out.chunks_mut(scratch.len()) {
                 let sound = &mut scratch[..part.len()];
                 callback.run(sound);
@@ -359,9 +447,12 @@ fn convert<T: FromSample<f32>>(sound: &[f32], out: &mut [T]) {
     }
 }
 
-fn latency(info: &OutputCallbackInfo) -> Duration {
+/// From now until the last of `samples` was heard.
+fn latency(info: &OutputCallbackInfo, spec: Spec, samples: usize) -> Duration {
     let times = info.timestamp();
-    times.playback.saturating_duration_since(times.callback)
+    let first = times.playback.saturating_duration_since(times.callback);
+    let block = Frames((samples / spec.channels.count()) as u64);
+    first + block.time(spec.rate).duration()
 }
 
 /// Listens to the errors of a stream, reports the one that ends it and is deaf
