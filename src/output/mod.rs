@@ -3,11 +3,8 @@
 
 pub mod callback;
 pub mod device;
-mod fit;
-mod header;
 pub mod ledger;
 pub mod null;
-pub mod pcm;
 pub mod sink;
 pub mod target;
 pub mod wav;

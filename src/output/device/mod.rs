@@ -1,46 +1,33 @@
 //! The sound card: the only door to cpal. Finding a card and starting it are two
 //! steps, so that the first is done while the playlist is still on its way.
 
+mod errors;
+mod fit;
+mod stream;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{
-    BufferSize, ErrorKind, FromSample, OutputCallbackInfo, SampleFormat, SizedSample, StreamConfig,
-};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
+use crossbeam_channel::{Receiver, bounded};
 use serde::Serialize;
 
 use super::callback::{Callback, Remote};
-use super::fit::{Range, fit};
-use crate::error::{Kind, Problem};
-use crate::event::{Event, Events, Thread};
+use crate::error::Problem;
+use crate::event::Events;
 use crate::limits;
 use crate::ring::{self, Producer};
 use crate::stats::{Stage, Stats};
 use crate::text;
-use crate::units::{Frames, Spec};
+use crate::units::Spec;
+use errors::{Complaints, cannot_open, is_absence, why};
+use fit::{Range, fit};
+use stream::{FORMATS, Lent, build};
 
 const PERIODS_PER_SECOND: u32 = 50; // at least 20 ms a block, rounded up to 2ⁿ: 1024 frames at 48 kHz
-const OPEN_TIMEOUT: Duration = Duration::from_secs(2); // a sound server that does not answer
-const ERRORS_IN_A_ROW: u32 = 100; // with no block between: a pulled card can report for ever
-const SCRATCH_FRAMES: usize = 1024; // converted at a time, for devices that take no floats
-const BELOW_FULL_SCALE: f32 = 1.0 - f32::EPSILON / 2.0; // 1.0 itself has no 24-bit integer
-/// The sample formats we can give, best first.
-const FORMATS: [SampleFormat; 6] = [
-    SampleFormat::F32,
-    SampleFormat::I32,
-    SampleFormat::I24,
-    SampleFormat::I16,
-    SampleFormat::U16,
-    SampleFormat::U8,
-];
 const LISTED_RATES: [u32; 10] = [
     8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000,
 ];
-const SEE_NAMES: &str = "run \"kithara devices\" to see the names";
-const WAYS_OUT: &str =
-    "run \"kithara dump\" to write a file or \"kithara devices\" to see the names";
 
 /// One row of `kithara devices`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,7 +50,7 @@ pub struct DeviceRow {
 ///
 /// # Errors
 ///
-/// [`Kind::Audio`] when there is none.
+/// [`Kind::Audio`](crate::error::Kind::Audio) when there is none.
 pub fn list() -> Result<Vec<DeviceRow>, Problem> {
     let default = find(None);
     let default_id = default
@@ -109,7 +96,7 @@ fn range(config: &cpal::SupportedStreamConfigRange) -> Range {
 ///
 /// # Errors
 ///
-/// [`Kind::Audio`] when there is no such card, or none at all.
+/// [`Kind::Audio`](crate::error::Kind::Audio) when there is no such card, or none at all.
 pub fn find(name: Option<&str>) -> Result<Found, Problem> {
     let mut reason = None;
     for host in hosts() {
@@ -132,12 +119,15 @@ pub fn find(name: Option<&str>) -> Result<Found, Problem> {
 }
 
 fn named(host: &cpal::Host, name: &str) -> Option<cpal::Device> {
-    host.device_by_id(&cpal::DeviceId::new(host.id(), name))
+    let id = cpal::DeviceId::new(host.id(), name);
+    let is_it = |device: &cpal::Device| {
+        device.id().is_ok_and(|own| own == id) || device.to_string() == name
+    };
+    // First by cpal, which knows the short spellings of ALSA (`hw:0,0`).
+    host.device_by_id(&id)
         .filter(DeviceTrait::supports_output)
-        .or_else(|| {
-            let mut devices = host.output_devices().ok()?;
-            devices.find(|device| device.to_string() == name)
-        })
+        .or_else(|| host.output_devices().ok()?.find(is_it))
+        .or_else(|| host.default_output_device().filter(is_it))
 }
 
 /// A card that is there and not yet playing.
@@ -183,11 +173,11 @@ impl Found {
 
     /// Starts the card in the layout nearest to `wanted`, playing silence until
     /// the ring whose end is returned is filled. A card that fails later sends
-    /// one [`Event::Done`] of [`Thread::Audio`].
+    /// one [`Event::Done`](crate::event::Event::Done) of the audio thread.
     ///
     /// # Errors
     ///
-    /// [`Kind::Audio`] when the card refuses.
+    /// [`Kind::Audio`](crate::error::Kind::Audio) when the card refuses.
     pub fn start(
         self,
         wanted: Spec,
@@ -249,10 +239,7 @@ impl Found {
         let (way_home, home) = bounded(1);
         for (buffer_size, format) in self.attempts(callback.spec()) {
             let config = stream_config(callback.spec(), buffer_size);
-            let lent = Lent {
-                callback: Some(callback),
-                way_home: way_home.clone(),
-            };
+            let lent = Lent::new(callback, way_home.clone());
             let complaints = Complaints::new(remote.clone(), events.clone());
             refusal = match build(&self.device, config, format, lent, complaints) {
                 Ok(stream) => return Ok((stream, home)),
@@ -334,10 +321,10 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// [`Kind::Audio`] when there is no other card or it has another layout.
+    /// [`Kind::Audio`](crate::error::Kind::Audio) when there is no other card or it has another layout.
     pub fn reopen(self, events: &Events) -> Result<Self, Problem> {
         drop(self.stream);
-        let callback = self.home.recv_timeout(OPEN_TIMEOUT);
+        let callback = self.home.recv_timeout(stream::TIMEOUT);
         let callback = callback.map_err(|_| {
             let why = "the lost device does not let go of its sound".to_owned();
             cannot_open(None, why)
@@ -352,28 +339,6 @@ impl Device {
     }
 }
 
-/// A callback on loan to a stream of cpal: it comes home when the stream drops
-/// its closure, so that another stream can go on with it.
-struct Lent {
-    callback: Option<Callback>,
-    way_home: Sender<Callback>,
-}
-
-impl Lent {
-    fn callback(&mut self) -> &mut Callback {
-        self.callback.as_mut().expect("it is here until the drop")
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let Some(callback) = self.callback.take() {
-            // Nobody waits for it at the end of a run.
-            let _ = self.way_home.try_send(callback);
-        }
-    }
-}
-
 fn stream_config(spec: Spec, buffer_size: BufferSize) -> StreamConfig {
     StreamConfig {
         channels: u16::try_from(spec.channels.count()).expect("at most 8 channels"),
@@ -382,233 +347,9 @@ fn stream_config(spec: Spec, buffer_size: BufferSize) -> StreamConfig {
     }
 }
 
-/// Opens a stream that runs the callback of `lent` and tells `complaints` about its errors.
-fn build(
-    device: &cpal::Device,
-    config: StreamConfig,
-    format: SampleFormat,
-    lent: Lent,
-    complaints: Complaints,
-) -> Result<cpal::Stream, cpal::Error> {
-    match format {
-        SampleFormat::I32 => build_converted::<i32>(device, config, lent, complaints),
-        SampleFormat::I24 => build_converted::<cpal::I24>(device, config, lent, complaints),
-        SampleFormat::I16 => build_converted::<i16>(device, config, lent, complaints),
-        SampleFormat::U16 => build_converted::<u16>(device, config, lent, complaints),
-        SampleFormat::U8 => build_converted::<u8>(device, config, lent, complaints),
-        _ => build_float(device, config, lent, complaints),
-    }
-}
-
-fn build_float(
-    device: &cpal::Device,
-    config: StreamConfig,
-    mut lent: Lent,
-    mut complaints: Complaints,
-) -> Result<cpal::Stream, cpal::Error> {
-    device.build_output_stream(
-        config,
-        move |out: &mut [f32], info: &OutputCallbackInfo| {
-            let callback = lent.callback();
-            callback.set_latency(latency(info, callback.spec(), out.len()));
-            callback.run(out);
-        },
-        move |error| complaints.hear(&error),
-        Some(OPEN_TIMEOUT),
-    )
-}
-
-fn build_converted<T: SizedSample + FromSample<f32>>(
-    device: &cpal::Device,
-    config: StreamConfig,
-    mut lent: Lent,
-    mut complaints: Complaints,
-) -> Result<cpal::Stream, cpal::Error> {
-    let mut scratch = vec![0.0; SCRATCH_FRAMES * lent.callback().spec().channels.count()];
-    device.build_output_stream(
-        config,
-        move |out: &mut [T], info: &OutputCallbackInfo| {
-            let callback = lent.callback();
-            callback.set_latency(latency(info, callback.spec(), out.len()));
-            for part in out.chunks_mut(scratch.len()) {
-                let sound = &mut scratch[..part.len()];
-                callback.run(sound);
-                convert(sound, part);
-            }
-        },
-        move |error| complaints.hear(&error),
-        Some(OPEN_TIMEOUT),
-    )
-}
-
-fn convert<T: FromSample<f32>>(sound: &[f32], out: &mut [T]) {
-    for (to, from) in out.iter_mut().zip(sound) {
-        *to = T::from_sample_(from.min(BELOW_FULL_SCALE));
-    }
-}
-
-/// From now until the last of `samples` was heard.
-fn latency(info: &OutputCallbackInfo, spec: Spec, samples: usize) -> Duration {
-    let times = info.timestamp();
-    let first = times.playback.saturating_duration_since(times.callback);
-    let block = Frames((samples / spec.channels.count()) as u64);
-    first + block.time(spec.rate).duration()
-}
-
-/// Listens to the errors of a stream, reports the one that ends it and is deaf
-/// from then on.
-struct Complaints {
-    remote: Remote,
-    events: Events,
-    /// Blocks played when the last error came.
-    blocks: u64,
-    /// Errors since then.
-    errors: u32,
-    is_deaf: bool,
-}
-
-impl Complaints {
-    fn new(remote: Remote, events: Events) -> Self {
-        Self {
-            remote,
-            events,
-            blocks: 0,
-            errors: 0,
-            is_deaf: false,
-        }
-    }
-
-    fn hear(&mut self, error: &cpal::Error) {
-        if self.is_deaf || !self.is_fatal(error.kind()) {
-            return;
-        }
-        self.is_deaf = true;
-        // A card that is being closed may say so as an error.
-        if !self.remote.is_stopping() {
-            let problem = Problem::new(Kind::Audio, "cannot go on playing", why(error), WAYS_OUT);
-            let done = Event::Done(Thread::Audio, Err(problem));
-            self.events.send_last(done);
-        }
-    }
-
-    /// Late blocks and the like are no end, unless nothing but errors comes.
-    fn is_fatal(&mut self, kind: ErrorKind) -> bool {
-        let blocks = self.remote.blocks();
-        if blocks != self.blocks {
-            self.blocks = blocks;
-            self.errors = 0;
-        }
-        self.errors += 1;
-        match kind {
-            ErrorKind::DeviceNotAvailable
-            | ErrorKind::HostUnavailable
-            | ErrorKind::PermissionDenied
-            | ErrorKind::StreamInvalidated => true,
-            ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => false,
-            _ => self.errors >= ERRORS_IN_A_ROW,
-        }
-    }
-}
-
-fn is_absence(error: &cpal::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable
-    )
-}
-
-/// The cause in plain words.
-fn why(error: &cpal::Error) -> String {
-    let words = match error.kind() {
-        ErrorKind::DeviceBusy => "another program is using it",
-        ErrorKind::DeviceNotAvailable => "the device is not there",
-        ErrorKind::HostUnavailable => "the sound server is not there",
-        ErrorKind::PermissionDenied => "permission denied",
-        ErrorKind::StreamInvalidated => "the sound server closed the stream",
-        ErrorKind::UnsupportedConfig => "it takes no format we can give",
-        _ => return text::safe(&error.to_string().to_lowercase()),
-    };
-    words.to_owned()
-}
-
-fn cannot_open(name: Option<&str>, why: String) -> Problem {
-    match name {
-        Some(name) => {
-            let what = format!("cannot open the sound card \"{}\"", text::safe(name));
-            Problem::new(Kind::Audio, what, why, SEE_NAMES)
-        }
-        None => Problem::new(Kind::Audio, "cannot open the sound card", why, WAYS_OUT),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event;
-    use crate::units::{ChannelCount, SampleRate};
-
-    fn complaints() -> (Complaints, Callback, crossbeam_channel::Receiver<Event>) {
-        let spec = Spec {
-            rate: SampleRate::new(48_000).expect("an allowed rate"),
-            channels: ChannelCount::new(2).expect("an allowed count"),
-        };
-        let (_producer, consumer) = ring::of_length(spec);
-        let (callback, remote) = Callback::new(consumer, Arc::default());
-        let (events, heard) = event::channel();
-        (Complaints::new(remote, events), callback, heard)
-    }
-
-    fn reported(heard: &crossbeam_channel::Receiver<Event>) -> usize {
-        heard.try_iter().count()
-    }
-
-    #[test]
-    fn a_lost_card_is_reported_once() {
-        let (mut complaints, _callback, heard) = complaints();
-        for _ in 0..3 {
-            complaints.hear(&ErrorKind::DeviceNotAvailable.into());
-        }
-        assert_eq!(reported(&heard), 1);
-    }
-
-    #[test]
-    fn errors_between_which_sound_flows_are_no_end() {
-        let (mut complaints, mut callback, heard) = complaints();
-        for _ in 0..1_000 {
-            callback.run(&mut [0.0; 8]);
-            complaints.hear(&ErrorKind::Xrun.into());
-        }
-        assert_eq!(reported(&heard), 0);
-        for _ in 0..1_000 {
-            complaints.hear(&ErrorKind::BackendError.into());
-        }
-        assert_eq!(reported(&heard), 1);
-    }
-
-    #[test]
-    fn what_a_card_says_while_it_is_closed_is_not_reported() {
-        let (mut complaints, _callback, heard) = complaints();
-        complaints.remote.stop();
-        complaints.hear(&ErrorKind::StreamInvalidated.into());
-        assert_eq!(reported(&heard), 0);
-    }
-
-    #[test]
-    fn full_scale_has_a_value_in_every_integer_format() {
-        let sound = [1.0, -1.0, 0.0, 12_345.0 / 32_768.0];
-        let mut s16 = [0i16; 4];
-        convert(&sound, &mut s16);
-        assert_eq!(s16, [32_767, -32_768, 0, 12_345]);
-        let mut s24 = [cpal::I24::new(0).expect("in range"); 4];
-        convert(&sound, &mut s24);
-        assert_eq!(
-            s24.map(|s| s.inner()),
-            [8_388_607, -8_388_608, 0, 12_345 << 8]
-        );
-        let mut u8 = [0u8; 4];
-        convert(&sound, &mut u8);
-        assert_eq!(u8, [255, 0, 128, 176]);
-    }
 
     #[test]
     fn a_device_may_be_moved_to_the_thread_that_closes_it() {
