@@ -70,8 +70,9 @@ impl Remote {
         self.controls.blocks.load(Ordering::Relaxed)
     }
 
-    /// From the callback to the loudspeaker, as the device said last. Sound
-    /// that was played by [`Playhead::is_over`] is heard this much later.
+    /// From a callback until its last frame was heard, as the device said last.
+    /// After [`Playhead::is_over`] or [`Remote::is_silent`] the device still has
+    /// that much to play.
     pub fn latency(&self) -> Duration {
         Duration::from_micros(self.controls.latency_us.load(Ordering::Relaxed))
     }
@@ -145,7 +146,7 @@ impl Callback {
         }
     }
 
-    /// Notes how long after the callback its first frame is heard.
+    /// Notes how long after the callback its last frame will have been heard.
     pub fn set_latency(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.controls.latency_us.store(micros, Ordering::Relaxed);

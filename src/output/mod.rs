@@ -3,17 +3,16 @@
 
 pub mod callback;
 pub mod device;
-mod fit;
-mod header;
 pub mod ledger;
 pub mod null;
-pub mod pcm;
 pub mod sink;
 pub mod target;
 pub mod wav;
 
 use std::sync::Arc;
 
+use crate::error::Problem;
+use crate::event::Events;
 use crate::ring::{self, Producer};
 use crate::stats::{Stage, Stats};
 use crate::units::Spec;
@@ -54,6 +53,19 @@ impl Output {
         match self {
             Self::Device(device) => device.name(),
             Self::Null(_) => "null",
+        }
+    }
+
+    /// Goes on after [`crate::event::Event::Done`] of the audio thread, see
+    /// [`Device::reopen`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Device::reopen`].
+    pub fn reopen(self, events: &Events) -> Result<Self, Problem> {
+        match self {
+            Self::Device(device) => device.reopen(events).map(Self::Device),
+            Self::Null(remote) => Ok(Self::Null(remote)),
         }
     }
 

@@ -28,7 +28,7 @@ pub struct Target {
 impl Target {
     /// Opens `path` for text; `-` is standard output.
     ///
-    /// A file that is there stays as it is until [`Target::clear`]. A pipe or a
+    /// A file that is there stays as it is until the first frame. A pipe or a
     /// device is used as it is; a link is followed only with `force`.
     ///
     /// # Errors

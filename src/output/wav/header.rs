@@ -36,7 +36,8 @@ impl Layout {
     /// the end", so that a file plays even if its writer was killed.
     pub fn open_header(self, is_file: bool) -> Vec<u8> {
         let room = is_file.then_some(Chunk::room());
-        self.header(b"RIFF", UNKNOWN, room, UNKNOWN, UNKNOWN)
+        // A fact of 0 frames, not UNKNOWN: ffprobe takes that for a day of sound.
+        self.header(b"RIFF", UNKNOWN, room, 0, UNKNOWN)
     }
 
     /// The header of a file with `data_bytes` of samples: always as long as

@@ -1,18 +1,21 @@
 //! The sink of `dump`: a WAV file, written through one buffer and closed with
 //! the right header whatever happened, also by another thread.
 
+mod file;
+mod header;
+mod pcm;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::header::Layout;
 use super::ledger::Ledger;
-use super::pcm::Sample;
 use super::target::Target;
 use crate::error::{Kind, Problem};
 use crate::media::{Format, Provenance, Sink};
 use crate::units::{ChannelCount, SampleRate, Spec};
+use file::WavFile;
+use header::Layout;
 
-const BUFFER_BYTES: usize = 64 << 10; // a system call every 0.4 s of CD sound
-const LARGEST: u32 = u32::MAX - 1; // the last value means "see ds64"
+pub use pcm::Sample;
 
 /// How the user wants the file; what is `None` is as the source has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,18 +41,8 @@ pub struct WavSink {
 impl WavSink {
     /// A sink into `target`, which is left as it is until the first frame.
     pub fn new(target: Target, options: Options, ledger: Option<Ledger>) -> Self {
-        let file = WavFile {
-            target,
-            has_header: !options.raw,
-            largest: LARGEST,
-            layout: None,
-            buffer: vec![0; BUFFER_BYTES],
-            used: 0,
-            written: 0,
-            state: State::Writing,
-        };
         Self {
-            file: Arc::new(Mutex::new(file)),
+            file: Arc::new(Mutex::new(WavFile::new(target, !options.raw))),
             options,
             ledger,
         }
@@ -130,125 +123,9 @@ impl Rescue {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Writing,
-    /// A write failed: what is buffered is lost.
-    Failed,
-    Finished,
-}
-
-/// The file itself.
-#[derive(Debug)]
-struct WavFile {
-    target: Target,
-    has_header: bool,
-    largest: u32,
-    /// Known from the first frame on.
-    layout: Option<Layout>,
-    buffer: Vec<u8>,
-    used: usize,
-    /// Bytes of samples that are in the file.
-    written: u64,
-    state: State,
-}
-
-impl WavFile {
-    fn begin(&mut self, layout: Layout) -> Result<(), Problem> {
-        self.refuse_when_over()?;
-        self.layout = Some(layout);
-        self.target.clear()?;
-        if !self.has_header {
-            return Ok(());
-        }
-        let header = layout.open_header(self.target.is_seekable());
-        let begun = self.target.write(&header, &mut 0);
-        self.note_failure(begun)
-    }
-
-    fn write(&mut self, mut samples: &[f32]) -> Result<(), Problem> {
-        self.refuse_when_over()?;
-        let sample = self.layout.ok_or_else(not_open)?.sample;
-        while !samples.is_empty() {
-            let free = &mut self.buffer[self.used..];
-            let (now, later) = samples.split_at(samples.len().min(free.len() / sample.bytes()));
-            sample.encode(now, free);
-            self.used += now.len() * sample.bytes();
-            samples = later;
-            if !samples.is_empty() {
-                self.flush()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Problem> {
-        let bytes = &self.buffer[..self.used];
-        let flushed = self.target.write(bytes, &mut self.written);
-        self.used = 0;
-        self.note_failure(flushed)
-    }
-
-    fn finish(&mut self) -> Result<(), Problem> {
-        let outcome = match (self.state, self.layout) {
-            (State::Finished, _) => Ok(()),
-            (State::Writing | State::Failed, None) => {
-                self.target.discard();
-                Ok(())
-            }
-            (State::Failed, Some(layout)) => self.close(layout),
-            (State::Writing, Some(layout)) => {
-                let flushed = self.flush();
-                let closed = self.close(layout);
-                flushed.and(closed)
-            }
-        };
-        self.state = State::Finished;
-        outcome
-    }
-
-    /// Ends the file behind the last whole frame and writes the lengths.
-    fn close(&mut self, layout: Layout) -> Result<(), Problem> {
-        let data = self.written - self.written % layout.frame_bytes() as u64;
-        if !self.target.is_seekable() {
-            return Ok(());
-        }
-        if !self.has_header {
-            return self.target.cut(data);
-        }
-        let header = layout.file_header(data, self.largest);
-        // Chunks have even lengths: one byte of padding, a zero.
-        self.target.cut(header.len() as u64 + data)?;
-        self.target.cut(header.len() as u64 + data + data % 2)?;
-        self.target.patch(&header, 0)
-    }
-
-    fn refuse_when_over(&self) -> Result<(), Problem> {
-        match self.state {
-            State::Writing => Ok(()),
-            State::Failed | State::Finished => Err(Problem::stopped()),
-        }
-    }
-
-    fn note_failure(&mut self, outcome: Result<(), Problem>) -> Result<(), Problem> {
-        if outcome.is_err() {
-            self.state = State::Failed;
-        }
-        outcome
-    }
-}
-
-fn not_open() -> Problem {
-    Problem::new(
-        Kind::Bug,
-        "cannot write the output",
-        "frames came before their format",
-        "report this as a bug",
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use super::file::State;
     use super::*;
     use crate::media::Codec;
     use std::fs;

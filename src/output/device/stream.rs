@@ -1,0 +1,150 @@
+//! One stream of cpal: the callback on loan to it, in the sample format it takes.
+
+use std::time::Duration;
+
+use cpal::traits::DeviceTrait;
+use cpal::{FromSample, OutputCallbackInfo, SampleFormat, SizedSample, StreamConfig};
+use crossbeam_channel::Sender;
+
+use super::super::callback::Callback;
+use super::errors::Complaints;
+use crate::units::{Frames, Spec};
+
+/// For opening a stream: a sound server may not answer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+/// The sample formats we can give, best first.
+pub(super) const FORMATS: [SampleFormat; 6] = [
+    SampleFormat::F32,
+    SampleFormat::I32,
+    SampleFormat::I24,
+    SampleFormat::I16,
+    SampleFormat::U16,
+    SampleFormat::U8,
+];
+const SCRATCH_FRAMES: usize = 1024; // converted at a time, for devices that take no floats
+const BELOW_FULL_SCALE: f32 = 1.0 - f32::EPSILON / 2.0; // 1.0 itself has no 24-bit integer
+
+/// A callback on loan to a stream of cpal: it comes home when the stream drops
+/// its closure, so that another stream can go on with it.
+pub(super) struct Lent {
+    callback: Option<Callback>,
+    way_home: Sender<Callback>,
+}
+
+impl Lent {
+    /// Lends `callback`; it will be sent through `way_home`.
+    pub fn new(callback: Callback, way_home: Sender<Callback>) -> Self {
+        Self {
+            callback: Some(callback),
+            way_home,
+        }
+    }
+
+    fn callback(&mut self) -> &mut Callback {
+        self.callback.as_mut().expect("it is here until the drop")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(callback) = self.callback.take() {
+            // Nobody waits for it at the end of a run.
+            let _ = self.way_home.try_send(callback);
+        }
+    }
+}
+
+/// Opens a stream that runs the callback of `lent` and tells `complaints` about its errors.
+pub(super) fn build(
+    device: &cpal::Device,
+    config: StreamConfig,
+    format: SampleFormat,
+    lent: Lent,
+    complaints: Complaints,
+) -> Result<cpal::Stream, cpal::Error> {
+    match format {
+        SampleFormat::I32 => build_converted::<i32>(device, config, lent, complaints),
+        SampleFormat::I24 => build_converted::<cpal::I24>(device, config, lent, complaints),
+        SampleFormat::I16 => build_converted::<i16>(device, config, lent, complaints),
+        SampleFormat::U16 => build_converted::<u16>(device, config, lent, complaints),
+        SampleFormat::U8 => build_converted::<u8>(device, config, lent, complaints),
+        _ => build_float(device, config, lent, complaints),
+    }
+}
+
+fn build_float(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut lent: Lent,
+    mut complaints: Complaints,
+) -> Result<cpal::Stream, cpal::Error> {
+    device.build_output_stream(
+        config,
+        move |out: &mut [f32], info: &OutputCallbackInfo| {
+            let callback = lent.callback();
+            callback.set_latency(latency(info, callback.spec(), out.len()));
+            callback.run(out);
+        },
+        move |error| complaints.hear(&error),
+        Some(TIMEOUT),
+    )
+}
+
+fn build_converted<T: SizedSample + FromSample<f32>>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut lent: Lent,
+    mut complaints: Complaints,
+) -> Result<cpal::Stream, cpal::Error> {
+    let mut scratch = vec![0.0; SCRATCH_FRAMES * lent.callback().spec().channels.count()];
+    device.build_output_stream(
+        config,
+        move |out: &mut [T], info: &OutputCallbackInfo| {
+            let callback = lent.callback();
+            callback.set_latency(latency(info, callback.spec(), out.len()));
+            for part in out.chunks_mut(scratch.len()) {
+                let sound = &mut scratch[..part.len()];
+                callback.run(sound);
+                convert(sound, part);
+            }
+        },
+        move |error| complaints.hear(&error),
+        Some(TIMEOUT),
+    )
+}
+
+fn convert<T: FromSample<f32>>(sound: &[f32], out: &mut [T]) {
+    for (to, from) in out.iter_mut().zip(sound) {
+        *to = T::from_sample_(from.min(BELOW_FULL_SCALE));
+    }
+}
+
+/// From now until the last of `samples` was heard.
+fn latency(info: &OutputCallbackInfo, spec: Spec, samples: usize) -> Duration {
+    let times = info.timestamp();
+    let first = times.playback.saturating_duration_since(times.callback);
+    let block = Frames((samples / spec.channels.count()) as u64);
+    first + block.time(spec.rate).duration()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_scale_has_a_value_in_every_integer_format() {
+        let sound = [1.0, -1.0, 0.0, 12_345.0 / 32_768.0];
+        let mut s16 = [0i16; 4];
+        convert(&sound, &mut s16);
+        assert_eq!(s16, [32_767, -32_768, 0, 12_345]);
+        let mut s24 = [cpal::I24::new(0).expect("in range"); 4];
+        convert(&sound, &mut s24);
+        assert_eq!(
+            s24.map(|s| s.inner()),
+            [8_388_607, -8_388_608, 0, 12_345 << 8]
+        );
+        let mut u8 = [0u8; 4];
+        convert(&sound, &mut u8);
+        assert_eq!(u8, [255, 0, 128, 176]);
+    }
+}
