@@ -169,7 +169,12 @@ impl Start {
     /// What is said when the beginning lies behind the end; the run then ends well.
     pub fn past_the_end(from: MediaTime) -> Problem {
         let what = format!("cannot start at {from}");
-        Problem::new(Kind::Arguments, what, "the stream ends before", "choose an earlier --start")
+        Problem::new(
+            Kind::Arguments,
+            what,
+            "the stream ends before",
+            "choose an earlier --start",
+        )
     }
 }
 

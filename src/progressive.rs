@@ -45,9 +45,17 @@ pub async fn run(
     stats.end(Stage::SegmentFirstByte);
     let body = opened.body.clone();
     if !job.only_store {
-        let wire = if job.ledger { Some(body.source(stats)?) } else { None };
+        let wire = if job.ledger {
+            Some(body.source(stats)?)
+        } else {
+            None
+        };
         let url = job.wanted.location.to_string();
-        hand(Piece::File(WholeFile { url, media: body.source(stats)?, wire }));
+        hand(Piece::File(WholeFile {
+            url,
+            media: body.source(stats)?,
+            wire,
+        }));
     }
     match body {
         Body::File(..) => Ok(()),
@@ -82,7 +90,9 @@ async fn fill(
             report(entry, job, events);
         }
         let from = entry.wanted().unwrap_or(0);
-        let Some(gap) = entry.first_gap(from).or_else(|| entry.first_gap(0)) else { return Ok(()) };
+        let Some(gap) = entry.first_gap(from).or_else(|| entry.first_gap(0)) else {
+            return Ok(());
+        };
         transfer = store.open_span(&job.wanted, kept, gap).await?;
     }
 }
@@ -111,6 +121,11 @@ async fn report_often(entry: &Entry, job: &Job, events: &Events) {
 fn report(entry: &Entry, job: &Job, events: &Events) {
     if job.only_store {
         let bytes = entry.known_bytes();
-        events.send(Event::Progress { bytes, total: entry.total(), segments: 1, of: 1 });
+        events.send(Event::Progress {
+            bytes,
+            total: entry.total(),
+            segments: 1,
+            of: 1,
+        });
     }
 }

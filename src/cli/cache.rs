@@ -103,7 +103,10 @@ fn line(row: Row) -> [String; 4] {
 
 fn remove(session: &Session<'_>, url: &Location) -> Result<(), Problem> {
     let freed = pipeline::cache_remove(&session.global.cache()?, url)?;
-    let line = freed.map_or_else(|| "it is not in the cache".to_owned(), |freed| format!("removed {}", bytes(freed)));
+    let line = freed.map_or_else(
+        || "it is not in the cache".to_owned(),
+        |freed| format!("removed {}", bytes(freed)),
+    );
     note(session, &line);
     Ok(())
 }

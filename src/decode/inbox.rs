@@ -62,7 +62,10 @@ mod tests {
         let ask = move |demand| heard.lock().expect("no panic").push(demand);
         let mut inbox = Inbox::new(pieces, Box::new(ask), Arc::default());
         sender.send(Piece::End).expect("room");
-        let demand = Demand { epoch: 0, number: Some(7) };
+        let demand = Demand {
+            epoch: 0,
+            number: Some(7),
+        };
         assert!(matches!(inbox.next(demand), Piece::End));
         assert_eq!(*asked.lock().expect("no panic"), [demand]);
     }
@@ -73,10 +76,14 @@ mod tests {
         let (sender, pieces) = bounded(CAPACITY);
         let mut inbox = Inbox::new(pieces, Box::new(|_| ()), Arc::clone(&bell));
         drop(sender);
-        let Piece::Failed(problem) = inbox.next(Demand::default()) else { panic!("a failure") };
+        let Piece::Failed(problem) = inbox.next(Demand::default()) else {
+            panic!("a failure")
+        };
         assert_eq!(problem.kind, Kind::Bug);
         bell.stop();
-        let Piece::Failed(problem) = inbox.next(Demand::default()) else { panic!("a failure") };
+        let Piece::Failed(problem) = inbox.next(Demand::default()) else {
+            panic!("a failure")
+        };
         assert_eq!(problem.kind, Kind::Stopped);
     }
 }

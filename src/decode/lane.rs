@@ -111,10 +111,13 @@ impl<'a> Lane<'a> {
             keep = keep.min(own.saturating_sub(skip));
         }
         let part = |from: u64, count: u64| block.part(from, count);
-        self.tail.extend_from_slice(part(skip + keep, frames - back - skip - keep));
+        self.tail
+            .extend_from_slice(part(skip + keep, frames - back - skip - keep));
         self.trimmed = self.trimmed + Frames(skip + back);
         let flow = self.pass(part(skip, keep), keep, format);
-        self.stats.decoded_until.set(self.placement.next().unwrap_or_default());
+        self.stats
+            .decoded_until
+            .set(self.placement.next().unwrap_or_default());
         flow
     }
 
@@ -173,11 +176,20 @@ impl<'a> Lane<'a> {
         let (skip, keep) = self.window.cut(begin, frames, rate);
         if keep > 0 {
             // Both are at most `frames`, which are in memory.
-            let index = |frame: u64| usize::try_from(frame).unwrap_or(usize::MAX).saturating_mul(channels);
-            self.outlet.give(&samples[index(skip)..index(skip + keep)], format)?;
+            let index = |frame: u64| {
+                usize::try_from(frame)
+                    .unwrap_or(usize::MAX)
+                    .saturating_mul(channels)
+            };
+            self.outlet
+                .give(&samples[index(skip)..index(skip + keep)], format)?;
         }
         self.trimmed = self.trimmed + Frames(frames - keep);
         let next = self.placement.next().unwrap_or_default();
-        Ok(if self.window.is_over(next, rate) { Flow::Over } else { Flow::On })
+        Ok(if self.window.is_over(next, rate) {
+            Flow::Over
+        } else {
+            Flow::On
+        })
     }
 }

@@ -124,9 +124,23 @@ impl Decoding<'_> {
             Kind::Malformed | Kind::Unsupported | Kind::Encryption => problem.during(name.clone()),
             _ => problem,
         };
-        let Segment { init, media, anchor, wire, number, variant, url, bit_rate, ends_run, .. } = segment;
+        let Segment {
+            init,
+            media,
+            anchor,
+            wire,
+            number,
+            variant,
+            url,
+            bit_rate,
+            ends_run,
+            ..
+        } = segment;
         let before = self.lane.written();
-        self.lane.window = Window { from: segment.from, until: segment.until };
+        self.lane.window = Window {
+            from: segment.from,
+            until: segment.until,
+        };
         self.stats.begin(Stage::Probe);
         let mut stream = self.enter(init, media, segment.start).map_err(named)?;
         let edit = stream.track().edit.start;
@@ -135,7 +149,9 @@ impl Decoding<'_> {
         self.stats.begin(Stage::FirstPacket);
         let mut flow = Flow::On;
         while flow == Flow::On {
-            let Some(unit) = stream.next_unit().map_err(named)? else { break };
+            let Some(unit) = stream.next_unit().map_err(named)? else {
+                break;
+            };
             self.join_at(&mut join, unit.start, edit);
             flow = self.unit(&unit, ends_run, bit_rate).map_err(named)?;
         }
@@ -145,8 +161,19 @@ impl Decoding<'_> {
         let frames = self.lane.written() - before;
         let trimmed = self.lane.take_trimmed();
         let sha256 = wire.map(checksum).transpose()?;
-        self.events.send(Event::Segment { number, variant, frames });
-        self.lane.segment(&Provenance { number, variant, url, frames, trimmed, sha256 })?;
+        self.events.send(Event::Segment {
+            number,
+            variant,
+            frames,
+        });
+        self.lane.segment(&Provenance {
+            number,
+            variant,
+            url,
+            frames,
+            trimmed,
+            sha256,
+        })?;
         Ok(flow)
     }
 
@@ -183,7 +210,12 @@ impl Decoding<'_> {
                 self.lane.drop_tail(self.format());
                 let decoder = Decoder::new(track)?;
                 let bits = decoder.bits();
-                self.codec = Some(Codec { decoder, track: track.clone(), bits, format: None });
+                self.codec = Some(Codec {
+                    decoder,
+                    track: track.clone(),
+                    bits,
+                    format: None,
+                });
             }
         }
         Ok(())
@@ -197,12 +229,17 @@ impl Decoding<'_> {
         anchor: Option<Box<dyn Source>>,
         start: MediaTime,
     ) -> Join {
-        let switched = self.variant.replace(variant).is_some_and(|before| before != variant);
+        let switched = self
+            .variant
+            .replace(variant)
+            .is_some_and(|before| before != variant);
         self.stats.lists().variant = Some(variant);
         if self.lane.placement.needs_base() {
             let init = self.init.as_ref().map(|(_, init)| init);
             // Without the first segment the playlist's own sum has to do.
-            let zero = anchor.and_then(|anchor| stream::first_time(init.map(Arc::as_ref), anchor, &self.stats).ok());
+            let zero = anchor.and_then(|anchor| {
+                stream::first_time(init.map(Arc::as_ref), anchor, &self.stats).ok()
+            });
             return zero.map_or(Join::Begin { start }, |zero| Join::Known { zero });
         }
         match (discontinuity, switched) {
@@ -228,22 +265,36 @@ impl Decoding<'_> {
         self.stats.begin(Stage::FirstPcm);
     }
 
-    fn unit(&mut self, unit: &Unit<'_>, may_be_last: bool, bit_rate: BitRate) -> Result<Flow, Problem> {
-        let codec = self.codec.as_mut().expect("fit() made a decoder before the first unit");
+    fn unit(
+        &mut self,
+        unit: &Unit<'_>,
+        may_be_last: bool,
+        bit_rate: BitRate,
+    ) -> Result<Flow, Problem> {
+        let codec = self
+            .codec
+            .as_mut()
+            .expect("fit() made a decoder before the first unit");
         let times = Times::of(unit, codec.track.edit);
         let begun = Instant::now();
         let decoded = codec.decoder.decode(unit);
         self.stats.decode_busy_ns.add(nanos(begun));
         match decoded {
             Decoded::Frames(block) => {
-                let format = Format { spec: block.spec, codec: codec.track.codec, bits: codec.bits };
+                let format = Format {
+                    spec: block.spec,
+                    codec: codec.track.codec,
+                    bits: codec.bits,
+                };
                 codec.format = Some(format);
                 self.bad_in_a_row = 0;
                 let time = block.frames().time(block.spec.rate);
                 let lasted = u64::try_from(time.nanos()).unwrap_or(0);
                 self.stats.frames_decoded.add(block.frames().0);
                 self.stats.media_decoded_ns.add(lasted);
-                self.stats.bits_played.add((bit_rate.0 as f64 * time.seconds()) as u64);
+                self.stats
+                    .bits_played
+                    .add((bit_rate.0 as f64 * time.seconds()) as u64);
                 self.lane.place(times, block, format, may_be_last)
             }
             Decoded::Nothing => Ok(Flow::On),
@@ -294,17 +345,32 @@ impl Decoding<'_> {
             (Some(bytes), Some(duration)) => BitRate::of(bytes, duration.duration()),
             _ => BitRate(0),
         };
-        let mut join = Join::Known { zero: MediaTime::ZERO };
+        let mut join = Join::Known {
+            zero: MediaTime::ZERO,
+        };
         let mut flow = Flow::On;
         while flow == Flow::On {
-            let Some(unit) = file.next().map_err(named)? else { break };
+            let Some(unit) = file.next().map_err(named)? else {
+                break;
+            };
             self.join_at(&mut join, unit.start, track.edit.start);
             flow = self.unit(&unit, false, bit_rate).map_err(named)?;
         }
         let (frames, trimmed) = (self.lane.written(), self.lane.take_trimmed());
         let sha256 = wire.map(checksum).transpose()?;
-        self.events.send(Event::Segment { number: 0, variant: 0, frames });
-        self.lane.segment(&Provenance { number: 0, variant: 0, url, frames, trimmed, sha256 })
+        self.events.send(Event::Segment {
+            number: 0,
+            variant: 0,
+            frames,
+        });
+        self.lane.segment(&Provenance {
+            number: 0,
+            variant: 0,
+            url,
+            frames,
+            trimmed,
+            sha256,
+        })
     }
 
     /// Seeks `file` to where the run begins and opens the window there. `false`
@@ -314,7 +380,10 @@ impl Decoding<'_> {
             None => MediaTime::ZERO,
             Some(start) => start.resolve(track.duration).ok_or_else(no_length)?,
         };
-        if track.duration.is_some_and(|duration| from >= duration && from > MediaTime::ZERO) {
+        if track
+            .duration
+            .is_some_and(|duration| from >= duration && from > MediaTime::ZERO)
+        {
             self.events.send(Event::Warning(Start::past_the_end(from)));
             return Ok(false);
         }
@@ -353,13 +422,25 @@ enum Join {
 
 fn no_length() -> Problem {
     let why = "the stream does not say how long it is";
-    Problem::new(Kind::Arguments, "cannot start from the end", why, "give --start from the beginning")
+    Problem::new(
+        Kind::Arguments,
+        "cannot start from the end",
+        why,
+        "give --start from the beginning",
+    )
 }
 
 fn checksum(mut wire: Box<dyn Source>) -> Result<[u8; 32], Problem> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
-    let broken = |error| Problem::from_io(error, Kind::Cache, "cannot read the segment again", "try again");
+    let broken = |error| {
+        Problem::from_io(
+            error,
+            Kind::Cache,
+            "cannot read the segment again",
+            "try again",
+        )
+    };
     loop {
         match wire.read(&mut buffer).map_err(broken)? {
             0 => return Ok(hash.finalize().into()),

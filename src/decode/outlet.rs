@@ -51,7 +51,11 @@ impl<'a> Outlet<'a> {
             Some(target) => target,
             None => self.open(format)?,
         };
-        if self.resampler.as_ref().is_some_and(|(rate, _)| *rate != format.spec.rate) {
+        if self
+            .resampler
+            .as_ref()
+            .is_some_and(|(rate, _)| *rate != format.spec.rate)
+        {
             self.flush_resampler()?;
         }
         let mapped = match Remap::new(format.spec.channels, target.channels) {
@@ -62,7 +66,12 @@ impl<'a> Outlet<'a> {
                 &self.mapped
             }
         };
-        let mut door = Door { sink: &mut *self.sink, stats: &self.stats, written: &mut self.written, target };
+        let mut door = Door {
+            sink: &mut *self.sink,
+            stats: &self.stats,
+            written: &mut self.written,
+            target,
+        };
         if format.spec.rate == target.rate {
             return door.write(mapped);
         }
@@ -105,7 +114,12 @@ impl<'a> Outlet<'a> {
         let (Some((_, mut resampler)), Some(target)) = (self.resampler.take(), self.target) else {
             return Ok(());
         };
-        let mut door = Door { sink: &mut *self.sink, stats: &self.stats, written: &mut self.written, target };
+        let mut door = Door {
+            sink: &mut *self.sink,
+            stats: &self.stats,
+            written: &mut self.written,
+            target,
+        };
         resampler.finish(&mut |block| door.write(block))
     }
 }
@@ -124,7 +138,8 @@ impl Door<'_> {
         self.stats.blocked.store(true, Ordering::Relaxed);
         let result = self.sink.write(samples);
         self.stats.blocked.store(false, Ordering::Relaxed);
-        *self.written = *self.written + Frames((samples.len() / self.target.channels.count()) as u64);
+        *self.written =
+            *self.written + Frames((samples.len() / self.target.channels.count()) as u64);
         self.stats.end(Stage::FirstPcm);
         result
     }

@@ -36,21 +36,32 @@ impl Stream {
     ) -> Result<Self, Problem> {
         let stats = Arc::clone(stats);
         if let Some(init) = init {
-            return Ok(Self::Fmp4(Box::new(fmp4::Demuxer::new(init, media, stats, start))));
+            return Ok(Self::Fmp4(Box::new(fmp4::Demuxer::new(
+                init, media, stats, start,
+            ))));
         }
         let head = peek(media.as_mut())?;
         if fmp4::looks_like_fmp4(&head) {
             let demuxer = fmp4::Demuxer::self_initialising(media, stats, start)?;
             return Ok(Self::Fmp4(Box::new(demuxer)));
         }
-        if head.starts_with(b"ID3") || matches!(head[..], [0xFF, second, ..] if second & 0xF6 == 0xF0) {
-            return Ok(Self::Adts(Box::new(packed::Demuxer::open(media, stats, start)?)));
+        if head.starts_with(b"ID3")
+            || matches!(head[..], [0xFF, second, ..] if second & 0xF6 == 0xF0)
+        {
+            return Ok(Self::Adts(Box::new(packed::Demuxer::open(
+                media, stats, start,
+            )?)));
         }
         let why = match head.first() {
             Some(0x47) => "MPEG transport stream segments are not played by this version",
             _ => "its segments are in no container that this version plays",
         };
-        Err(Problem::new(Kind::Unsupported, "cannot read the segment", why, "choose another variant with -Q"))
+        Err(Problem::new(
+            Kind::Unsupported,
+            "cannot read the segment",
+            why,
+            "choose another variant with -Q",
+        ))
     }
 
     /// What the container says about its audio.
@@ -73,7 +84,8 @@ impl Stream {
 fn peek(media: &mut dyn Source) -> Result<Vec<u8>, Problem> {
     let mut head = vec![0; HEAD_BYTES];
     let mut filled = 0;
-    let broken = |error| Problem::from_io(error, Kind::NoData, "cannot read the segment", "try again");
+    let broken =
+        |error| Problem::from_io(error, Kind::NoData, "cannot read the segment", "try again");
     while filled < head.len() {
         match media.read(&mut head[filled..]).map_err(broken)? {
             0 => break,
@@ -94,7 +106,10 @@ pub fn first_time(
 ) -> Result<MediaTime, Problem> {
     let mut stream = Stream::open(init, media, MediaTime::ZERO, stats)?;
     let edit = stream.track().edit.start;
-    let first = stream.next_unit()?.map(|unit| unit.start).unwrap_or_default();
+    let first = stream
+        .next_unit()?
+        .map(|unit| unit.start)
+        .unwrap_or_default();
     Ok(presentation_zero(first, edit))
 }
 

@@ -236,7 +236,9 @@ fn is_gzip(encoding: &str) -> bool {
 }
 
 fn accepts_ranges(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT_RANGES).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"bytes"))
+    headers
+        .get(header::ACCEPT_RANGES)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"bytes"))
 }
 
 fn forbids_keeping(headers: &HeaderMap) -> bool {

@@ -2,8 +2,8 @@
 //! A body is cut where it must end and never ends early without an error.
 
 use std::io::Read;
-use std::sync::Arc;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;

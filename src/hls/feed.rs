@@ -157,9 +157,14 @@ impl Feed {
         events: &Events,
     ) -> Self {
         let rung = presentation.chosen.rung;
-        let media = presentation.media(rung).expect("open() loaded the chosen rung");
+        let media = presentation
+            .media(rung)
+            .expect("open() loaded the chosen rung");
         let duration = media.duration();
-        let from = wishes.start.and_then(|start| start.resolve(Some(duration))).unwrap_or_default();
+        let from = wishes
+            .start
+            .and_then(|start| start.resolve(Some(duration)))
+            .unwrap_or_default();
         let begin = (from - PRE_ROLL).max(MediaTime::ZERO);
         let length = wishes.length.map(|length| from + length - begin);
         let wanted = media.segments_in(begin, length);
@@ -168,7 +173,10 @@ impl Feed {
         stats.duration.set(duration);
         stats.start.set(from);
         let adaptive = presentation.ladder.adaptive();
-        let rates: Vec<BitRate> = adaptive.iter().map(|&rung| presentation.ladder.rungs[rung].rate()).collect();
+        let rates: Vec<BitRate> = adaptive
+            .iter()
+            .map(|&rung| presentation.ladder.rungs[rung].rate())
+            .collect();
         let (tell, notes) = mpsc::channel(NOTES);
         Self {
             until: wishes.length.map(|length| from + length),
@@ -208,7 +216,8 @@ impl Feed {
     /// What keeps a wanted segment from coming, in every variant allowed.
     pub async fn run(mut self) -> Result<(), Problem> {
         if self.from > MediaTime::ZERO && self.from >= self.stats.duration.now() {
-            self.events.send(Event::Warning(Start::past_the_end(self.from)));
+            self.events
+                .send(Event::Warning(Start::past_the_end(self.from)));
             self.doors.hand(Piece::End);
             return Ok(());
         }
@@ -274,15 +283,22 @@ impl Feed {
     /// The segment at `index`, if it, its init section and (at the beginning)
     /// the anchor can be read.
     fn segment(&mut self, epoch: u64, index: usize) -> Result<Option<Segment>, Problem> {
-        let Some((rung, body)) = self.body(index) else { return Ok(None) };
+        let Some((rung, body)) = self.body(index) else {
+            return Ok(None);
+        };
         let media = Arc::clone(self.media(rung));
         let place = self.place(rung, index);
-        let about = media.segment(place).expect("the plan stays inside the playlist");
+        let about = media
+            .segment(place)
+            .expect("the plan stays inside the playlist");
         let init = match about.map {
             None => None,
             Some(map) => match self.inits.get(&(rung, map)) {
                 None => return Ok(None),
-                Some(body) => Some(Init { id: init_id(rung, map), bytes: body.source(&self.stats)? }),
+                Some(body) => Some(Init {
+                    id: init_id(rung, map),
+                    bytes: body.source(&self.stats)?,
+                }),
             },
         };
         let is_first = self.handed.is_none();
@@ -291,7 +307,11 @@ impl Feed {
             None => return Ok(None),
             Some(anchor) => Some(anchor.source(&self.stats)?),
         };
-        let wire = if self.wishes.ledger { Some(body.source(&self.stats)?) } else { None };
+        let wire = if self.wishes.ledger {
+            Some(body.source(&self.stats)?)
+        } else {
+            None
+        };
         Ok(Some(Segment {
             epoch,
             number: index as u64,
@@ -312,7 +332,9 @@ impl Feed {
     }
 
     fn media(&self, rung: usize) -> &Arc<Media> {
-        self.presentation.media(rung).expect("a rung is used only when its playlist is loaded")
+        self.presentation
+            .media(rung)
+            .expect("a rung is used only when its playlist is loaded")
     }
 
     /// Where segment `index` can be read: on its way, or stored.
@@ -328,7 +350,9 @@ impl Feed {
         let load = Load::Segment { index, rung };
         let found = match self.in_memory.remove(&index) {
             Some(body) => Some(body),
-            None => self.wanted(load).and_then(|wanted| self.store.cached(&wanted)),
+            None => self
+                .wanted(load)
+                .and_then(|wanted| self.store.cached(&wanted)),
         };
         if found.is_none() {
             // Evicted or damaged since: the plan fetches it again.
@@ -341,7 +365,9 @@ impl Feed {
     fn start_loads(&mut self) -> Step {
         loop {
             let step = plan::plan(&self.situation(), |index| self.progress(index));
-            let Step::Fetch(index) = step else { return step };
+            let Step::Fetch(index) = step else {
+                return step;
+            };
             let rung = self.choose(index);
             self.start_beside(index, rung);
             self.start(Load::Segment { index, rung });
@@ -354,31 +380,49 @@ impl Feed {
             Purpose::Cache { jobs } => (MediaTime::MAX, jobs),
             // The first segment has the link for itself until it is whole.
             Purpose::Decode if self.held.is_empty() => (self.wishes.ahead, 1),
-            Purpose::Decode if self.store.is_memory() => (self.wishes.ahead.min(memory), PLAYING_REQUESTS),
+            Purpose::Decode if self.store.is_memory() => {
+                (self.wishes.ahead.min(memory), PLAYING_REQUESTS)
+            }
             Purpose::Decode => (self.wishes.ahead, PLAYING_REQUESTS),
         };
         let demand = match self.wishes.purpose {
             Purpose::Cache { .. } => self.range.start,
             Purpose::Decode => self.demanded(),
         };
-        let segments = self.flights.keys().filter(|load| matches!(load, Load::Segment { .. }));
-        plan::Situation { demand, end: self.range.end, ahead, in_flight: segments.count(), most_in_flight }
+        let segments = self
+            .flights
+            .keys()
+            .filter(|load| matches!(load, Load::Segment { .. }));
+        plan::Situation {
+            demand,
+            end: self.range.end,
+            ahead,
+            in_flight: segments.count(),
+            most_in_flight,
+        }
     }
 
     fn progress(&self, index: usize) -> (Progress, MediaTime) {
-        let flying = |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == index);
+        let flying =
+            |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == index);
         let progress = match self.held.contains_key(&index) || self.lost.contains_key(&index) {
             true => Progress::Held,
             false if self.flights.keys().any(flying) => Progress::InFlight,
             false => Progress::Missing,
         };
         let segment = self.media(self.presentation.chosen.rung).segment(index);
-        (progress, segment.map_or(MediaTime::ZERO, |segment| segment.duration))
+        (
+            progress,
+            segment.map_or(MediaTime::ZERO, |segment| segment.duration),
+        )
     }
 
     /// The init section of a segment, and the anchor, are asked for beside it.
     fn start_beside(&mut self, index: usize, rung: usize) {
-        let map = self.media(rung).segment(self.place(rung, index)).and_then(|segment| segment.map);
+        let map = self
+            .media(rung)
+            .segment(self.place(rung, index))
+            .and_then(|segment| segment.map);
         if let Some(map) = map
             && !self.inits.contains_key(&(rung, map))
         {
@@ -394,14 +438,17 @@ impl Feed {
         if self.flights.contains_key(&load) {
             return;
         }
-        let Some(wanted) = self.wanted(load) else { return };
+        let Some(wanted) = self.wanted(load) else {
+            return;
+        };
         self.flights.insert(load, None);
         match load {
             Load::Segment { .. } => self.stats.begin(Stage::SegmentFirstByte),
             Load::Init { .. } => self.stats.begin(Stage::Init),
             Load::Anchor { .. } => {}
         }
-        self.tasks.spawn(carry(self.store.clone(), wanted, load, self.tell.clone()));
+        self.tasks
+            .spawn(carry(self.store.clone(), wanted, load, self.tell.clone()));
     }
 
     fn wanted(&self, load: Load) -> Option<Wanted> {
@@ -413,22 +460,38 @@ impl Feed {
         let (uri, range, segment) = match load {
             Load::Init { map, .. } => {
                 let map = media.maps.get(map)?;
-                (map.uri.as_str(), map.range.map(|range| range.start..range.end()), None)
+                (
+                    map.uri.as_str(),
+                    map.range.map(|range| range.start..range.end()),
+                    None,
+                )
             }
             Load::Segment { index, .. } => {
                 let segment = media.segment(self.place(rung, index))?;
-                (segment.uri, segment.range.map(|range| range.start..range.end()), Some(index as u64))
+                (
+                    segment.uri,
+                    segment.range.map(|range| range.start..range.end()),
+                    Some(index as u64),
+                )
             }
             Load::Anchor { .. } => {
                 let segment = media.segment(0)?;
-                let whole = segment.range.map_or(0..u64::MAX, |range| range.start..range.end());
+                let whole = segment
+                    .range
+                    .map_or(0..u64::MAX, |range| range.start..range.end());
                 let end = whole.end.min(whole.start.saturating_add(ANCHOR_BYTES));
                 (segment.uri, Some(whole.start..end), Some(0))
             }
         };
         // The parser checked every address already.
         let location = media.location(uri).ok()?;
-        Some(Wanted { location, range, kind, variant: Some(rung), segment })
+        Some(Wanted {
+            location,
+            range,
+            kind,
+            variant: Some(rung),
+            segment,
+        })
     }
 
     /// Where segment `index` stands in the playlist of `rung`. Variants of one
@@ -487,7 +550,8 @@ impl Feed {
     /// After a refusal: a rung in which segment `index` was not refused yet.
     fn open_rung(&self, index: usize) -> Option<usize> {
         let refused = self.refused.get(&index)?;
-        let is_open = |rung: &&usize| !refused.contains(rung) && self.presentation.media(**rung).is_some();
+        let is_open =
+            |rung: &&usize| !refused.contains(rung) && self.presentation.media(**rung).is_some();
         self.adaptive.iter().find(is_open).copied()
     }
 
@@ -499,7 +563,9 @@ impl Feed {
         let (store, tell) = (self.store.clone(), self.tell.clone());
         let location = self.presentation.ladder.rungs[rung].location.clone();
         self.tasks.spawn(async move {
-            let loaded = presentation::load(&store, location, rung).await.map(|(media, _)| media);
+            let loaded = presentation::load(&store, location, rung)
+                .await
+                .map(|(media, _)| media);
             say(&tell, Note::Playlist(rung, loaded)).await;
         });
     }
@@ -509,7 +575,9 @@ impl Feed {
             Note::Opened(load, body) => self.opened(load, body),
             Note::Complete(load, moved) => self.complete(load, moved),
             Note::Failed(load, problem) => return self.failed(load, problem),
-            Note::Playlist(rung, Ok(media)) => self.presentation.media[rung] = Some(Arc::new(media)),
+            Note::Playlist(rung, Ok(media)) => {
+                self.presentation.media[rung] = Some(Arc::new(media))
+            }
             Note::Playlist(_, Err(problem)) => self.events.send(Event::Warning(problem)),
         }
         Ok(())
@@ -534,7 +602,9 @@ impl Feed {
         if matches!(load, Load::Init { .. }) {
             self.stats.end(Stage::Init);
         }
-        let Load::Segment { index, rung } = load else { return };
+        let Load::Segment { index, rung } = load else {
+            return;
+        };
         self.held.insert(index, rung);
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
         if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
@@ -542,7 +612,11 @@ impl Feed {
         }
         let busy = self.meter.end(self.stats.network_bytes.total());
         if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
-            self.controller.sample(abr::Sample { bytes, first_byte: moved.first_byte, transfer });
+            self.controller.sample(abr::Sample {
+                bytes,
+                first_byte: moved.first_byte,
+                transfer,
+            });
             let estimate = self.controller.estimate().unwrap_or_default();
             self.stats.estimate.store(estimate.0, Ordering::Relaxed);
         }
@@ -556,7 +630,9 @@ impl Feed {
         let hole = (demanded..self.range.end).find(|index| !self.held.contains_key(index));
         let media = self.media(self.presentation.chosen.rung);
         let hole = hole.and_then(|index| media.segment(index));
-        self.stats.fetched_until.set(hole.map_or(media.duration(), |segment| segment.start));
+        self.stats
+            .fetched_until
+            .set(hole.map_or(media.duration(), |segment| segment.start));
     }
 
     fn report(&self) {
@@ -565,14 +641,21 @@ impl Feed {
         }
         let (segments, of) = (self.held.len() as u64, self.range.len() as u64);
         let total = Some(self.stored_bytes / segments.max(1) * of);
-        self.events.send(Event::Progress { bytes: self.stored_bytes, total, segments, of });
+        self.events.send(Event::Progress {
+            bytes: self.stored_bytes,
+            total,
+            segments,
+            of,
+        });
     }
 
     /// Another variant's same segment first, where the choice is ours; else the
     /// segment is lost, which matters when it is demanded.
     fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
         self.flights.remove(&load);
-        let Load::Segment { index, rung } = load else { return Err(problem) };
+        let Load::Segment { index, rung } = load else {
+            return Err(problem);
+        };
         if self.handed == Some(index) {
             // Its reader has been told, and decodes what came.
             self.held.insert(index, rung);

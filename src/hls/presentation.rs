@@ -33,7 +33,12 @@ impl Presentation {
     ///
     /// What the store or the parser says; [`Kind::Unsupported`] when there is
     /// nothing we can play.
-    pub async fn open(store: &Store, text: Text, quality: Quality, stats: &Stats) -> Result<Self, Problem> {
+    pub async fn open(
+        store: &Store,
+        text: Text,
+        quality: Quality,
+        stats: &Stats,
+    ) -> Result<Self, Problem> {
         let parsed = playlist::parse(&text.bytes, &text.base)?;
         let mut presentation = match parsed.playlist {
             Playlist::Media(media) => {
@@ -41,7 +46,12 @@ impl Presentation {
                 keep(store, &text, media.ended);
                 let ladder = Ladder::single(text.base.clone());
                 let chosen = ladder.choose(&quality)?;
-                Self { media: vec![Some(Arc::new(media))], ladder, chosen, repairs: parsed.repairs }
+                Self {
+                    media: vec![Some(Arc::new(media))],
+                    ladder,
+                    chosen,
+                    repairs: parsed.repairs,
+                }
             }
             Playlist::Multivariant(multivariant) => {
                 keep(store, &text, true);
@@ -49,10 +59,17 @@ impl Presentation {
                 stats.lists().variants = rows(&ladder);
                 let chosen = choose(store, &ladder, quality)?;
                 let media = vec![None; ladder.rungs.len()];
-                Self { media, ladder, chosen, repairs: parsed.repairs }
+                Self {
+                    media,
+                    ladder,
+                    chosen,
+                    repairs: parsed.repairs,
+                }
             }
         };
-        presentation.ensure(store, presentation.chosen.rung, stats).await?;
+        presentation
+            .ensure(store, presentation.chosen.rung, stats)
+            .await?;
         Ok(presentation)
     }
 
@@ -77,15 +94,29 @@ impl Presentation {
 }
 
 /// Fetches and parses the media playlist of a rung.
-pub async fn load(store: &Store, location: Location, rung: usize) -> Result<(Media, Repairs), Problem> {
-    let wanted =
-        Wanted { location, range: None, kind: RequestKind::Media, variant: Some(rung), segment: None };
+pub async fn load(
+    store: &Store,
+    location: Location,
+    rung: usize,
+) -> Result<(Media, Repairs), Problem> {
+    let wanted = Wanted {
+        location,
+        range: None,
+        kind: RequestKind::Media,
+        variant: Some(rung),
+        segment: None,
+    };
     let text = store.text(&wanted).await?;
     let parsed = playlist::parse(&text.bytes, &text.base)?;
     let Playlist::Media(media) = parsed.playlist else {
         let what = format!("cannot play {}", wanted.location);
         let why = "a variant leads to another list of variants";
-        return Err(Problem::new(Kind::Malformed, what, why, "give the address of a media playlist"));
+        return Err(Problem::new(
+            Kind::Malformed,
+            what,
+            why,
+            "give the address of a media playlist",
+        ));
     };
     refuse_unplayable(&media)?;
     keep(store, &text, media.ended);
@@ -98,28 +129,43 @@ fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Pr
         let cached = |rung: &usize| store.has(&ladder.rungs[*rung].location);
         let playable = |rung: &usize| ladder.rungs[*rung].is_decodable();
         if let Some(rung) = (0..ladder.rungs.len()).rev().filter(playable).find(cached) {
-            return Ok(Choice { rung, reason: "the best variant in the cache".to_owned() });
+            return Ok(Choice {
+                rung,
+                reason: "the best variant in the cache".to_owned(),
+            });
         }
     }
     ladder.choose(&quality)
 }
 
 fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
-    let refuse = |kind, why: &str| Err(Problem::new(kind, "cannot play the stream", why, "nothing can be done here"));
+    let refuse = |kind, why: &str| {
+        Err(Problem::new(
+            kind,
+            "cannot play the stream",
+            why,
+            "nothing can be done here",
+        ))
+    };
     if !media.ended {
-        return refuse(Kind::Unsupported, "it is live, and this version plays only finished streams");
+        return refuse(
+            Kind::Unsupported,
+            "it is live, and this version plays only finished streams",
+        );
     }
     if media.len() == 0 {
         return refuse(Kind::Malformed, "its media playlist has no segments");
     }
     match media.keys.first().map(|key| &key.method) {
         None => Ok(()),
-        Some(Method::Aes128) => {
-            refuse(Kind::Encryption, "its segments are encrypted (AES-128), which this version cannot undo")
-        }
-        Some(Method::Other(name)) => {
-            refuse(Kind::Encryption, &format!("its segments are encrypted ({})", crate::text::safe(name)))
-        }
+        Some(Method::Aes128) => refuse(
+            Kind::Encryption,
+            "its segments are encrypted (AES-128), which this version cannot undo",
+        ),
+        Some(Method::Other(name)) => refuse(
+            Kind::Encryption,
+            &format!("its segments are encrypted ({})", crate::text::safe(name)),
+        ),
     }
 }
 

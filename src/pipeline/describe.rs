@@ -81,7 +81,8 @@ pub fn describe(
     probe: bool,
 ) -> Result<Description, Problem> {
     let stats = Arc::new(Stats::default());
-    let mut description = net::runtime()?.block_on(look(location, quality, cache, network, &stats))?;
+    let mut description =
+        net::runtime()?.block_on(look(location, quality, cache, network, &stats))?;
     if probe || description.kind == "file" {
         let (format, duration) = listen(location, quality, cache, network)?;
         description.codec = format;
@@ -111,13 +112,29 @@ async fn look(
         Location::Http(url) => client.proxy_of(url),
         Location::File(_) => None,
     };
-    let store = Store::new(client, stream, shelf.spare(location)?, policy, stats, &events);
+    let store = Store::new(
+        client,
+        stream,
+        shelf.spare(location)?,
+        policy,
+        stats,
+        &events,
+    );
     let url = location.to_string();
-    match store.first(&Wanted::whole(location.clone(), RequestKind::File)).await? {
-        First::Media(_) => Ok(Description { proxy, ..Description::of_file(url) }),
+    match store
+        .first(&Wanted::whole(location.clone(), RequestKind::File))
+        .await?
+    {
+        First::Media(_) => Ok(Description {
+            proxy,
+            ..Description::of_file(url)
+        }),
         First::Playlist(text) => {
             let presentation = Presentation::open(&store, text, quality, stats).await?;
-            Ok(Description { proxy, ..Description::of_hls(url, &presentation) })
+            Ok(Description {
+                proxy,
+                ..Description::of_hls(url, &presentation)
+            })
         }
     }
 }
@@ -150,7 +167,9 @@ impl Description {
             name: rung.name.clone(),
             language: rung.language.clone(),
             channels: rung.channels,
-            container: presentation.media(rung.id).and_then(|media| container(media)),
+            container: presentation
+                .media(rung.id)
+                .and_then(|media| container(media)),
         };
         let chosen = &presentation.chosen;
         let repairs = presentation.repairs.list.iter();
@@ -159,7 +178,9 @@ impl Description {
             url,
             variants: presentation.ladder.rungs.iter().map(row).collect(),
             chosen: Some((chosen.rung, chosen.reason.clone())),
-            repairs: repairs.map(|repair| (repair.line as usize, repair.what.clone())).collect(),
+            repairs: repairs
+                .map(|repair| (repair.line as usize, repair.what.clone()))
+                .collect(),
             more_repairs: presentation.repairs.more,
             duration: media.map(|media| media.duration()),
             encryption: "none",

@@ -39,8 +39,11 @@ impl Shelf {
         let memory = Cache::memory(Arc::clone(bell), Arc::clone(stats));
         let opened = match choice.mode {
             CacheMode::None => Cache::private(&parent(), Arc::clone(bell), Arc::clone(stats)),
-            CacheMode::Use | CacheMode::Offline | CacheMode::Refresh => root(choice)
-                .and_then(|root| Cache::open(&root, choice.size, Arc::clone(bell), Arc::clone(stats))),
+            CacheMode::Use | CacheMode::Offline | CacheMode::Refresh => {
+                root(choice).and_then(|root| {
+                    Cache::open(&root, choice.size, Arc::clone(bell), Arc::clone(stats))
+                })
+            }
         };
         let cache = match opened {
             Err(problem) if problem.kind == Kind::Cache && !must_store => {
@@ -49,7 +52,11 @@ impl Shelf {
             }
             result => result?,
         };
-        Ok(Self { cache, memory, mode: choice.mode })
+        Ok(Self {
+            cache,
+            memory,
+            mode: choice.mode,
+        })
     }
 
     /// The place of `location` in it. Offline nothing is made.
@@ -84,7 +91,8 @@ impl Shelf {
 
     /// Counts and trims the cache on a thread of its own.
     pub fn trim_later(&self) {
-        if self.cache.is_memory() || self.mode == CacheMode::Offline || self.mode == CacheMode::None {
+        if self.cache.is_memory() || self.mode == CacheMode::Offline || self.mode == CacheMode::None
+        {
             return;
         }
         let cache = self.cache.clone();
@@ -99,7 +107,10 @@ impl Shelf {
 }
 
 fn without(problem: Problem) -> Problem {
-    Problem { todo: "going on without the cache", ..problem }
+    Problem {
+        todo: "going on without the cache",
+        ..problem
+    }
 }
 
 fn identity(location: &Location) -> Identity {
@@ -120,19 +131,37 @@ fn root(choice: &CacheChoice) -> Result<PathBuf, Problem> {
     if let Some(dir) = &choice.dir {
         return Ok(dir.clone());
     }
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let absolute = |name| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let base =
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     base.map(|base| base.join("kithara")).ok_or_else(|| {
         let why = "neither XDG_CACHE_HOME nor HOME names a folder";
-        Problem::new(Kind::Cache, "cannot find the cache", why, "name one with --cache-dir")
+        Problem::new(
+            Kind::Cache,
+            "cannot find the cache",
+            why,
+            "name one with --cache-dir",
+        )
     })
 }
 
 /// Where a private cache lies: beside the shared one, else with temporary files.
 fn parent() -> PathBuf {
-    let choice = CacheChoice { dir: None, size: None, mode: CacheMode::None };
-    let beside = root(&choice).ok().and_then(|root| root.parent().map(PathBuf::from));
-    beside.filter(|path| path.is_dir()).unwrap_or_else(env::temp_dir)
+    let choice = CacheChoice {
+        dir: None,
+        size: None,
+        mode: CacheMode::None,
+    };
+    let beside = root(&choice)
+        .ok()
+        .and_then(|root| root.parent().map(PathBuf::from));
+    beside
+        .filter(|path| path.is_dir())
+        .unwrap_or_else(env::temp_dir)
 }
 
 /// A stored stream, as `cache ls` lists it.
@@ -184,8 +213,13 @@ pub fn cache_trim(choice: &CacheChoice) -> Result<u64, Problem> {
 /// Reads and compares every stored byte.
 pub fn cache_verify(choice: &CacheChoice, repair: bool) -> Result<Verified, Problem> {
     let report = open(choice)?.verify(repair)?;
-    let line = |damage: crate::cache::Damage| format!("{}: {}", crate::text::short_url(&damage.url), damage.what);
-    Ok(Verified { bytes: report.checked, damaged: report.damaged.into_iter().map(line).collect() })
+    let line = |damage: crate::cache::Damage| {
+        format!("{}: {}", crate::text::short_url(&damage.url), damage.what)
+    };
+    Ok(Verified {
+        bytes: report.checked,
+        damaged: report.damaged.into_iter().map(line).collect(),
+    })
 }
 
 /// The folder of the cache.

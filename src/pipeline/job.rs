@@ -6,7 +6,7 @@ use std::time::Duration;
 pub use crate::hls::quality::Quality;
 use crate::location::Location;
 pub use crate::media::Start;
-pub use crate::output::pcm::Sample;
+pub use crate::output::wav::Sample;
 use crate::units::{ChannelCount, MediaTime, SampleRate};
 
 /// One stream and what to do with it.

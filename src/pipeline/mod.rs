@@ -30,9 +30,9 @@ use crate::decode::{self, inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, Thread};
 use crate::media::{Demand, Format, Sink};
+use crate::output;
 use crate::output::ledger::Ledger;
 use crate::output::wav::{self, WavSink};
-use crate::output;
 use crate::pipeline::net::Net;
 use crate::pipeline::sound::Sound;
 use crate::pipeline::watchdog::{Look, Watchdog};
@@ -40,8 +40,12 @@ use crate::stats::Stats;
 use crate::units::MediaTime;
 
 pub use describe::{Description, VariantRow, describe};
-pub use housekeeping::{CacheRow, Verified, cache_list, cache_path, cache_remove, cache_trim, cache_verify};
-pub use job::{CacheChoice, CacheMode, Job, Network, OutputChoice, Quality, Sample, Start, Target, Task};
+pub use housekeeping::{
+    CacheRow, Verified, cache_list, cache_path, cache_remove, cache_trim, cache_verify,
+};
+pub use job::{
+    CacheChoice, CacheMode, Job, Network, OutputChoice, Quality, Sample, Start, Target, Task,
+};
 pub use sound::{DeviceRow, devices};
 
 /// Enough for TLS and the deepest decoder; only touched pages cost memory.
@@ -106,8 +110,19 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
     let sink = run.open_sink(&job)?;
     let (pieces_in, pieces) = bounded(inbox::CAPACITY);
     let (demand_in, demand) = watch::channel(Demand::default());
-    let wanted = decode::Wanted { start: job.start, length: job.length };
-    let net = Net { job, pieces: pieces_in, demand, bell: Arc::clone(&bell), stop, stats, events: sender };
+    let wanted = decode::Wanted {
+        start: job.start,
+        length: job.length,
+    };
+    let net = Net {
+        job,
+        pieces: pieces_in,
+        demand,
+        bell: Arc::clone(&bell),
+        stop,
+        stats,
+        events: sender,
+    };
     spawn("net", Thread::Net, &run.sender, move || net.run())?;
     if let Some(mut sink) = sink {
         run.threads.push(Thread::Decode);
@@ -133,19 +148,36 @@ fn spawn(
     let events = events.clone();
     spawn_short(name, move || {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        events.send_last(Event::Done(thread, result.unwrap_or_else(|_| Err(panicked()))));
+        events.send_last(Event::Done(
+            thread,
+            result.unwrap_or_else(|_| Err(panicked())),
+        ));
     })
 }
 
 /// Runs `work` on a thread that nobody waits for.
 fn spawn_short(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Problem> {
-    let builder = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES);
+    let builder = thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK_BYTES);
     let spawned = builder.spawn(work).map(drop);
-    spawned.map_err(|error| Problem::from_io(error, Kind::Bug, "cannot start a thread", "close other programs"))
+    spawned.map_err(|error| {
+        Problem::from_io(
+            error,
+            Kind::Bug,
+            "cannot start a thread",
+            "close other programs",
+        )
+    })
 }
 
 fn panicked() -> Problem {
-    Problem::new(Kind::Bug, "cannot go on", "a thread of kithara panicked", "please report it")
+    Problem::new(
+        Kind::Bug,
+        "cannot go on",
+        "a thread of kithara panicked",
+        "please report it",
+    )
 }
 
 impl Run {
@@ -153,41 +185,56 @@ impl Run {
     fn open_sink(&mut self, job: &Job) -> Result<Option<Box<dyn Sink>>, Problem> {
         match &job.task {
             Task::Cache { .. } => Ok(None),
-            Task::Probe => Ok(Some(Box::new(describe::FirstFrame { stats: Arc::clone(&self.stats) }))),
-            Task::Dump { target, force, sample, rate, channels, raw, ledger } => {
+            Task::Probe => Ok(Some(Box::new(describe::FirstFrame {
+                stats: Arc::clone(&self.stats),
+            }))),
+            Task::Dump {
+                target,
+                force,
+                sample,
+                rate,
+                channels,
+                raw,
+                ledger,
+            } => {
                 let path = match target {
                     Target::File(path) => path.as_path(),
                     Target::Stdout => Path::new("-"),
                 };
-                let ledger = ledger.as_deref().map(|path| output::target::Target::open(path, *force)).transpose()?;
+                let ledger = ledger
+                    .as_deref()
+                    .map(|path| output::target::Target::open(path, *force))
+                    .transpose()?;
                 let ledger = ledger.map(Ledger::new);
                 let target = output::target::Target::open_binary(path, *force)?;
                 let (sample, rate, channels, raw) = (*sample, *rate, *channels, *raw);
-                let sink = WavSink::new(target, wav::Options { sample, rate, channels, raw }, ledger);
+                let sink = WavSink::new(
+                    target,
+                    wav::Options {
+                        sample,
+                        rate,
+                        channels,
+                        raw,
+                    },
+                    ledger,
+                );
                 self.rescue = Some(sink.rescue());
                 Ok(Some(Box::new(sink)))
             }
             Task::Play { output, volume } => {
-                let (sound, sink) =
-                    sound::open(output.clone(), *volume, &self.bell, &self.stats, &self.sender)?;
+                let (sound, sink) = sound::open(
+                    output.clone(),
+                    *volume,
+                    &self.bell,
+                    &self.stats,
+                    &self.sender,
+                )?;
                 self.sound = Some(sound);
                 if *output == OutputChoice::Null {
                     self.threads.push(Thread::Audio);
                 }
                 Ok(Some(Box::new(sink)))
             }
-        }
-    }
-
-    /// A sender of events, for whoever watches signals and keys.
-    pub fn sender(&self) -> Events {
-        self.sender.clone()
-    }
-
-    /// How loud, 0 to 100.
-    pub fn set_volume(&self, percent: u8) {
-        if let Some(sound) = &self.sound {
-            sound.set_volume(percent);
         }
     }
 
@@ -204,7 +251,10 @@ impl Run {
         Facts {
             kind: lists.kind,
             url: self.url.clone(),
-            device: self.sound.as_ref().map_or_else(|| "file".to_owned(), |sound| sound.name()),
+            device: self
+                .sound
+                .as_ref()
+                .map_or_else(|| "file".to_owned(), |sound| sound.name()),
             rate: spec.map_or(0, |spec| spec.rate.hertz()),
             channels: spec.map_or(0, |spec| u16::try_from(spec.channels.count()).unwrap_or(0)),
             codec: lists.format,
@@ -261,12 +311,19 @@ impl Run {
 
     /// Waits for the end of one of `running`; `None` at the deadline or when
     /// all have ended.
-    fn next_end(&self, running: &[Thread], until: Instant, failure: &mut Option<Problem>) -> Option<usize> {
+    fn next_end(
+        &self,
+        running: &[Thread],
+        until: Instant,
+        failure: &mut Option<Problem>,
+    ) -> Option<usize> {
         if running.is_empty() {
             return None;
         }
         loop {
-            let Event::Done(thread, result) = self.events.recv_deadline(until).ok()? else { continue };
+            let Event::Done(thread, result) = self.events.recv_deadline(until).ok()? else {
+                continue;
+            };
             if let Err(problem) = result
                 && problem.kind == Kind::Output
             {

@@ -47,7 +47,11 @@ impl Net {
     /// Runs until the source has ended or failed, or the run is stopped. A
     /// failure is also told to the decode thread, behind what it can still play.
     pub fn run(self) -> Result<(), Problem> {
-        let (pieces, bell, stop) = (self.pieces.clone(), Arc::clone(&self.bell), Arc::clone(&self.stop));
+        let (pieces, bell, stop) = (
+            self.pieces.clone(),
+            Arc::clone(&self.bell),
+            Arc::clone(&self.stop),
+        );
         let result = runtime()?.block_on(async {
             tokio::select! {
                 result = self.source() => result,
@@ -73,8 +77,21 @@ impl Net {
                 let quality = self.job.quality;
                 let presentation = Presentation::open(&store, text, quality, &self.stats).await?;
                 let wishes = self.wishes();
-                let doors = Doors { pieces: self.pieces, bell: self.bell, demand: self.demand };
-                Feed::new(store, doors, wishes, presentation, &self.stats, &self.events).run().await
+                let doors = Doors {
+                    pieces: self.pieces,
+                    bell: self.bell,
+                    demand: self.demand,
+                };
+                Feed::new(
+                    store,
+                    doors,
+                    wishes,
+                    presentation,
+                    &self.stats,
+                    &self.events,
+                )
+                .run()
+                .await
             }
             First::Media(opened) => {
                 self.stats.lists().kind = "file";
@@ -97,15 +114,31 @@ impl Net {
         let mode = self.job.cache.mode;
         self.stats.begin(Stage::CacheOpen);
         let must_store = matches!(self.job.task, Task::Cache { .. });
-        let shelf = Shelf::open(&self.job.cache, must_store, &self.bell, &self.stats, &self.events)?;
+        let shelf = Shelf::open(
+            &self.job.cache,
+            must_store,
+            &self.bell,
+            &self.stats,
+            &self.events,
+        )?;
         let stream = shelf.stream(&self.job.location, must_store, &self.events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
-        let policy =
-            Policy { offline: mode == CacheMode::Offline, refresh: mode == CacheMode::Refresh, must_store };
+        let policy = Policy {
+            offline: mode == CacheMode::Offline,
+            refresh: mode == CacheMode::Refresh,
+            must_store,
+        };
         let client = client(self.job.network, &self.stats, &self.events)?;
         let spare = shelf.spare(&self.job.location)?;
-        Ok(Store::new(client, stream, spare, policy, &self.stats, &self.events))
+        Ok(Store::new(
+            client,
+            stream,
+            spare,
+            policy,
+            &self.stats,
+            &self.events,
+        ))
     }
 
     fn wishes(&self) -> Wishes {
@@ -123,14 +156,29 @@ impl Net {
     }
 
     fn keeps_ledger(&self) -> bool {
-        matches!(&self.job.task, Task::Dump { ledger: Some(_), .. })
+        matches!(
+            &self.job.task,
+            Task::Dump {
+                ledger: Some(_),
+                ..
+            }
+        )
     }
 }
 
 /// One thread's runtime: sockets and timers, no workers.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
-    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    built.map_err(|error| Problem::from_io(error, Kind::Bug, "cannot start the network thread", "close other programs"))
+    let built = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    built.map_err(|error| {
+        Problem::from_io(
+            error,
+            Kind::Bug,
+            "cannot start the network thread",
+            "close other programs",
+        )
+    })
 }
 
 /// The HTTP client with the user's settings.
@@ -143,4 +191,3 @@ pub fn client(network: Network, stats: &Arc<Stats>, events: &Events) -> Result<C
     };
     Client::new(settings, Arc::clone(stats), events.clone())
 }
-

@@ -2,33 +2,33 @@
 //! null device on a thread of the same name. Both run the same callback.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bell::Bell;
 use crate::error::Problem;
 use crate::event::{Events, Thread};
-use crate::output::callback::{Callback, Remote};
-use crate::output::device::{self, Device};
-use crate::output::null::Null;
+use crate::output::Output;
+use crate::output::callback::Remote;
+use crate::output::device;
 use crate::output::sink::{Opener, RingSink, ring_sink};
 use crate::pipeline::{self, OutputChoice};
-use crate::ring;
-use crate::stats::{Stage, Stats};
+use crate::stats::Stats;
 use crate::units::Spec;
 
 pub use crate::output::device::DeviceRow;
 
 /// A fade-out is 10 ms; a device period on top of it is waited for.
 const FADE: Duration = Duration::from_millis(60);
+/// What a card may hold; more is a broken answer of its driver.
+const LONGEST_LATENCY: Duration = Duration::from_millis(200);
 
 /// What main holds of the output.
 pub struct Sound {
-    name: Mutex<String>,
+    output: Mutex<Option<Output>>,
     remote: OnceLock<Remote>,
-    device: Mutex<Option<Device>>,
-    volume: Mutex<u8>,
+    volume: u8,
     is_card: bool,
 }
 
@@ -47,10 +47,9 @@ pub fn open(
 ) -> Result<(Arc<Sound>, RingSink), Problem> {
     let (sink, opener) = ring_sink(Arc::clone(bell), Arc::clone(stats));
     let sound = Arc::new(Sound {
-        name: Mutex::new("null".to_owned()),
+        output: Mutex::new(None),
         remote: OnceLock::new(),
-        device: Mutex::new(None),
-        volume: Mutex::new(volume),
+        volume,
         is_card: output != OutputChoice::Null,
     });
     let (ours, stats, told) = (Arc::clone(&sound), Arc::clone(stats), events.clone());
@@ -60,7 +59,9 @@ pub fn open(
             Ok(())
         })?,
         OutputChoice::Default { device } => {
-            pipeline::spawn_short("device", move || open_card(device.as_deref(), &ours, opener, &stats, &told))?;
+            pipeline::spawn_short("device", move || {
+                open_card(device.as_deref(), &ours, opener, &stats, &told)
+            })?;
         }
     }
     Ok((sound, sink))
@@ -69,33 +70,39 @@ pub fn open(
 /// The thread "audio" without a card: waits for the layout, then only on the clock.
 fn run_null(sound: &Sound, opener: Opener, stats: &Arc<Stats>) {
     let Some(spec) = opener.wanted() else { return };
-    stats.begin(Stage::DeviceOpen);
-    let (producer, consumer) = ring::of_length(spec);
-    let (callback, remote) = Callback::new(consumer, Arc::clone(stats));
-    sound.take_over(remote, stats);
-    stats.end(Stage::DeviceOpen);
-    stats.begin(Stage::FirstCallback);
+    let (output, null, producer) = Output::null(spec, stats);
+    sound.take_over(output, stats);
     opener.answer(Ok(producer));
-    Null::new(callback).run();
+    null.run();
 }
 
 /// Finds the card while the network is busy, and starts it when the layout is known.
-fn open_card(name: Option<&str>, sound: &Sound, opener: Opener, stats: &Arc<Stats>, events: &Events) {
+fn open_card(
+    name: Option<&str>,
+    sound: &Sound,
+    opener: Opener,
+    stats: &Arc<Stats>,
+    events: &Events,
+) {
     let found = device::find(name);
-    let Some(wanted) = opener.wanted() else { return };
+    let Some(wanted) = opener.wanted() else {
+        return;
+    };
     let started = found.and_then(|found| found.start(wanted, stats, events));
     opener.answer(started.map(|(device, producer)| {
-        sound.take_over(device.remote().clone(), stats);
-        *sound.name.lock().unwrap_or_else(PoisonError::into_inner) = device.name().to_owned();
-        *sound.device.lock().unwrap_or_else(PoisonError::into_inner) = Some(device);
+        sound.take_over(Output::Device(device), stats);
         producer
     }));
 }
 
 impl Sound {
-    fn take_over(&self, remote: Remote, stats: &Stats) {
-        remote.set_volume(*self.volume.lock().unwrap_or_else(PoisonError::into_inner));
-        stats.output_rate.store(remote.spec().rate.hertz(), Ordering::Relaxed);
+    fn take_over(&self, output: Output, stats: &Stats) {
+        let remote = output.remote().clone();
+        remote.set_volume(self.volume);
+        stats
+            .output_rate
+            .store(remote.spec().rate.hertz(), Ordering::Relaxed);
+        *self.output() = Some(output);
         // Set once: an output is opened once in a run.
         let _ = self.remote.set(remote);
     }
@@ -105,36 +112,38 @@ impl Sound {
         self.remote.get().map(Remote::spec)
     }
 
-    /// What people call it.
+    /// What people call it; empty while it is not open.
     pub fn name(&self) -> String {
-        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.output()
+            .as_ref()
+            .map(|output| output.name().to_owned())
+            .unwrap_or_default()
     }
 
-    /// How loud, 0 to 100; also before it is open.
-    pub fn set_volume(&self, percent: u8) {
-        *self.volume.lock().unwrap_or_else(PoisonError::into_inner) = percent;
-        if let Some(remote) = self.remote.get() {
-            remote.set_volume(percent);
-        }
-    }
-
-    /// Fades out; returns when it is silent, or after the longest time that takes.
+    /// Fades out; returns when it is silent and the card has played what it
+    /// holds, or after the longest time that takes.
     pub fn fade_out(&self) {
-        let Some(remote) = self.remote.get() else { return };
+        let Some(remote) = self.remote.get().filter(|_| self.is_card) else {
+            return;
+        };
         remote.stop();
         let until = Instant::now() + FADE;
-        while self.is_card && !remote.is_silent() && Instant::now() < until {
+        while !remote.is_silent() && Instant::now() < until {
             thread::sleep(Duration::from_millis(2));
+        }
+        thread::sleep(remote.latency().min(LONGEST_LATENCY));
+    }
+
+    /// Closes the output on a thread nobody waits for: a pulled card may hang.
+    pub fn close(&self) {
+        if let Some(output) = self.output().take() {
+            // Without a thread for it the card closes with the process.
+            let _ = pipeline::spawn_short("device", move || output.close());
         }
     }
 
-    /// Closes the card on a thread nobody waits for: a pulled one may hang.
-    pub fn close(&self) {
-        let device = self.device.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(device) = device {
-            // Without a thread for it the card closes with the process.
-            let _ = pipeline::spawn_short("device", move || device.close());
-        }
+    fn output(&self) -> MutexGuard<'_, Option<Output>> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

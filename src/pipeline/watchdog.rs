@@ -25,7 +25,10 @@ pub struct Watchdog {
 impl Watchdog {
     /// Alive at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { progress: 0, alive: now }
+        Self {
+            progress: 0,
+            alive: now,
+        }
     }
 
     /// Takes a look; says how long nothing happened when that is too long.
@@ -42,7 +45,12 @@ impl Watchdog {
 /// What the user is told.
 pub fn hung(silent: Duration) -> Problem {
     let why = format!("the decoder made nothing of it for {} s", silent.as_secs());
-    Problem::new(Kind::Malformed, "cannot decode the stream", why, "the file is probably damaged")
+    Problem::new(
+        Kind::Malformed,
+        "cannot decode the stream",
+        why,
+        "the file is probably damaged",
+    )
 }
 
 #[cfg(test)]
@@ -63,8 +71,18 @@ mod tests {
         ];
         for (second, is_waiting, progress, want) in cases {
             let now = begin + Duration::from_secs(second);
-            let silent = dog.look(Look { is_waiting, progress }, now);
-            assert_eq!(silent.map(|silent| silent.as_secs()), want, "second {second}");
+            let silent = dog.look(
+                Look {
+                    is_waiting,
+                    progress,
+                },
+                now,
+            );
+            assert_eq!(
+                silent.map(|silent| silent.as_secs()),
+                want,
+                "second {second}"
+            );
         }
     }
 }

@@ -17,7 +17,10 @@ pub struct Kept {
 impl Kept {
     /// Around an entry.
     pub fn new(entry: Arc<Entry>) -> Arc<Self> {
-        Arc::new(Self { entry, spare: OnceLock::new() })
+        Arc::new(Self {
+            entry,
+            spare: OnceLock::new(),
+        })
     }
 
     /// The entry it began with.
@@ -33,7 +36,11 @@ impl Kept {
 
     /// A reader at the start.
     pub fn reader(self: &Arc<Self>) -> KeptReader {
-        KeptReader { kept: Arc::clone(self), reader: self.entry.reader(), has_passed: false }
+        KeptReader {
+            kept: Arc::clone(self),
+            reader: self.entry.reader(),
+            has_passed: false,
+        }
     }
 }
 
@@ -48,7 +55,12 @@ impl KeptReader {
     /// Passes to the spare entry at the same position, if there is one.
     fn pass(&mut self, error: &io::Error) -> bool {
         let is_disk = Problem::inside(error).is_some_and(|problem| problem.kind == Kind::Cache);
-        let Some(spare) = self.kept.spare.get().filter(|_| is_disk && !self.has_passed) else {
+        let Some(spare) = self
+            .kept
+            .spare
+            .get()
+            .filter(|_| is_disk && !self.has_passed)
+        else {
             return false;
         };
         let mut next = spare.reader();

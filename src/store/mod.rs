@@ -47,7 +47,13 @@ pub struct Wanted {
 impl Wanted {
     /// All of a resource that belongs to no variant.
     pub fn whole(location: Location, kind: RequestKind) -> Self {
-        Self { location, range: None, kind, variant: None, segment: None }
+        Self {
+            location,
+            range: None,
+            kind,
+            variant: None,
+            segment: None,
+        }
     }
 
     fn name(&self) -> String {
@@ -67,9 +73,17 @@ impl Wanted {
     }
 
     fn request(&self, url: &Url) -> Request {
-        let range = self.range.as_ref().and_then(|range| ByteRange::new(range.start, range.end));
+        let range = self
+            .range
+            .as_ref()
+            .and_then(|range| ByteRange::new(range.start, range.end));
         let (variant, segment) = (self.variant, self.segment);
-        Request { range, variant, segment, ..Request::new(self.kind, url.clone()) }
+        Request {
+            range,
+            variant,
+            segment,
+            ..Request::new(self.kind, url.clone())
+        }
     }
 
     /// What is subtracted from an offset in the resource to get one in the entry.
@@ -137,7 +151,10 @@ impl Body {
             })
         };
         open().map_err(|error| {
-            let what = format!("cannot open \"{}\"", crate::text::safe(&path.to_string_lossy()));
+            let what = format!(
+                "cannot open \"{}\"",
+                crate::text::safe(&path.to_string_lossy())
+            );
             Problem::from_io(error, Kind::LocalFile, what, "check the name")
         })
     }
@@ -164,7 +181,14 @@ impl Store {
         events: &Events,
     ) -> Self {
         let stream = Arc::new(Mutex::new(stream));
-        Self { client, stream, spare, policy, stats: Arc::clone(stats), events: events.clone() }
+        Self {
+            client,
+            stream,
+            spare,
+            policy,
+            stats: Arc::clone(stats),
+            events: events.clone(),
+        }
     }
 
     /// Whether only the cache may be used.
@@ -179,7 +203,8 @@ impl Store {
 
     /// Whether all bytes of `location` are in the cache.
     pub fn has(&self, location: &Location) -> bool {
-        self.cached(&Wanted::whole(location.clone(), RequestKind::Media)).is_some()
+        self.cached(&Wanted::whole(location.clone(), RequestKind::Media))
+            .is_some()
     }
 
     /// Makes everything stored so far survive a power cut.
@@ -210,7 +235,10 @@ impl Store {
         if !self.policy.refresh || matches!(wanted.location, Location::File(_)) {
             if let Some(body) = self.cached(wanted) {
                 self.count_hit(&body);
-                return Ok(Opened { body, transfer: None });
+                return Ok(Opened {
+                    body,
+                    transfer: None,
+                });
             }
         }
         let url = remote(wanted)?;
@@ -231,13 +259,21 @@ impl Store {
         if response.head.status == Status::NotModified
             && let Some(entry) = old
         {
-            return Ok(Opened { body: Body::Entry(Kept::new(entry)), transfer: None });
+            return Ok(Opened {
+                body: Body::Entry(Kept::new(entry)),
+                transfer: None,
+            });
         }
         self.receive(wanted, request, response, Vec::new(), first_byte)
     }
 
     /// Asks for `span` of a file that is being stored, with what is known of it.
-    pub async fn open_span(&self, wanted: &Wanted, kept: &Arc<Kept>, span: Range<u64>) -> Result<Option<Transfer>, Problem> {
+    pub async fn open_span(
+        &self,
+        wanted: &Wanted,
+        kept: &Arc<Kept>,
+        span: Range<u64>,
+    ) -> Result<Option<Transfer>, Problem> {
         let url = remote(wanted)?;
         if self.policy.offline {
             return Err(offline(wanted));
@@ -247,7 +283,10 @@ impl Store {
         request.if_range = kept.entry().head().validator().map(str::to_owned);
         request.total = kept.entry().total();
         let asked = Instant::now();
-        let response = self.client.open(&request, &mut self.client.attempts()).await?;
+        let response = self
+            .client
+            .open(&request, &mut self.client.attempts())
+            .await?;
         Transfer::onto(self, Arc::clone(kept), request, response, asked.elapsed())
     }
 
@@ -284,7 +323,10 @@ impl Store {
             first_byte,
             moved: 0,
         });
-        Ok(Opened { body: Body::Entry(kept), transfer })
+        Ok(Opened {
+            body: Body::Entry(kept),
+            transfer,
+        })
     }
 
     /// Runs `work` on the stream; when the disk refuses, once more in memory,
@@ -292,7 +334,11 @@ impl Store {
     fn kept_by<T>(&self, work: impl Fn(&Stream) -> Result<T, Problem>) -> Result<T, Problem> {
         let stream = self.stream();
         match work(&stream) {
-            Err(problem) if problem.kind == Kind::Cache && !self.policy.must_store && !stream.is_memory() => {
+            Err(problem)
+                if problem.kind == Kind::Cache
+                    && !self.policy.must_store
+                    && !stream.is_memory() =>
+            {
                 self.degrade(problem);
                 work(&self.spare)
             }
@@ -305,13 +351,23 @@ impl Store {
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         if !stream.is_memory() {
             *stream = self.spare.clone();
-            let Problem { what, why, kind, .. } = problem;
-            self.events.send(Event::Warning(Problem::new(kind, what, why, "going on without the cache")));
+            let Problem {
+                what, why, kind, ..
+            } = problem;
+            self.events.send(Event::Warning(Problem::new(
+                kind,
+                what,
+                why,
+                "going on without the cache",
+            )));
         }
     }
 
     fn stream(&self) -> Stream {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stream
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn count_hit(&self, body: &Body) {
@@ -324,8 +380,12 @@ impl Store {
 /// Lets `request` go on where the known bytes of `entry` end, if a validator
 /// can tell that they are of the same version.
 fn resume(request: &mut Request, entry: &Entry, base: u64, from: u64) {
-    let Some(validator) = entry.head().validator() else { return };
-    let Some(gap) = entry.first_gap(from - base) else { return };
+    let Some(validator) = entry.head().validator() else {
+        return;
+    };
+    let Some(gap) = entry.first_gap(from - base) else {
+        return;
+    };
     if gap.start == 0 {
         return;
     }
@@ -351,7 +411,12 @@ fn head_of(response: &Response) -> Head {
 
 fn offline(wanted: &Wanted) -> Problem {
     let what = format!("cannot read {}", wanted.name());
-    Problem::new(Kind::Offline, what, "it is not in the cache", "run without --offline or cache it first")
+    Problem::new(
+        Kind::Offline,
+        what,
+        "it is not in the cache",
+        "run without --offline or cache it first",
+    )
 }
 
 /// The URL of something that is not a local file.
@@ -359,8 +424,16 @@ fn remote(wanted: &Wanted) -> Result<&Url, Problem> {
     match &wanted.location {
         Location::Http(url) => Ok(url),
         Location::File(path) => {
-            let what = format!("cannot open \"{}\"", crate::text::safe(&path.to_string_lossy()));
-            Err(Problem::new(Kind::LocalFile, what, "it cannot be read", "check the name"))
+            let what = format!(
+                "cannot open \"{}\"",
+                crate::text::safe(&path.to_string_lossy())
+            );
+            Err(Problem::new(
+                Kind::LocalFile,
+                what,
+                "it cannot be read",
+                "check the name",
+            ))
         }
     }
 }

@@ -21,7 +21,11 @@ impl LocalFile {
     pub fn new(file: File, stats: Arc<Stats>) -> io::Result<Self> {
         let facts = file.metadata()?;
         let length = facts.is_file().then(|| facts.len());
-        Ok(Self { file, length, stats })
+        Ok(Self {
+            file,
+            length,
+            stats,
+        })
     }
 }
 
@@ -67,7 +71,11 @@ impl Part {
     /// Begins at the first byte of `range`.
     pub fn new(mut whole: Box<dyn Source>, range: Range<u64>) -> io::Result<Self> {
         whole.seek(SeekFrom::Start(range.start))?;
-        Ok(Self { whole, range, position: 0 })
+        Ok(Self {
+            whole,
+            range,
+            position: 0,
+        })
     }
 
     fn len(&self) -> u64 {
@@ -78,7 +86,9 @@ impl Part {
 impl Read for Part {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.len().saturating_sub(self.position);
-        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let count = self.whole.read(&mut buffer[..count])?;
         self.position += count as u64;
         Ok(count)
@@ -132,7 +142,11 @@ mod tests {
     fn seeks_are_relative_to_the_part() {
         let mut part = part();
         let mut byte = [0];
-        for (to, want) in [(SeekFrom::Start(1), 4), (SeekFrom::End(-1), 6), (SeekFrom::Current(-2), 5)] {
+        for (to, want) in [
+            (SeekFrom::Start(1), 4),
+            (SeekFrom::End(-1), 6),
+            (SeekFrom::Current(-2), 5),
+        ] {
             part.seek(to).expect("inside");
             part.read_exact(&mut byte).expect("a byte");
             assert_eq!(byte[0], want, "{to:?}");

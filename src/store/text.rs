@@ -65,14 +65,19 @@ impl Store {
             }
         }
         let asked = Instant::now();
-        let response = match self.client.open(&request, &mut self.client.attempts()).await {
+        let response = match self
+            .client
+            .open(&request, &mut self.client.attempts())
+            .await
+        {
             Ok(response) => response,
             Err(problem) => return self.first_without_network(old, problem),
         };
         match (response.head.status, old) {
             (Status::NotModified, Some(entry)) => self.first_offline(entry),
             (Status::Part, _) => {
-                let opened = self.receive(wanted, request, response, Vec::new(), asked.elapsed())?;
+                let opened =
+                    self.receive(wanted, request, response, Vec::new(), asked.elapsed())?;
                 Ok(First::Media(opened))
             }
             _ => self.first_fresh(wanted, request, response, asked).await,
@@ -90,18 +95,31 @@ impl Store {
             return local_text(self, wanted);
         };
         let identity = wanted.identity(url);
-        let old = self.stream().find(&identity).filter(|entry| entry.check() == 0 && entry.is_complete());
+        let old = self
+            .stream()
+            .find(&identity)
+            .filter(|entry| entry.check() == 0 && entry.is_complete());
         if self.policy.offline {
             return kept_text(&old.ok_or_else(|| offline(wanted))?);
         }
         let mut request = wanted.request(url);
         request.if_none_match = old.as_ref().and_then(|entry| entry.head().etag.clone());
-        match (self.client.fetch(&request, limits::PLAYLIST_BYTES).await, old) {
-            (Ok(document), Some(entry)) if document.head.status == Status::NotModified => kept_text(&entry),
+        match (
+            self.client.fetch(&request, limits::PLAYLIST_BYTES).await,
+            old,
+        ) {
+            (Ok(document), Some(entry)) if document.head.status == Status::NotModified => {
+                kept_text(&entry)
+            }
             (Ok(document), _) => {
                 let base = Location::Http(document.head.final_url.clone());
-                let keep = (!document.head.no_store).then(|| (identity, cache_head(&document.head)));
-                Ok(Text { bytes: document.bytes.into(), base, keep })
+                let keep =
+                    (!document.head.no_store).then(|| (identity, cache_head(&document.head)));
+                Ok(Text {
+                    bytes: document.bytes.into(),
+                    base,
+                    keep,
+                })
             }
             (Err(problem), Some(entry)) if is_network(&problem) => {
                 self.events.send(Event::Warning(stale(problem)));
@@ -117,29 +135,40 @@ impl Store {
     ///
     /// [`Kind::Cache`].
     pub fn keep(&self, text: &Text) -> Result<(), Problem> {
-        let Some((identity, head)) = &text.keep else { return Ok(()) };
+        let Some((identity, head)) = &text.keep else {
+            return Ok(());
+        };
         let mut head = head.clone();
         head.total = Some(text.bytes.len() as u64);
         self.kept_by(|stream| {
             let entry = stream.begin(identity, head.clone())?;
-            let Some(mut writer) = entry.writer(0)? else { return Ok(()) };
+            let Some(mut writer) = entry.writer(0)? else {
+                return Ok(());
+            };
             writer.write(&text.bytes)?;
             writer.finish()
         })
     }
 
     fn first_local(&self, wanted: &Wanted) -> Result<Option<First>, Problem> {
-        let Location::File(path) = &wanted.location else { return Ok(None) };
+        let Location::File(path) = &wanted.location else {
+            return Ok(None);
+        };
         let body = Body::File(path.clone(), None);
         let mut head = Vec::new();
         let mut source = body.source(&self.stats)?.take(SNIFF_BYTES as u64);
         if path.is_file() {
-            source.read_to_end(&mut head).map_err(|error| unreadable(wanted, error))?;
+            source
+                .read_to_end(&mut head)
+                .map_err(|error| unreadable(wanted, error))?;
         }
         if is_playlist(&head) {
             return local_text(self, wanted).map(First::Playlist).map(Some);
         }
-        Ok(Some(First::Media(Opened { body, transfer: None })))
+        Ok(Some(First::Media(Opened {
+            body,
+            transfer: None,
+        })))
     }
 
     fn first_offline(&self, entry: std::sync::Arc<Entry>) -> Result<First, Problem> {
@@ -192,16 +221,24 @@ impl Store {
         request.kind = playlist_kind(&head);
         response.set_kind(request.kind);
         let base = Location::Http(response.head.final_url.clone());
-        let keep = (!response.head.no_store).then(|| (wanted.identity(&request.url), head_of(&response)));
+        let keep =
+            (!response.head.no_store).then(|| (wanted.identity(&request.url), head_of(&response)));
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
         match response.read_all(left).await {
             Ok(rest) => {
                 head.extend_from_slice(&rest);
-                Ok(First::Playlist(Text { bytes: head, base, keep }))
+                Ok(First::Playlist(Text {
+                    bytes: head,
+                    base,
+                    keep,
+                }))
             }
             // Broke off: read it anew, with the retries of a playlist.
             Err(_) => {
-                let whole = Wanted { kind: request.kind, ..wanted.clone() };
+                let whole = Wanted {
+                    kind: request.kind,
+                    ..wanted.clone()
+                };
                 self.text(&whole).await.map(First::Playlist)
             }
         }
@@ -210,7 +247,10 @@ impl Store {
     fn hit(&self, entry: std::sync::Arc<Entry>) -> Opened {
         let body = Body::Entry(Kept::new(entry));
         self.count_hit(&body);
-        Opened { body, transfer: None }
+        Opened {
+            body,
+            transfer: None,
+        }
     }
 }
 
@@ -218,12 +258,23 @@ fn local_text(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
     let body = Body::File(remote_path(wanted), None);
     let mut bytes = Vec::new();
     let mut source = body.source(&store.stats)?.take(limits::PLAYLIST_BYTES + 1);
-    source.read_to_end(&mut bytes).map_err(|error| unreadable(wanted, error))?;
+    source
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(wanted, error))?;
     if bytes.len() as u64 > limits::PLAYLIST_BYTES {
         let what = format!("cannot read \"{}\"", wanted.location);
-        return Err(Problem::new(Kind::Limit, what, "it is longer than 16 MiB", "this is no playlist"));
+        return Err(Problem::new(
+            Kind::Limit,
+            what,
+            "it is longer than 16 MiB",
+            "this is no playlist",
+        ));
     }
-    Ok(Text { bytes, base: wanted.location.clone(), keep: None })
+    Ok(Text {
+        bytes,
+        base: wanted.location.clone(),
+        keep: None,
+    })
 }
 
 fn remote_path(wanted: &Wanted) -> std::path::PathBuf {
@@ -236,15 +287,36 @@ fn remote_path(wanted: &Wanted) -> std::path::PathBuf {
 fn kept_text(entry: &std::sync::Arc<Entry>) -> Result<Text, Problem> {
     let mut bytes = Vec::new();
     entry.set_offline();
-    let broken = |error| Problem::from_io(error, Kind::Cache, "cannot read the cache", "use --no-cache");
-    entry.reader().take(limits::PLAYLIST_BYTES).read_to_end(&mut bytes).map_err(broken)?;
-    let url = entry.head().final_url.as_deref().unwrap_or(entry.identity().url());
-    Ok(Text { bytes, base: Location::parse(url)?, keep: None })
+    let broken = |error| {
+        Problem::from_io(
+            error,
+            Kind::Cache,
+            "cannot read the cache",
+            "use --no-cache",
+        )
+    };
+    entry
+        .reader()
+        .take(limits::PLAYLIST_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(broken)?;
+    let url = entry
+        .head()
+        .final_url
+        .as_deref()
+        .unwrap_or(entry.identity().url());
+    Ok(Text {
+        bytes,
+        base: Location::parse(url)?,
+        keep: None,
+    })
 }
 
 /// The first bytes of an entry, as far as they are here.
 fn head_bytes(entry: &std::sync::Arc<Entry>) -> Vec<u8> {
-    let known = usize::try_from(entry.known_until(0)).unwrap_or(usize::MAX).min(SNIFF_BYTES);
+    let known = usize::try_from(entry.known_until(0))
+        .unwrap_or(usize::MAX)
+        .min(SNIFF_BYTES);
     let mut head = vec![0; known];
     let read = entry.reader().read_exact(&mut head);
     if read.is_ok() { head } else { Vec::new() }
@@ -276,14 +348,25 @@ fn playlist_kind(head: &[u8]) -> RequestKind {
 }
 
 fn is_web_page(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head).trim_start().to_ascii_lowercase();
-    ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| text.starts_with(tag))
+    let text = String::from_utf8_lossy(head)
+        .trim_start()
+        .to_ascii_lowercase();
+    ["<!doctype", "<html", "<head", "<body"]
+        .iter()
+        .any(|tag| text.starts_with(tag))
 }
 
 fn web_page(wanted: &Wanted, response: &Response) -> Problem {
     let what = format!("cannot play {}", wanted.location);
-    let stated = response.head.content_type.as_deref().unwrap_or("no content type");
-    let why = format!("it is a web page, not a playlist or media ({})", crate::text::safe(stated));
+    let stated = response
+        .head
+        .content_type
+        .as_deref()
+        .unwrap_or("no content type");
+    let why = format!(
+        "it is a web page, not a playlist or media ({})",
+        crate::text::safe(stated)
+    );
     Problem::new(Kind::NotAStream, what, why, "check the address")
 }
 
@@ -292,10 +375,18 @@ fn is_network(problem: &Problem) -> bool {
 }
 
 fn stale(problem: Problem) -> Problem {
-    Problem { todo: "playing what is in the cache", ..problem }
+    Problem {
+        todo: "playing what is in the cache",
+        ..problem
+    }
 }
 
 fn unreadable(wanted: &Wanted, error: std::io::Error) -> Problem {
     let what = format!("cannot read \"{}\"", wanted.location);
-    Problem::from_io(error, Kind::LocalFile, what, "check the name and its permissions")
+    Problem::from_io(
+        error,
+        Kind::LocalFile,
+        what,
+        "check the name and its permissions",
+    )
 }

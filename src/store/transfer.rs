@@ -61,7 +61,9 @@ impl Transfer {
             kept.entry().fail(problem.clone());
             return Err(problem);
         }
-        let Some(writer) = kept.entry().writer(response.head.offset)? else { return Ok(None) };
+        let Some(writer) = kept.entry().writer(response.head.offset)? else {
+            return Ok(None);
+        };
         Ok(Some(Self {
             attempts: store.client.attempts(),
             store: store.clone(),
@@ -100,7 +102,11 @@ impl Transfer {
             Ok(()) => {
                 let (bytes, first_byte) = (self.moved, self.first_byte);
                 self.seal()?;
-                Ok(Moved { bytes, first_byte, transfer: begun.elapsed() })
+                Ok(Moved {
+                    bytes,
+                    first_byte,
+                    transfer: begun.elapsed(),
+                })
             }
             Err(problem) => {
                 self.kept.entry().fail(problem.clone());
@@ -133,7 +139,8 @@ impl Transfer {
         let before = self.writer.position();
         match self.writer.write(bytes) {
             Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {
-                let done = usize::try_from(self.writer.position().saturating_sub(before)).unwrap_or(0);
+                let done =
+                    usize::try_from(self.writer.position().saturating_sub(before)).unwrap_or(0);
                 self.go_on_in_memory(problem)?;
                 self.writer.write(bytes.get(done..).unwrap_or_default())
             }
@@ -146,8 +153,13 @@ impl Transfer {
         let position = self.writer.position();
         let entry = self.kept.entry();
         self.store.degrade(problem.clone());
-        let spare = self.store.spare.begin(entry.identity(), entry.head().clone())?;
-        let Some(writer) = spare.writer(position)? else { return Err(problem) };
+        let spare = self
+            .store
+            .spare
+            .begin(entry.identity(), entry.head().clone())?;
+        let Some(writer) = spare.writer(position)? else {
+            return Err(problem);
+        };
         self.writer = writer;
         self.target = Arc::clone(&spare);
         self.kept.go_on_in(spare);
@@ -191,13 +203,20 @@ impl Transfer {
         if offset == self.writer.position() {
             return Ok(());
         }
-        let next = self.target.writer(offset)?.ok_or_else(|| changed(&self.request))?;
+        let next = self
+            .target
+            .writer(offset)?
+            .ok_or_else(|| changed(&self.request))?;
         std::mem::replace(&mut self.writer, next).close()
     }
 
     fn seal(self) -> Result<(), Problem> {
         let is_whole = self.kept.entry().total().is_none();
-        let sealed = if is_whole { self.writer.finish() } else { self.writer.close() };
+        let sealed = if is_whole {
+            self.writer.finish()
+        } else {
+            self.writer.close()
+        };
         match sealed {
             Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {
                 self.store.degrade(problem);
@@ -209,6 +228,14 @@ impl Transfer {
 }
 
 fn changed(request: &Request) -> Problem {
-    let what = format!("cannot go on with {}", text::short_url(request.url.as_str()));
-    Problem::new(Kind::Changed, what, "it changed on the server while it was read", "start again")
+    let what = format!(
+        "cannot go on with {}",
+        text::short_url(request.url.as_str())
+    );
+    Problem::new(
+        Kind::Changed,
+        what,
+        "it changed on the server while it was read",
+        "start again",
+    )
 }

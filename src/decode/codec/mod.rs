@@ -37,7 +37,9 @@ impl<'a> Block<'a> {
     pub fn part(&self, from: u64, count: u64) -> &'a [f32] {
         let index = |frame: u64| {
             let frame = usize::try_from(frame).unwrap_or(usize::MAX);
-            frame.saturating_mul(self.spec.channels.count()).min(self.samples.len())
+            frame
+                .saturating_mul(self.spec.channels.count())
+                .min(self.samples.len())
         };
         &self.samples[index(from)..index(from.saturating_add(count))]
     }

@@ -113,6 +113,7 @@ async fn the_head_of_an_answer_is_kept() {
         last_modified: Some("Tue, 01 Jan 2030 00:00:00 GMT".to_owned()),
         content_type: Some("audio/mp4".to_owned()),
         no_store: true,
+        accepts_ranges: false,
     };
     assert_eq!(response.head, want);
 }
