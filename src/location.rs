@@ -26,7 +26,7 @@ impl Location {
     ///
     /// # Errors
     ///
-    /// [`Kind::Arguments`] for any other scheme or a URL that is none,
+    /// [`Kind::Unsafe`] for any other scheme, [`Kind::Arguments`] for a URL that is none,
     /// [`Kind::Limit`] above [`limits::URL_BYTES`].
     pub fn parse(argument: &str) -> Result<Self, Problem> {
         match scheme(argument) {
@@ -38,10 +38,11 @@ impl Location {
                 .and_then(|url| url.to_file_path().ok())
                 .map(Self::File)
                 .ok_or_else(|| mistyped(argument, "it names no local file")),
-            Some(name) if argument[name.len()..].starts_with("://") => Err(mistyped(
-                argument,
-                &format!("\"{name}\" is not among http, https and file"),
-            )),
+            Some(name) if argument[name.len()..].starts_with("://") => {
+                let why = format!("\"{name}\" is not among http, https and file");
+                let kind = Kind::Unsafe;
+                Err(Problem { kind, ..mistyped(argument, &why) })
+            }
             _ => Ok(Self::File(PathBuf::from(argument))),
         }
     }

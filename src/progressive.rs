@@ -11,7 +11,7 @@ use crate::cache::Entry;
 use crate::error::Problem;
 use crate::event::{Event, Events};
 use crate::media::{Piece, WholeFile};
-use crate::stats::{Stage, Stats};
+use crate::stats::Stats;
 use crate::store::{Body, Kept, Opened, Store, Transfer, Wanted};
 
 /// A reader that waits this close behind the writer is served by going on.
@@ -42,7 +42,6 @@ pub async fn run(
     stats: &Arc<Stats>,
     events: &Events,
 ) -> Result<(), Problem> {
-    stats.end(Stage::SegmentFirstByte);
     let body = opened.body.clone();
     if !job.only_store {
         let wire = if job.ledger {

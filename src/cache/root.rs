@@ -39,7 +39,10 @@ pub(super) fn open(path: &Path) -> Result<Option<Dir>, Problem> {
     let dir = match Dir::open(path) {
         Ok(dir) => dir,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if is_strange(&error) => return Err(refused(path, "it is a link or no folder")),
+        // Something else on the way to it is only a place that cannot be used.
+        Err(error) if is_strange(&error) && fs::symlink_metadata(path).is_ok() => {
+            return Err(refused(path, "it is a link or no folder"));
+        }
         Err(error) => return Err(unusable(path, error)),
     };
     let found = dir

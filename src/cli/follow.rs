@@ -59,7 +59,7 @@ pub struct Desk {
 pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
     let (last, volume) = match &job.task {
         Task::Play { volume, .. } => (Thread::Decode, Some(*volume)),
-        Task::Dump { .. } | Task::Probe => (Thread::Decode, None),
+        Task::Dump { .. } => (Thread::Decode, None),
         Task::Cache { .. } => (Thread::Net, None),
     };
     let url = job.location.to_string();

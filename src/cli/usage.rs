@@ -187,7 +187,7 @@ mod tests {
             ),
             (
                 &["play", "ftp://h/x?token=1"],
-                "cannot use \"ftp://h/x\" as an address: the scheme \"ftp\" is not known, give an http:// or https:// address or a file",
+                "cannot open \"ftp://h/x\": \"ftp\" is not among http, https and file, give an http or https URL, or a file",
             ),
             (
                 &["cache", "-j", "4", "ls"],

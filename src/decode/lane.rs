@@ -99,10 +99,13 @@ impl<'a> Lane<'a> {
         let frames = block.frames().0;
         let front = times.trim_start.0.min(frames);
         let back = times.trim_end.0.min(frames - front);
+        self.outlet.open_for(format)?;
         let offset = self.placement.offset(times.start, rate);
         if offset > 0 && self.silence(offset.unsigned_abs(), format)? == Flow::Over {
             return Ok(Flow::Over);
         }
+        // Trimmed frames take their time, frames heard before do not.
+        self.placement.advance(front, rate);
         let heard = offset.min(0).unsigned_abs();
         let skip = (front + heard).min(frames - back);
         let mut keep = frames - back - skip;

@@ -74,7 +74,11 @@ pub fn run(
     };
     let decoded = decoding.all(inbox);
     let finished = decoding.lane.finish();
-    decoded.and(finished)
+    let result = decoded.and(finished);
+    if result.is_ok() {
+        events.send(Event::State(State::Ended));
+    }
+    result
 }
 
 /// The state of one run.
@@ -101,20 +105,29 @@ struct Codec {
 
 impl Decoding<'_> {
     fn all(&mut self, inbox: &mut Inbox) -> Result<(), Problem> {
-        self.events.send(Event::State(State::Buffering));
         let mut demand = Demand::default();
         loop {
             match inbox.next(demand) {
                 Piece::Segment(segment) => {
+                    self.buffering();
                     demand.number = Some(segment.number + 1);
                     if self.segment(*segment)? == Flow::Over {
                         return Ok(());
                     }
                 }
-                Piece::File(source) => return self.file(source),
+                Piece::File(source) => {
+                    self.buffering();
+                    return self.file(source);
+                }
                 Piece::End => return Ok(()),
                 Piece::Failed(problem) => return Err(problem),
             }
+        }
+    }
+
+    fn buffering(&mut self) {
+        if self.codec.is_none() {
+            self.events.send(Event::State(State::Buffering));
         }
     }
 
@@ -252,10 +265,7 @@ impl Decoding<'_> {
     fn join_at(&mut self, join: &mut Join, first: MediaTime, edit: MediaTime) {
         let placement = &mut self.lane.placement;
         match std::mem::replace(join, Join::Done) {
-            Join::Begin { start } if start == MediaTime::ZERO => {
-                placement.set_base(stream::presentation_zero(first, edit));
-            }
-            Join::Begin { start } => placement.set_base(first - edit - start),
+            Join::Begin { start } => placement.set_base(stream::guess_zero(first, edit, start)),
             Join::Known { zero } => placement.set_base(zero),
             Join::Splice => placement.splice(stream::presentation_zero(first, edit)),
             Join::Switch => placement.believe_time(),
@@ -338,9 +348,7 @@ impl Decoding<'_> {
         self.fit(file.track())?;
         let track = file.track().clone();
         self.stats.duration.set(track.duration.unwrap_or_default());
-        if !self.aim(&mut file, &track)? {
-            return Ok(());
-        }
+        self.aim(&mut file, &track)?;
         let bit_rate = match (bytes, track.duration) {
             (Some(bytes), Some(duration)) => BitRate::of(bytes, duration.duration()),
             _ => BitRate(0),
@@ -373,9 +381,8 @@ impl Decoding<'_> {
         })
     }
 
-    /// Seeks `file` to where the run begins and opens the window there. `false`
-    /// when that is behind the end.
-    fn aim(&mut self, file: &mut File, track: &Track) -> Result<bool, Problem> {
+    /// Seeks `file` to where the run begins and opens the window there.
+    fn aim(&mut self, file: &mut File, track: &Track) -> Result<(), Problem> {
         let from = match self.wanted.start {
             None => MediaTime::ZERO,
             Some(start) => start.resolve(track.duration).ok_or_else(no_length)?,
@@ -385,7 +392,9 @@ impl Decoding<'_> {
             .is_some_and(|duration| from >= duration && from > MediaTime::ZERO)
         {
             self.events.send(Event::Warning(Start::past_the_end(from)));
-            return Ok(false);
+            // One unit is decoded all the same: the output gets its layout.
+            self.lane.window = Window { from, until: Some(MediaTime::ZERO) };
+            return Ok(());
         }
         let length = self.wanted.length.map(|length| from + length);
         let visible = track.edit.end.map(|end| end - track.edit.start);
@@ -395,7 +404,7 @@ impl Decoding<'_> {
         if from > MediaTime::ZERO {
             file.seek(from + track.edit.start)?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 

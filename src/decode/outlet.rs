@@ -45,12 +45,14 @@ impl<'a> Outlet<'a> {
         self.written
     }
 
+    /// Opens the sink for what is decoded, if it is not open yet.
+    pub fn open_for(&mut self, format: Format) -> Result<Spec, Problem> {
+        self.target.map_or_else(|| self.open(format), Ok)
+    }
+
     /// Converts interleaved frames of `format` and gives them to the sink.
     pub fn give(&mut self, samples: &[f32], format: Format) -> Result<(), Problem> {
-        let target = match self.target {
-            Some(target) => target,
-            None => self.open(format)?,
-        };
+        let target = self.open_for(format)?;
         if self
             .resampler
             .as_ref()

@@ -13,6 +13,9 @@ use crate::units::MediaTime;
 
 const HEAD_BYTES: usize = 16; // enough for a box header, a sync byte and an ID3 mark
 
+/// Playlists may be off by this much and still count from zero.
+const NEAR_ZERO: MediaTime = MediaTime::from_nanos(500_000_000);
+
 /// The demuxer of one segment.
 pub enum Stream {
     /// Fragmented MP4.
@@ -111,6 +114,18 @@ pub fn first_time(
         .map(|unit| unit.start)
         .unwrap_or_default();
     Ok(presentation_zero(first, edit))
+}
+
+/// Presentation zero when the run begins at a segment that the playlist puts at
+/// `start`, and the stream's first segment was not looked at: nearly every
+/// stream counts from zero, and the sums of EXTINF are good enough to tell.
+pub fn guess_zero(first: MediaTime, edit: MediaTime, start: MediaTime) -> MediaTime {
+    if start == MediaTime::ZERO {
+        return presentation_zero(first, edit);
+    }
+    let zero = first - edit - start;
+    let is_near = zero < NEAR_ZERO && MediaTime::ZERO - zero < NEAR_ZERO;
+    if is_near { MediaTime::ZERO } else { zero }
 }
 
 /// Presentation zero for a stream whose first unit is at `first` and whose edit

@@ -62,8 +62,26 @@ pub struct Wishes {
     pub ahead: MediaTime,
     /// Whether segments are read once more for their checksum.
     pub ledger: bool,
+    /// Whether a beginning in the middle is exact to the sample, at the price
+    /// of one small request for the head of the first segment.
+    pub is_exact: bool,
     /// What for.
     pub purpose: Purpose,
+}
+
+impl Wishes {
+    /// Just enough to hear the first frame.
+    pub fn to_probe(quality: Quality) -> Self {
+        Self {
+            quality,
+            start: None,
+            length: None,
+            ahead: MediaTime::ZERO,
+            ledger: false,
+            is_exact: false,
+            purpose: Purpose::Decode,
+        }
+    }
 }
 
 /// The doors of the net thread.
@@ -107,6 +125,18 @@ enum Load {
     Anchor { rung: usize },
 }
 
+/// The head of the stream's first segment, which tells presentation zero.
+enum Anchor {
+    /// Not asked for.
+    None,
+    /// Asked for.
+    Coming,
+    /// Its response began.
+    Here(Body),
+    /// Not to be had.
+    Refused,
+}
+
 /// The loop and its state.
 pub struct Feed {
     store: Store,
@@ -123,6 +153,8 @@ pub struct Feed {
     range: Range<usize>,
     from: MediaTime,
     until: Option<MediaTime>,
+    /// The rung loaded first: segments are counted in its playlist.
+    first_rung: usize,
     /// The rung the next segment is fetched in.
     rung: usize,
     /// The rung each stored segment is stored in.
@@ -132,7 +164,7 @@ pub struct Feed {
     /// Loads under way, and where to read those whose response began.
     flights: HashMap<Load, Option<Body>>,
     inits: HashMap<(usize, usize), Body>,
-    anchor: Option<Body>,
+    anchor: Anchor,
     /// Rungs in which a segment could not be had.
     refused: HashMap<usize, Vec<usize>>,
     /// Segments that cannot be had at all.
@@ -156,7 +188,8 @@ impl Feed {
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Self {
-        let rung = presentation.chosen.rung;
+        let chosen = presentation.chosen.as_ref();
+        let rung = chosen.expect("a rung was chosen before").rung;
         let media = presentation
             .media(rung)
             .expect("open() loaded the chosen rung");
@@ -188,7 +221,7 @@ impl Feed {
             in_memory: HashMap::new(),
             flights: HashMap::new(),
             inits: HashMap::new(),
-            anchor: None,
+            anchor: Anchor::None,
             refused: HashMap::new(),
             lost: HashMap::new(),
             asked: Vec::new(),
@@ -202,6 +235,7 @@ impl Feed {
             adaptive,
             range,
             from,
+            first_rung: rung,
             rung,
             notes,
             tell,
@@ -216,10 +250,7 @@ impl Feed {
     /// What keeps a wanted segment from coming, in every variant allowed.
     pub async fn run(mut self) -> Result<(), Problem> {
         if self.from > MediaTime::ZERO && self.from >= self.stats.duration.now() {
-            self.events
-                .send(Event::Warning(Start::past_the_end(self.from)));
-            self.doors.hand(Piece::End);
-            return Ok(());
+            self.events.send(Event::Warning(Start::past_the_end(self.from)));
         }
         loop {
             let step = self.start_loads();
@@ -229,22 +260,25 @@ impl Feed {
             if step == Step::Done && self.wishes.purpose != Purpose::Decode {
                 return self.store.sync();
             }
-            tokio::select! {
-                Some(note) = self.notes.recv() => self.take(note)?,
-                changed = self.doors.demand.changed() => if changed.is_err() { return Ok(()) },
+            if self.wait().await? {
+                return Ok(());
             }
+        }
+    }
+
+    /// Waits for a note or another demand; `true` when nobody demands any more.
+    async fn wait(&mut self) -> Result<bool, Problem> {
+        let is_demanded = self.wishes.purpose == Purpose::Decode;
+        tokio::select! {
+            Some(note) = self.notes.recv() => self.take(note).map(|()| false),
+            changed = self.doors.demand.changed(), if is_demanded => Ok(changed.is_err()),
         }
     }
 
     /// Everything was handed over: lets the last transfers end while it is
     /// decoded, unless the decode thread is done first.
     async fn settle(mut self) -> Result<(), Problem> {
-        while !self.flights.is_empty() {
-            tokio::select! {
-                Some(note) = self.notes.recv() => self.take(note)?,
-                changed = self.doors.demand.changed() => if changed.is_err() { break },
-            }
-        }
+        while !self.flights.is_empty() && !self.wait().await? {}
         Ok(())
     }
 
@@ -303,9 +337,9 @@ impl Feed {
         };
         let is_first = self.handed.is_none();
         let anchor = match &self.anchor {
-            _ if !is_first || index == 0 => None,
-            None => return Ok(None),
-            Some(anchor) => Some(anchor.source(&self.stats)?),
+            Anchor::Coming if is_first => return Ok(None),
+            Anchor::Here(body) if is_first => Some(body.source(&self.stats)?),
+            _ => None,
         };
         let wire = if self.wishes.ledger {
             Some(body.source(&self.stats)?)
@@ -410,7 +444,7 @@ impl Feed {
             false if self.flights.keys().any(flying) => Progress::InFlight,
             false => Progress::Missing,
         };
-        let segment = self.media(self.presentation.chosen.rung).segment(index);
+        let segment = self.media(self.first_rung).segment(index);
         (
             progress,
             segment.map_or(MediaTime::ZERO, |segment| segment.duration),
@@ -428,8 +462,9 @@ impl Feed {
         {
             self.start(Load::Init { rung, map });
         }
-        let begins = self.wishes.purpose == Purpose::Decode && self.handed.is_none() && index > 0;
-        if begins && self.anchor.is_none() {
+        let begins = self.wishes.is_exact && self.handed.is_none() && index > 0;
+        if begins && matches!(self.anchor, Anchor::None) {
+            self.anchor = Anchor::Coming;
             self.start(Load::Anchor { rung });
         }
     }
@@ -497,7 +532,7 @@ impl Feed {
     /// Where segment `index` stands in the playlist of `rung`. Variants of one
     /// stream usually agree; where they do not, time decides.
     fn place(&self, rung: usize, index: usize) -> usize {
-        let (first, media) = (self.media(self.presentation.chosen.rung), self.media(rung));
+        let (first, media) = (self.media(self.first_rung), self.media(rung));
         match first.segment(index) {
             Some(segment) if first.len() != media.len() => {
                 let middle = MediaTime::from_nanos(segment.duration.nanos() / 2);
@@ -588,7 +623,7 @@ impl Feed {
             Load::Init { rung, map } => {
                 self.inits.insert((rung, map), body.clone());
             }
-            Load::Anchor { .. } => self.anchor = Some(body.clone()),
+            Load::Anchor { .. } => self.anchor = Anchor::Here(body.clone()),
             Load::Segment { .. } => {
                 self.stats.end(Stage::SegmentFirstByte);
                 self.meter.begin(self.stats.network_bytes.total());
@@ -613,9 +648,10 @@ impl Feed {
         let busy = self.meter.end(self.stats.network_bytes.total());
         if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
             self.controller.sample(abr::Sample {
-                bytes,
+                // What came before its note was read is missing in the meter.
+                bytes: bytes.max(moved.bytes),
                 first_byte: moved.first_byte,
-                transfer,
+                transfer: transfer.max(moved.transfer),
             });
             let estimate = self.controller.estimate().unwrap_or_default();
             self.stats.estimate.store(estimate.0, Ordering::Relaxed);
@@ -628,7 +664,7 @@ impl Feed {
     fn measure_ahead(&self) {
         let demanded = self.demanded();
         let hole = (demanded..self.range.end).find(|index| !self.held.contains_key(index));
-        let media = self.media(self.presentation.chosen.rung);
+        let media = self.media(self.first_rung);
         let hole = hole.and_then(|index| media.segment(index));
         self.stats
             .fetched_until
@@ -653,8 +689,14 @@ impl Feed {
     /// segment is lost, which matters when it is demanded.
     fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
         self.flights.remove(&load);
-        let Load::Segment { index, rung } = load else {
-            return Err(problem);
+        let (index, rung) = match load {
+            Load::Segment { index, rung } => (index, rung),
+            Load::Init { .. } => return Err(problem),
+            Load::Anchor { .. } => {
+                // The playlist's own sums have to do.
+                self.anchor = Anchor::Refused;
+                return Ok(());
+            }
         };
         if self.handed == Some(index) {
             // Its reader has been told, and decodes what came.

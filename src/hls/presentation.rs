@@ -3,11 +3,12 @@
 //! others when the controller first wants them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
 use crate::hls::media::{Media, Method};
-use crate::hls::playlist::{self, Playlist, Repairs};
+use crate::hls::playlist::{self, Parsed, Playlist, Repairs};
 use crate::hls::quality::{Choice, Quality};
 use crate::hls::variant::{self, Ladder};
 use crate::location::Location;
@@ -20,77 +21,77 @@ pub struct Presentation {
     pub ladder: Ladder,
     /// Media playlists, one place for each rung.
     pub media: Vec<Option<Arc<Media>>>,
-    /// The rung it begins with, and why.
-    pub chosen: Choice,
+    /// The rung it begins with, and why; `None` until [`Presentation::choose`].
+    pub chosen: Option<Choice>,
     /// What had to be mended in the playlists read so far.
     pub repairs: Repairs,
 }
 
 impl Presentation {
-    /// Reads the playlist in `text`, chooses a rung and loads its media playlist.
+    /// Reads the playlist in `text`, which was asked for at `asked`; nothing is
+    /// chosen yet.
     ///
     /// # Errors
     ///
-    /// What the store or the parser says; [`Kind::Unsupported`] when there is
-    /// nothing we can play.
-    pub async fn open(
-        store: &Store,
-        text: Text,
-        quality: Quality,
-        stats: &Stats,
-    ) -> Result<Self, Problem> {
-        let parsed = playlist::parse(&text.bytes, &text.base)?;
-        let mut presentation = match parsed.playlist {
+    /// What the parser says.
+    pub fn read(store: &Store, text: Text, asked: Instant, stats: &Stats) -> Result<Self, Problem> {
+        let parsed = parse(&text)?;
+        let repairs = parsed.repairs;
+        match parsed.playlist {
             Playlist::Media(media) => {
-                refuse_unplayable(&media)?;
+                stats.stage(Stage::MediaPlaylist, asked, Instant::now());
                 keep(store, &text, media.ended);
                 let ladder = Ladder::single(text.base.clone());
-                let chosen = ladder.choose(&quality)?;
-                Self {
-                    media: vec![Some(Arc::new(media))],
-                    ladder,
-                    chosen,
-                    repairs: parsed.repairs,
-                }
+                Ok(Self { media: vec![Some(Arc::new(media))], ladder, chosen: None, repairs })
             }
             Playlist::Multivariant(multivariant) => {
+                stats.stage(Stage::Multivariant, asked, Instant::now());
                 keep(store, &text, true);
                 let ladder = Ladder::of(&multivariant, &[])?;
                 stats.lists().variants = rows(&ladder);
-                let chosen = choose(store, &ladder, quality)?;
-                let media = vec![None; ladder.rungs.len()];
-                Self {
-                    media,
-                    ladder,
-                    chosen,
-                    repairs: parsed.repairs,
-                }
+                Ok(Self { media: vec![None; ladder.rungs.len()], ladder, chosen: None, repairs })
             }
-        };
-        presentation
-            .ensure(store, presentation.chosen.rung, stats)
-            .await?;
-        Ok(presentation)
+        }
+    }
+
+    /// Chooses a rung and loads its media playlist.
+    ///
+    /// # Errors
+    ///
+    /// What the store or the parser says; [`Kind::Unsupported`] or
+    /// [`Kind::Encryption`] when there is nothing we can play.
+    pub async fn choose(mut self, store: &Store, quality: Quality, stats: &Stats) -> Result<Self, Problem> {
+        let chosen = choose(store, &self.ladder, quality)?;
+        let rung = chosen.rung;
+        self.chosen = Some(chosen);
+        if self.media(rung).is_none() {
+            stats.begin(Stage::MediaPlaylist);
+            let location = self.ladder.rungs[rung].location.clone();
+            let (media, repairs) = load(store, location, rung).await?;
+            stats.end(Stage::MediaPlaylist);
+            self.repairs.list.extend(repairs.list);
+            self.repairs.more += repairs.more;
+            self.media[rung] = Some(Arc::new(media));
+        }
+        self.media(rung).map_or(Ok(()), |media| refuse_unplayable(media))?;
+        Ok(self)
     }
 
     /// The media playlist of `rung`, when it is loaded.
     pub fn media(&self, rung: usize) -> Option<&Arc<Media>> {
         self.media.get(rung)?.as_ref()
     }
+}
 
-    async fn ensure(&mut self, store: &Store, rung: usize, stats: &Stats) -> Result<(), Problem> {
-        if self.media(rung).is_some() {
-            return Ok(());
+/// Parses a playlist; what is none is named with what the server called it.
+fn parse(text: &Text) -> Result<Parsed, Problem> {
+    playlist::parse(&text.bytes, &text.base).map_err(|problem| match &text.content_type {
+        Some(stated) if problem.kind == Kind::NotAStream => {
+            let why = format!("{} ({})", problem.why, crate::text::safe(stated));
+            Problem { why, ..problem }
         }
-        stats.begin(Stage::MediaPlaylist);
-        let location = self.ladder.rungs[rung].location.clone();
-        let (media, repairs) = load(store, location, rung).await?;
-        stats.end(Stage::MediaPlaylist);
-        self.repairs.list.extend(repairs.list);
-        self.repairs.more += repairs.more;
-        self.media[rung] = Some(Arc::new(media));
-        Ok(())
-    }
+        _ => problem,
+    })
 }
 
 /// Fetches and parses the media playlist of a rung.
@@ -107,7 +108,7 @@ pub async fn load(
         segment: None,
     };
     let text = store.text(&wanted).await?;
-    let parsed = playlist::parse(&text.bytes, &text.base)?;
+    let parsed = parse(&text)?;
     let Playlist::Media(media) = parsed.playlist else {
         let what = format!("cannot play {}", wanted.location);
         let why = "a variant leads to another list of variants";

@@ -2,19 +2,29 @@
 //! the user asks for a probe.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use crossbeam_channel::bounded;
+use tokio::sync::{oneshot, watch};
+
+use crate::bell::Bell;
+use crate::decode::inbox::{self, Inbox};
+use crate::decode;
 use crate::error::{Kind, Problem};
-use crate::event::{self, RequestKind};
+use crate::event::{self, Events, RequestKind};
+use crate::fetch::Client;
+use crate::hls::feed::{Doors, Feed, Wishes};
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
 use crate::hls::variant::Rung;
 use crate::location::Location;
-use crate::media::{Format, Provenance, Sink};
+use crate::media::{Demand, Format, Provenance, Sink};
 use crate::pipeline::housekeeping::Shelf;
-use crate::pipeline::{self, CacheChoice, CacheMode, Job, Network, Task, net};
+use crate::pipeline::{self, CacheChoice, Network, net};
+use crate::progressive;
 use crate::stats::Stats;
-use crate::store::{First, Policy, Store, Wanted};
+use crate::store::{First, Store, Wanted};
 use crate::units::{MediaTime, Spec};
 
 /// What a stream is.
@@ -28,6 +38,8 @@ pub struct Description {
     pub variants: Vec<VariantRow>,
     /// Which would be played and why.
     pub chosen: Option<(usize, String)>,
+    /// Why nothing of it can be played.
+    pub refusal: Option<String>,
     /// Line and what was mended there.
     pub repairs: Vec<(usize, String)>,
     /// How many repairs are not in the list.
@@ -67,12 +79,12 @@ pub struct VariantRow {
     pub container: Option<&'static str>,
 }
 
-/// Looks at a stream without playing it. With `probe` its first bytes are
-/// decoded.
+/// Looks at a stream without playing it. A file's first frame is decoded, and
+/// with `probe` that of an HLS stream as well.
 ///
 /// # Errors
 ///
-/// What keeps its playlists, or with `probe` its media, from being read.
+/// What keeps its playlists, or the media it looks into, from being read.
 pub fn describe(
     location: &Location,
     quality: Quality,
@@ -80,70 +92,135 @@ pub fn describe(
     network: Network,
     probe: bool,
 ) -> Result<Description, Problem> {
-    let stats = Arc::new(Stats::default());
-    let mut description =
-        net::runtime()?.block_on(look(location, quality, cache, network, &stats))?;
-    if probe || description.kind == "file" {
-        let (format, duration) = listen(location, quality, cache, network)?;
-        description.codec = format;
-        description.duration = description.duration.or(duration);
-    }
-    Ok(description)
+    let (events, _unheard) = event::channel();
+    let look = Look { bell: Arc::default(), stats: Arc::default(), events };
+    net::runtime()?.block_on(look.at(location, quality, cache, network, probe))
 }
 
-async fn look(
-    location: &Location,
-    quality: Quality,
-    cache: &CacheChoice,
-    network: Network,
-    stats: &Arc<Stats>,
-) -> Result<Description, Problem> {
-    let (events, _unheard) = event::channel();
-    let bell = Arc::default();
-    let shelf = Shelf::open(cache, false, &bell, stats, &events)?;
-    let stream = shelf.stream(location, false, &events)?;
-    let policy = Policy {
-        offline: cache.mode == CacheMode::Offline,
-        refresh: cache.mode == CacheMode::Refresh,
-        must_store: false,
-    };
-    let client = net::client(network, stats, &events)?;
-    let proxy = match location {
-        Location::Http(url) => client.proxy_of(url),
-        Location::File(_) => None,
-    };
-    let store = Store::new(
-        client,
-        stream,
-        shelf.spare(location)?,
-        policy,
-        stats,
-        &events,
-    );
-    let url = location.to_string();
-    match store
-        .first(&Wanted::whole(location.clone(), RequestKind::File))
-        .await?
-    {
-        First::Media(_) => Ok(Description {
-            proxy,
-            ..Description::of_file(url)
-        }),
-        First::Playlist(text) => {
-            let presentation = Presentation::open(&store, text, quality, stats).await?;
-            Ok(Description {
-                proxy,
-                ..Description::of_hls(url, &presentation)
-            })
+/// What a look works with.
+struct Look {
+    bell: Arc<Bell>,
+    stats: Arc<Stats>,
+    events: Events,
+}
+
+impl Look {
+    async fn at(
+        &self,
+        location: &Location,
+        quality: Quality,
+        cache: &CacheChoice,
+        network: Network,
+        probe: bool,
+    ) -> Result<Description, Problem> {
+        let client = net::client(network, &self.stats, &self.events)?;
+        let proxy = match location {
+            Location::Http(url) => client.proxy_of(url),
+            Location::File(_) => None,
+        };
+        let store = self.store(client, location, cache)?;
+        let wanted = Wanted::whole(location.clone(), RequestKind::File);
+        let mut description = match store.first(&wanted).await? {
+            First::Media(opened) => {
+                let (hand, inbox) = self.doors();
+                let job = progressive::Job { wanted, ledger: false, only_store: false };
+                let source = progressive::run(&store, job, opened, |piece| hand.hand(piece), &self.stats, &self.events);
+                self.listen(source, inbox).await?;
+                Description::of_file(location)
+            }
+            First::Playlist(text) => {
+                let read = Presentation::read(&store, text, Instant::now(), &self.stats)?;
+                self.hls(store, location, read, quality, probe).await?
+            }
+        };
+        let format = self.stats.lists().format;
+        let duration = Some(self.stats.duration.now()).filter(|time| *time > MediaTime::ZERO);
+        description.duration = description.duration.or(duration);
+        description.codec = format;
+        description.proxy = proxy;
+        Ok(description)
+    }
+
+    fn store(&self, client: Client, location: &Location, cache: &CacheChoice) -> Result<Store, Problem> {
+        let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
+        let stream = shelf.stream(location, false, &self.events)?;
+        let policy = net::policy(cache.mode, false);
+        let spare = shelf.spare(location)?;
+        Ok(Store::new(client, stream, spare, policy, &self.stats, &self.events))
+    }
+
+    /// A stream that can be described but not played is no error.
+    async fn hls(
+        &self,
+        store: Store,
+        location: &Location,
+        read: Presentation,
+        quality: Quality,
+        probe: bool,
+    ) -> Result<Description, Problem> {
+        let description = Description::of_hls(location, &read);
+        let opened = match read.choose(&store, quality, &self.stats).await {
+            Ok(opened) => opened,
+            Err(problem) if problem.kind == Kind::Unsupported || problem.kind == Kind::Encryption => {
+                return Ok(Description { refusal: Some(problem.why), ..description });
+            }
+            Err(problem) => return Err(problem),
+        };
+        let description = Description::of_hls(location, &opened);
+        if probe {
+            let (doors, inbox) = self.doors();
+            let wishes = Wishes::to_probe(quality);
+            let feed = Feed::new(store, doors, wishes, opened, &self.stats, &self.events);
+            self.listen(feed.run(), inbox).await?;
+        }
+        Ok(description)
+    }
+
+    fn doors(&self) -> (Doors, Inbox) {
+        let (pieces_in, pieces) = bounded(inbox::CAPACITY);
+        let (demand_in, demand) = watch::channel(Demand::default());
+        let ask = Box::new(move |demand| {
+            demand_in.send_replace(demand);
+        });
+        let inbox = Inbox::new(pieces, ask, Arc::clone(&self.bell));
+        (Doors { pieces: pieces_in, bell: Arc::clone(&self.bell), demand }, inbox)
+    }
+
+    /// Runs `source` until the first frame has been decoded from it.
+    async fn listen(
+        &self,
+        source: impl Future<Output = Result<(), Problem>>,
+        mut inbox: Inbox,
+    ) -> Result<(), Problem> {
+        let (tell, heard) = oneshot::channel();
+        let (stats, events) = (Arc::clone(&self.stats), self.events.clone());
+        pipeline::spawn_short("decode", move || {
+            let mut sink = FirstFrame { stats: Arc::clone(&stats) };
+            let result = decode::run(&mut inbox, &mut sink, decode::Wanted::default(), &stats, &events);
+            // A look that is over wants no answer.
+            let _ = tell.send(result);
+        })?;
+        tokio::pin!(heard);
+        let result = tokio::select! {
+            result = &mut heard => result,
+            fetched = source => match fetched {
+                Ok(()) => heard.await,
+                Err(problem) => return Err(problem),
+            },
+        };
+        match result {
+            Ok(Err(problem)) if problem.kind != Kind::Stopped => Err(problem),
+            _ => Ok(()),
         }
     }
 }
 
 impl Description {
-    fn of_file(url: String) -> Self {
+    fn of_file(location: &Location) -> Self {
         Self {
             kind: "file",
-            url,
+            url: location.to_string(),
+            refusal: None,
             variants: Vec::new(),
             chosen: None,
             repairs: Vec::new(),
@@ -155,8 +232,9 @@ impl Description {
         }
     }
 
-    fn of_hls(url: String, presentation: &Presentation) -> Self {
-        let media = presentation.media(presentation.chosen.rung);
+    fn of_hls(location: &Location, presentation: &Presentation) -> Self {
+        let chosen = presentation.chosen.as_ref();
+        let media = chosen.and_then(|chosen| presentation.media(chosen.rung));
         let row = |rung: &Rung| VariantRow {
             id: rung.id,
             bandwidth: rung.bandwidth.0,
@@ -171,13 +249,13 @@ impl Description {
                 .media(rung.id)
                 .and_then(|media| container(media)),
         };
-        let chosen = &presentation.chosen;
         let repairs = presentation.repairs.list.iter();
         Self {
             kind: "hls-vod",
-            url,
+            url: location.to_string(),
             variants: presentation.ladder.rungs.iter().map(row).collect(),
-            chosen: Some((chosen.rung, chosen.reason.clone())),
+            chosen: chosen.map(|chosen| (chosen.rung, chosen.reason.clone())),
+            refusal: None,
             repairs: repairs
                 .map(|repair| (repair.line as usize, repair.what.clone()))
                 .collect(),
@@ -196,45 +274,10 @@ fn container(media: &Media) -> Option<&'static str> {
     (!media.maps.is_empty()).then_some("fmp4")
 }
 
-/// Decodes until the first frame, to learn what it sounds like.
-fn listen(
-    location: &Location,
-    quality: Quality,
-    cache: &CacheChoice,
-    network: Network,
-) -> Result<(Option<Format>, Option<MediaTime>), Problem> {
-    let job = Job {
-        location: location.clone(),
-        task: Task::Probe,
-        quality,
-        start: None,
-        length: None,
-        buffer: Some(MediaTime::ZERO),
-        cache: cache.clone(),
-        network,
-    };
-    let stats = Arc::new(Stats::default());
-    let run = pipeline::start(job, Arc::clone(&stats))?;
-    let mut failure = None;
-    while let Ok(event) = run.events.recv() {
-        if let event::Event::Done(event::Thread::Decode, result) = event {
-            failure = result.err().filter(|problem| problem.kind != Kind::Stopped);
-            break;
-        }
-    }
-    let format = stats.lists().format;
-    let duration = Some(stats.duration.now()).filter(|duration| *duration > MediaTime::ZERO);
-    run.finish(crate::limits::STOP_DEADLINE)?;
-    match failure {
-        Some(problem) if format.is_none() => Err(problem),
-        _ => Ok((format, duration)),
-    }
-}
-
 /// A sink that only wants to know what comes first.
-pub struct FirstFrame {
+struct FirstFrame {
     /// Where it is noted.
-    pub stats: Arc<Stats>,
+    stats: Arc<Stats>,
 }
 
 impl Sink for FirstFrame {

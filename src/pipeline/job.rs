@@ -57,8 +57,6 @@ pub enum Task {
         /// Where a line a segment goes.
         ledger: Option<PathBuf>,
     },
-    /// Decode its first frame, to learn what it is.
-    Probe,
     /// Store it.
     Cache {
         /// Requests in flight.

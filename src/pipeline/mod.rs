@@ -185,9 +185,6 @@ impl Run {
     fn open_sink(&mut self, job: &Job) -> Result<Option<Box<dyn Sink>>, Problem> {
         match &job.task {
             Task::Cache { .. } => Ok(None),
-            Task::Probe => Ok(Some(Box::new(describe::FirstFrame {
-                stats: Arc::clone(&self.stats),
-            }))),
             Task::Dump {
                 target,
                 force,

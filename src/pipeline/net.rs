@@ -4,6 +4,7 @@
 //! decodes and never blocks on the decode thread.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use tokio::sync::{Notify, watch};
@@ -71,11 +72,13 @@ impl Net {
         let store = self.open_store()?;
         let location = self.job.location.clone();
         let wanted = Wanted::whole(location, RequestKind::File);
+        let asked = Instant::now();
         match store.first(&wanted).await? {
             First::Playlist(text) => {
                 self.stats.lists().kind = "hls-vod";
                 let quality = self.job.quality;
-                let presentation = Presentation::open(&store, text, quality, &self.stats).await?;
+                let read = Presentation::read(&store, text, asked, &self.stats)?;
+                let presentation = read.choose(&store, quality, &self.stats).await?;
                 let wishes = self.wishes();
                 let doors = Doors {
                     pieces: self.pieces,
@@ -95,6 +98,7 @@ impl Net {
             }
             First::Media(opened) => {
                 self.stats.lists().kind = "file";
+                self.stats.stage(Stage::SegmentFirstByte, asked, Instant::now());
                 let job = progressive::Job {
                     wanted,
                     ledger: self.keeps_ledger(),
@@ -124,11 +128,7 @@ impl Net {
         let stream = shelf.stream(&self.job.location, must_store, &self.events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
-        let policy = Policy {
-            offline: mode == CacheMode::Offline,
-            refresh: mode == CacheMode::Refresh,
-            must_store,
-        };
+        let policy = policy(mode, must_store);
         let client = client(self.job.network, &self.stats, &self.events)?;
         let spare = shelf.spare(&self.job.location)?;
         Ok(Store::new(
@@ -148,9 +148,10 @@ impl Net {
             length: self.job.length,
             ahead: self.job.buffer.unwrap_or(AHEAD),
             ledger: self.keeps_ledger(),
+            is_exact: matches!(self.job.task, Task::Dump { .. }),
             purpose: match self.job.task {
                 Task::Cache { jobs } => Purpose::Cache { jobs },
-                Task::Play { .. } | Task::Dump { .. } | Task::Probe => Purpose::Decode,
+                Task::Play { .. } | Task::Dump { .. } => Purpose::Decode,
             },
         }
     }
@@ -190,4 +191,13 @@ pub fn client(network: Network, stats: &Arc<Stats>, events: &Events) -> Result<C
         ..Settings::default()
     };
     Client::new(settings, Arc::clone(stats), events.clone())
+}
+
+/// What a cache mode means for the store.
+pub fn policy(mode: CacheMode, must_store: bool) -> Policy {
+    Policy {
+        offline: mode == CacheMode::Offline,
+        refresh: mode == CacheMode::Refresh,
+        must_store,
+    }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::error::{Kind, Problem};
 use crate::media::Source;
 use crate::stats::Stats;
 
@@ -40,7 +41,10 @@ impl Read for LocalFile {
             }
         };
         self.stats.blocked.store(false, Ordering::Relaxed);
-        result
+        result.map_err(|error| {
+            let what = "cannot read the file";
+            Problem::from_io(error, Kind::LocalFile, what, "check the name and its permissions").into()
+        })
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Text {
     pub bytes: Vec<u8>,
     /// What relative references in it are relative to.
     pub base: Location,
+    /// What the server calls it: text from outside.
+    pub content_type: Option<String>,
     /// What to keep it as, when it came from the network.
     keep: Option<(Identity, Head)>,
 }
@@ -115,11 +117,7 @@ impl Store {
                 let base = Location::Http(document.head.final_url.clone());
                 let keep =
                     (!document.head.no_store).then(|| (identity, cache_head(&document.head)));
-                Ok(Text {
-                    bytes: document.bytes.into(),
-                    base,
-                    keep,
-                })
+                Ok(Text { bytes: document.bytes.into(), base, keep, content_type: document.head.content_type })
             }
             (Err(problem), Some(entry)) if is_network(&problem) => {
                 self.events.send(Event::Warning(stale(problem)));
@@ -221,17 +219,14 @@ impl Store {
         request.kind = playlist_kind(&head);
         response.set_kind(request.kind);
         let base = Location::Http(response.head.final_url.clone());
+        let content_type = response.head.content_type.clone();
         let keep =
             (!response.head.no_store).then(|| (wanted.identity(&request.url), head_of(&response)));
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
         match response.read_all(left).await {
             Ok(rest) => {
                 head.extend_from_slice(&rest);
-                Ok(First::Playlist(Text {
-                    bytes: head,
-                    base,
-                    keep,
-                }))
+                Ok(First::Playlist(Text { bytes: head, base, keep, content_type }))
             }
             // Broke off: read it anew, with the retries of a playlist.
             Err(_) => {
@@ -274,6 +269,7 @@ fn local_text(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
         bytes,
         base: wanted.location.clone(),
         keep: None,
+        content_type: None,
     })
 }
 
@@ -309,6 +305,7 @@ fn kept_text(entry: &std::sync::Arc<Entry>) -> Result<Text, Problem> {
         bytes,
         base: Location::parse(url)?,
         keep: None,
+        content_type: None,
     })
 }
 

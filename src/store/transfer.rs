@@ -136,6 +136,8 @@ impl Transfer {
     /// Writes the next bytes; when the disk refuses, into memory from here on.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.moved += bytes.len() as u64;
+        self.store.stats.cache_miss_bytes.add(bytes.len() as u64);
+        self.store.stats.wire_bytes.add(bytes.len() as u64);
         let before = self.writer.position();
         match self.writer.write(bytes) {
             Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {

@@ -13,9 +13,14 @@ pub enum Sample {
 }
 
 impl Sample {
-    /// What keeps a source of `bits` bits a sample whole: 16 bits, or 24.
+    /// What keeps a source of `bits` bits a sample whole, as far as a float
+    /// between decoder and file can: 16 bits, 24, or the float itself.
     pub fn for_bits(bits: u8) -> Self {
-        if bits > 16 { Self::S24 } else { Self::S16 }
+        match bits {
+            0..=16 => Self::S16,
+            17..=24 => Self::S24,
+            _ => Self::F32,
+        }
     }
 
     /// Bytes of one sample.
