@@ -41,7 +41,10 @@ impl Location {
             Some(name) if argument[name.len()..].starts_with("://") => {
                 let why = format!("\"{name}\" is not among http, https and file");
                 let kind = Kind::Unsafe;
-                Err(Problem { kind, ..mistyped(argument, &why) })
+                Err(Problem {
+                    kind,
+                    ..mistyped(argument, &why)
+                })
             }
             _ => Ok(Self::File(PathBuf::from(argument))),
         }

@@ -1,5 +1,6 @@
 //! `kithara cache`: downloads streams, and looks after what is stored.
 
+use std::io::{self, IsTerminal};
 use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
@@ -148,7 +149,7 @@ fn path(session: &Session<'_>) -> Result<(), Problem> {
 
 /// Says what was done, which is no data.
 fn note(session: &Session<'_>, text: &str) {
-    if !session.global.quiet {
+    if !session.global.quiet && io::stderr().is_terminal() {
         exit::say(&format!("kithara: {text}"));
     }
 }

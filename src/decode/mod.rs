@@ -134,7 +134,9 @@ impl Decoding<'_> {
     fn segment(&mut self, segment: Segment) -> Result<Flow, Problem> {
         let name = format!("cannot play segment {} ({})", segment.number, segment.url);
         let named = |problem: Problem| match problem.kind {
-            Kind::Malformed | Kind::Unsupported | Kind::Encryption => problem.during(name.clone()),
+            Kind::Malformed | Kind::Unsupported | Kind::Encryption | Kind::NotAStream => {
+                problem.during(name.clone())
+            }
             _ => problem,
         };
         let Segment {
@@ -209,7 +211,7 @@ impl Decoding<'_> {
         {
             return Ok(Arc::clone(parsed));
         }
-        let parsed = Arc::new(fmp4::Init::read(init.bytes, Arc::clone(&self.stats))?);
+        let parsed = Arc::new(stream::read_init(init.bytes, &self.stats)?);
         self.init = Some((init.id, Arc::clone(&parsed)));
         Ok(parsed)
     }
@@ -342,7 +344,7 @@ impl Decoding<'_> {
             _ => problem,
         };
         self.stats.begin(Stage::Probe);
-        let mut file = File::open(media).map_err(named)?;
+        let mut file = File::open(media, &self.stats).map_err(named)?;
         self.stats.end(Stage::Probe);
         self.stats.begin(Stage::FirstPacket);
         self.fit(file.track())?;
@@ -356,14 +358,20 @@ impl Decoding<'_> {
         let mut join = Join::Known {
             zero: MediaTime::ZERO,
         };
-        let mut flow = Flow::On;
+        let (mut flow, mut links) = (Flow::On, 0);
+        let may_be_last = file.shortens_its_last_unit();
         while flow == Flow::On {
-            let Some(unit) = file.next().map_err(named)? else {
+            let Some(unit) = file.next_unit().map_err(named)? else {
                 break;
             };
             self.join_at(&mut join, unit.start, track.edit.start);
-            flow = self.unit(&unit, false, bit_rate).map_err(named)?;
+            flow = self.unit(&unit, may_be_last, bit_rate).map_err(named)?;
+            if file.links() != links {
+                links = file.links();
+                self.fit(file.track())?;
+            }
         }
+        self.lane.drop_tail(self.format());
         let (frames, trimmed) = (self.lane.written(), self.lane.take_trimmed());
         let sha256 = wire.map(checksum).transpose()?;
         self.events.send(Event::Segment {
@@ -393,7 +401,10 @@ impl Decoding<'_> {
         {
             self.events.send(Event::Warning(Start::past_the_end(from)));
             // One unit is decoded all the same: the output gets its layout.
-            self.lane.window = Window { from, until: Some(MediaTime::ZERO) };
+            self.lane.window = Window {
+                from,
+                until: Some(MediaTime::ZERO),
+            };
             return Ok(());
         }
         let length = self.wanted.length.map(|length| from + length);

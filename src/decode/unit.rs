@@ -6,6 +6,12 @@ use crate::media::Codec;
 use crate::units::{Frames, MediaTime};
 
 /// One access unit in a demuxer's reused buffer.
+///
+/// Decoders trim nothing by themselves. A decoded frame is heard when it is
+/// neither in `trim_start` nor in `trim_end` and its media time lies in the
+/// track's [`Edit`]; a unit's first decoded frame, trimmed or not, is due at
+/// `start`. Where a container says the same twice (negative time and a count),
+/// both agree, so that applying both cuts once.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit<'a> {
     /// The coded bytes; an ADTS frame keeps its header.
@@ -13,10 +19,13 @@ pub struct Unit<'a> {
     /// When its first decoded frame is due, on the container's own media
     /// timeline (tfdt, stts, granule), before any edit list.
     pub start: MediaTime,
-    /// When its last frame is over, as the container says. The codec may give
-    /// more frames: the difference is padding if this is the last unit of a run.
+    /// When its last frame is over (`trim_end` left out), as the container says.
+    /// The codec may give more frames: the difference is padding if this is the
+    /// last unit of a run. Where the container is silent (Vorbis in Matroska)
+    /// it is a bound, never too early.
     pub end: MediaTime,
-    /// Decoded frames to drop from the front (LAME, Vorbis and Opus pre-skip).
+    /// Decoded frames to drop from the front (LAME, Vorbis and Opus pre-skip);
+    /// may be more than there are.
     pub trim_start: Frames,
     /// Decoded frames to drop from the back.
     pub trim_end: Frames,
@@ -28,8 +37,9 @@ pub struct Track {
     /// The codec.
     pub codec: Codec,
     /// What its decoder is built from. `extra_data` holds the AudioSpecificConfig
-    /// (AAC), the STREAMINFO block (FLAC), the magic cookie (ALAC); an ADTS
-    /// stream has none, its frames say it all.
+    /// (AAC), the STREAMINFO block (FLAC), the magic cookie (ALAC), the header
+    /// with its pre-skip set to 0 (Opus); an ADTS stream has none, its frames
+    /// say it all.
     pub parameters: AudioCodecParameters,
     /// The visible part.
     pub edit: Edit,

@@ -250,7 +250,8 @@ impl Feed {
     /// What keeps a wanted segment from coming, in every variant allowed.
     pub async fn run(mut self) -> Result<(), Problem> {
         if self.from > MediaTime::ZERO && self.from >= self.stats.duration.now() {
-            self.events.send(Event::Warning(Start::past_the_end(self.from)));
+            self.events
+                .send(Event::Warning(Start::past_the_end(self.from)));
         }
         loop {
             let step = self.start_loads();

@@ -42,14 +42,24 @@ impl Presentation {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
                 keep(store, &text, media.ended);
                 let ladder = Ladder::single(text.base.clone());
-                Ok(Self { media: vec![Some(Arc::new(media))], ladder, chosen: None, repairs })
+                Ok(Self {
+                    media: vec![Some(Arc::new(media))],
+                    ladder,
+                    chosen: None,
+                    repairs,
+                })
             }
             Playlist::Multivariant(multivariant) => {
                 stats.stage(Stage::Multivariant, asked, Instant::now());
                 keep(store, &text, true);
                 let ladder = Ladder::of(&multivariant, &[])?;
                 stats.lists().variants = rows(&ladder);
-                Ok(Self { media: vec![None; ladder.rungs.len()], ladder, chosen: None, repairs })
+                Ok(Self {
+                    media: vec![None; ladder.rungs.len()],
+                    ladder,
+                    chosen: None,
+                    repairs,
+                })
             }
         }
     }
@@ -60,7 +70,12 @@ impl Presentation {
     ///
     /// What the store or the parser says; [`Kind::Unsupported`] or
     /// [`Kind::Encryption`] when there is nothing we can play.
-    pub async fn choose(mut self, store: &Store, quality: Quality, stats: &Stats) -> Result<Self, Problem> {
+    pub async fn choose(
+        mut self,
+        store: &Store,
+        quality: Quality,
+        stats: &Stats,
+    ) -> Result<Self, Problem> {
         let chosen = choose(store, &self.ladder, quality)?;
         let rung = chosen.rung;
         self.chosen = Some(chosen);
@@ -73,7 +88,8 @@ impl Presentation {
             self.repairs.more += repairs.more;
             self.media[rung] = Some(Arc::new(media));
         }
-        self.media(rung).map_or(Ok(()), |media| refuse_unplayable(media))?;
+        self.media(rung)
+            .map_or(Ok(()), |media| refuse_unplayable(media))?;
         Ok(self)
     }
 

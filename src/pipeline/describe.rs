@@ -8,8 +8,8 @@ use crossbeam_channel::bounded;
 use tokio::sync::{oneshot, watch};
 
 use crate::bell::Bell;
-use crate::decode::inbox::{self, Inbox};
 use crate::decode;
+use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Events, RequestKind};
 use crate::fetch::Client;
@@ -93,7 +93,11 @@ pub fn describe(
     probe: bool,
 ) -> Result<Description, Problem> {
     let (events, _unheard) = event::channel();
-    let look = Look { bell: Arc::default(), stats: Arc::default(), events };
+    let look = Look {
+        bell: Arc::default(),
+        stats: Arc::default(),
+        events,
+    };
     net::runtime()?.block_on(look.at(location, quality, cache, network, probe))
 }
 
@@ -123,8 +127,19 @@ impl Look {
         let mut description = match store.first(&wanted).await? {
             First::Media(opened) => {
                 let (hand, inbox) = self.doors();
-                let job = progressive::Job { wanted, ledger: false, only_store: false };
-                let source = progressive::run(&store, job, opened, |piece| hand.hand(piece), &self.stats, &self.events);
+                let job = progressive::Job {
+                    wanted,
+                    ledger: false,
+                    only_store: false,
+                };
+                let source = progressive::run(
+                    &store,
+                    job,
+                    opened,
+                    |piece| hand.hand(piece),
+                    &self.stats,
+                    &self.events,
+                );
                 self.listen(source, inbox).await?;
                 Description::of_file(location)
             }
@@ -141,12 +156,24 @@ impl Look {
         Ok(description)
     }
 
-    fn store(&self, client: Client, location: &Location, cache: &CacheChoice) -> Result<Store, Problem> {
+    fn store(
+        &self,
+        client: Client,
+        location: &Location,
+        cache: &CacheChoice,
+    ) -> Result<Store, Problem> {
         let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
         let stream = shelf.stream(location, false, &self.events)?;
         let policy = net::policy(cache.mode, false);
         let spare = shelf.spare(location)?;
-        Ok(Store::new(client, stream, spare, policy, &self.stats, &self.events))
+        Ok(Store::new(
+            client,
+            stream,
+            spare,
+            policy,
+            &self.stats,
+            &self.events,
+        ))
     }
 
     /// A stream that can be described but not played is no error.
@@ -161,8 +188,13 @@ impl Look {
         let description = Description::of_hls(location, &read);
         let opened = match read.choose(&store, quality, &self.stats).await {
             Ok(opened) => opened,
-            Err(problem) if problem.kind == Kind::Unsupported || problem.kind == Kind::Encryption => {
-                return Ok(Description { refusal: Some(problem.why), ..description });
+            Err(problem)
+                if problem.kind == Kind::Unsupported || problem.kind == Kind::Encryption =>
+            {
+                return Ok(Description {
+                    refusal: Some(problem.why),
+                    ..description
+                });
             }
             Err(problem) => return Err(problem),
         };
@@ -183,7 +215,14 @@ impl Look {
             demand_in.send_replace(demand);
         });
         let inbox = Inbox::new(pieces, ask, Arc::clone(&self.bell));
-        (Doors { pieces: pieces_in, bell: Arc::clone(&self.bell), demand }, inbox)
+        (
+            Doors {
+                pieces: pieces_in,
+                bell: Arc::clone(&self.bell),
+                demand,
+            },
+            inbox,
+        )
     }
 
     /// Runs `source` until the first frame has been decoded from it.
@@ -195,8 +234,16 @@ impl Look {
         let (tell, heard) = oneshot::channel();
         let (stats, events) = (Arc::clone(&self.stats), self.events.clone());
         pipeline::spawn_short("decode", move || {
-            let mut sink = FirstFrame { stats: Arc::clone(&stats) };
-            let result = decode::run(&mut inbox, &mut sink, decode::Wanted::default(), &stats, &events);
+            let mut sink = FirstFrame {
+                stats: Arc::clone(&stats),
+            };
+            let result = decode::run(
+                &mut inbox,
+                &mut sink,
+                decode::Wanted::default(),
+                &stats,
+                &events,
+            );
             // A look that is over wants no answer.
             let _ = tell.send(result);
         })?;

@@ -98,7 +98,8 @@ impl Net {
             }
             First::Media(opened) => {
                 self.stats.lists().kind = "file";
-                self.stats.stage(Stage::SegmentFirstByte, asked, Instant::now());
+                self.stats
+                    .stage(Stage::SegmentFirstByte, asked, Instant::now());
                 let job = progressive::Job {
                     wanted,
                     ledger: self.keeps_ledger(),

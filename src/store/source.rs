@@ -43,7 +43,13 @@ impl Read for LocalFile {
         self.stats.blocked.store(false, Ordering::Relaxed);
         result.map_err(|error| {
             let what = "cannot read the file";
-            Problem::from_io(error, Kind::LocalFile, what, "check the name and its permissions").into()
+            Problem::from_io(
+                error,
+                Kind::LocalFile,
+                what,
+                "check the name and its permissions",
+            )
+            .into()
         })
     }
 }

@@ -117,7 +117,12 @@ impl Store {
                 let base = Location::Http(document.head.final_url.clone());
                 let keep =
                     (!document.head.no_store).then(|| (identity, cache_head(&document.head)));
-                Ok(Text { bytes: document.bytes.into(), base, keep, content_type: document.head.content_type })
+                Ok(Text {
+                    bytes: document.bytes.into(),
+                    base,
+                    keep,
+                    content_type: document.head.content_type,
+                })
             }
             (Err(problem), Some(entry)) if is_network(&problem) => {
                 self.events.send(Event::Warning(stale(problem)));
@@ -226,7 +231,12 @@ impl Store {
         match response.read_all(left).await {
             Ok(rest) => {
                 head.extend_from_slice(&rest);
-                Ok(First::Playlist(Text { bytes: head, base, keep, content_type }))
+                Ok(First::Playlist(Text {
+                    bytes: head,
+                    base,
+                    keep,
+                    content_type,
+                }))
             }
             // Broke off: read it anew, with the retries of a playlist.
             Err(_) => {
@@ -361,7 +371,7 @@ fn web_page(wanted: &Wanted, response: &Response) -> Problem {
         .as_deref()
         .unwrap_or("no content type");
     let why = format!(
-        "it is a web page, not a playlist or media ({})",
+        "it is a web page (HTML), not a playlist or media ({})",
         crate::text::safe(stated)
     );
     Problem::new(Kind::NotAStream, what, why, "check the address")

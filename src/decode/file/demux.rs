@@ -49,6 +49,13 @@ impl Bytes {
         })))
     }
 
+    /// Gives the source back, at any place in it, when no reader holds it.
+    pub fn into_source(self) -> Option<Box<dyn Source>> {
+        let placed = Arc::into_inner(self.0)?;
+        let placed = placed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Some(placed.source)
+    }
+
     /// Total length, when it is known.
     pub fn length(&self) -> Option<u64> {
         self.placed().source.length()
@@ -77,18 +84,28 @@ impl Bytes {
     }
 }
 
-/// What Symphonia sees of a file: everything behind `origin`.
+/// Which part of a file a reader sees, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// Where it begins.
+    pub origin: u64,
+    /// Readers that may seek read tails and estimate lengths.
+    pub is_seekable: bool,
+    /// Where the file should end; readers refuse boxes that lead further. No
+    /// reader of an unseekable part is told.
+    pub end: Option<u64>,
+}
+
+/// What Symphonia reads: one part of a file.
 struct View {
     bytes: Bytes,
-    origin: u64,
-    /// Shown to Symphonia, which reads tails and estimates lengths when it may seek.
-    is_seekable: bool,
+    part: Part,
     position: u64,
 }
 
 impl Read for View {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let at = self.origin.saturating_add(self.position);
+        let at = self.part.origin.saturating_add(self.position);
         let count = self.bytes.placed().read_at(at, buffer)?;
         self.position = self
             .position
@@ -112,13 +129,12 @@ impl Seek for View {
 
 impl MediaSource for View {
     fn is_seekable(&self) -> bool {
-        self.is_seekable
+        self.part.is_seekable
     }
 
     fn byte_len(&self) -> Option<u64> {
-        self.bytes
-            .length()
-            .map(|length| length.saturating_sub(self.origin))
+        let end = self.part.end.filter(|_| self.part.is_seekable)?;
+        Some(end.saturating_sub(self.part.origin))
     }
 }
 
@@ -144,18 +160,11 @@ pub struct Demuxer {
 }
 
 impl Demuxer {
-    /// Opens the stream that begins at byte `origin`. With `is_seekable` the
-    /// reader may read at the end of the file first.
-    pub fn open(
-        container: Container,
-        bytes: &Bytes,
-        origin: u64,
-        is_seekable: bool,
-    ) -> Result<Self, Failure> {
+    /// Opens the stream that `part` holds.
+    pub fn open(container: Container, bytes: &Bytes, part: Part) -> Result<Self, Failure> {
         let view = View {
             bytes: bytes.clone(),
-            origin,
-            is_seekable,
+            part,
             position: 0,
         };
         let stream = MediaSourceStream::new(Box::new(view), Default::default());
@@ -174,7 +183,7 @@ impl Demuxer {
     }
 
     /// The next packet of any track; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Packet>, Failure> {
+    pub fn packet(&mut self) -> Result<Option<Packet>, Failure> {
         fenced(self.container, || self.reader.next_packet())
     }
 
@@ -285,8 +294,11 @@ mod tests {
         let bytes = Bytes::new(Box::new(io::Cursor::new(b"0123456789".to_vec())));
         let mut view = View {
             bytes: bytes.clone(),
-            origin: 4,
-            is_seekable: true,
+            part: Part {
+                origin: 4,
+                is_seekable: true,
+                end: bytes.length(),
+            },
             position: 0,
         };
         let mut two = [0; 2];
@@ -298,5 +310,10 @@ mod tests {
         assert_eq!(view.byte_len(), Some(6));
         assert!(view.seek(SeekFrom::Current(-9)).is_err());
         assert_eq!(bytes.read_at(8, 100).expect("in range"), b"89");
+        drop(view);
+        assert_eq!(
+            bytes.into_source().and_then(|source| source.length()),
+            Some(10)
+        );
     }
 }

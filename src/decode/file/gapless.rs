@@ -6,8 +6,9 @@
 
 use std::num::NonZeroU32;
 
+use crate::decode::file::atoms::{boxes, child, field, long, number, path};
+use crate::decode::file::smpb::{self, Comment};
 use crate::decode::unit::Edit;
-use crate::limits;
 use crate::units::MediaTime;
 
 /// What `moov` says about the file. Source: ISO 14496-12 section 8.2.
@@ -45,7 +46,7 @@ impl Sound {
 /// absent is left out: the demuxer says what is wrong with it.
 pub fn movie(moov: &[u8]) -> Movie {
     let timescale = child(moov, b"mvhd").and_then(timescale);
-    let comment = smpb(moov);
+    let comment = smpb::comment(moov);
     let tracks = || boxes(moov).filter(|(name, _)| name == b"trak");
     let is_fragmented = child(moov, b"mvex").is_some();
     let sound = |track| {
@@ -77,7 +78,7 @@ impl Timeline {
     }
 }
 
-fn sound(track: &[u8], movie_scale: Option<NonZeroU32>, comment: Option<Smpb>) -> Option<Sound> {
+fn sound(track: &[u8], movie_scale: Option<NonZeroU32>, comment: Option<Comment>) -> Option<Sound> {
     let media = child(track, b"mdia")?;
     if field(child(media, b"hdlr")?, 8)? != *b"soun" {
         return None;
@@ -91,10 +92,10 @@ fn sound(track: &[u8], movie_scale: Option<NonZeroU32>, comment: Option<Smpb>) -
         ticks: child(tables, b"stts").map_or(0, total_ticks),
     };
     let by_list = || edit_list(path(track, &[b"edts", b"elst"])?, movie_scale?, timeline);
-    let by_comment = comment.and_then(|comment| comment.edit(timeline));
+    let by_comment = comment.and_then(|comment| comment.edit(timeline.timescale, timeline.ticks));
     let edit = by_comment.or_else(by_list).unwrap_or_default();
     let length = timeline.time(timeline.ticks);
-    let end = edit.end.map_or(length, |end| end.min(length));
+    let end = edit.end.unwrap_or(length);
     Some(Sound {
         id,
         entry,
@@ -120,9 +121,14 @@ fn edit_list(list: &[u8], movie_scale: NonZeroU32, timeline: Timeline) -> Option
     let is_media_end = off <= 1_000_000_000 / u64::from(movie_scale.get());
     // More than one shown edit is a cut-up track: played whole from the first.
     let is_open = length == 0 || shown.len() > 1;
+    let end = if is_media_end {
+        media_end
+    } else {
+        end.min(media_end)
+    };
     Some(Edit {
         start,
-        end: (!is_open).then_some(if is_media_end { media_end } else { end }),
+        end: (!is_open).then_some(end),
     })
 }
 
@@ -138,67 +144,6 @@ fn edits(list: &[u8]) -> Option<impl Iterator<Item = (u64, i64)>> {
             Some((u64::from(number(entry, 0)?), i64::from(start)))
         }
     }))
-}
-
-/// The three counts of an iTunSMPB comment, in frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Smpb {
-    delay: u64,
-    padding: u64,
-    frames: u64,
-}
-
-impl Smpb {
-    /// Reads ` 00000000 00000840 000001CA 00000000003F31F6 …`.
-    fn parse(text: &str) -> Option<Self> {
-        let mut words = text
-            .split_ascii_whitespace()
-            .skip(1)
-            .map(|word| u64::from_str_radix(word, 16).ok());
-        let mut next = || words.next().flatten();
-        Some(Self {
-            delay: next()?,
-            padding: next()?,
-            frames: next()?,
-        })
-    }
-
-    /// As an edit, when the counts add up to the length of the track within
-    /// two access units. HE-AAC counts output frames, two for each tick.
-    fn edit(self, timeline: Timeline) -> Option<Edit> {
-        const SLACK: u64 = 4096;
-        let end = self.delay.checked_add(self.frames)?;
-        let total = end.checked_add(self.padding)?;
-        let scales = [1, 2].map(|times| (times, timeline.ticks.saturating_mul(times)));
-        let fits = scales
-            .iter()
-            .find(|(_, ticks)| total.abs_diff(*ticks) <= SLACK);
-        let (times, _) = fits.filter(|_| self.frames > 0 && self.delay < total)?;
-        let hertz = timeline
-            .timescale
-            .get()
-            .checked_mul(u32::try_from(*times).ok()?)?;
-        let rate = NonZeroU32::new(hertz)?;
-        Some(Edit {
-            start: time(self.delay, rate),
-            end: Some(time(end, rate)),
-        })
-    }
-}
-
-/// The iTunSMPB comment: `moov/udta/meta/ilst/----` with that name.
-fn smpb(moov: &[u8]) -> Option<Smpb> {
-    let meta = path(moov, &[b"udta", b"meta"])?;
-    // A full box in MP4, a plain one in QuickTime.
-    let list = child(meta.get(4..)?, b"ilst").or_else(|| child(meta, b"ilst"))?;
-    let named =
-        |item: &&[u8]| child(item, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB");
-    let mut items = boxes(list)
-        .filter(|(name, _)| name == b"----")
-        .map(|(_, item)| item);
-    let item = items.find(|item| named(&item))?;
-    let text = child(item, b"data")?.get(8..)?;
-    Smpb::parse(std::str::from_utf8(text.get(..text.len().min(limits::TAG_BYTES))?).ok()?)
 }
 
 /// Ticks a second of `mvhd` or `mdhd`, which lie at the same place.
@@ -227,53 +172,8 @@ fn largest_unit(track: &[u8]) -> u32 {
     number(table, 4).max(largest).unwrap_or(0)
 }
 
-/// The contents of the boxes in `bytes`, by type. Ends at the first header
-/// that is broken or leads out of `bytes`.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    std::iter::from_fn(move || {
-        let (name, header, size) = box_header(bytes)?;
-        let size = size.map_or(Some(bytes.len()), |size| usize::try_from(size).ok())?;
-        let content = bytes.get(usize::try_from(header).ok()?..size)?;
-        bytes = &bytes[size..];
-        Some((name, content))
-    })
-}
-
-/// Type, header length and whole length of the box that `bytes` begin with.
-/// No whole length means "to the end". Source: ISO 14496-12 section 4.2.
-pub fn box_header(bytes: &[u8]) -> Option<([u8; 4], u64, Option<u64>)> {
-    let name = field(bytes, 4)?;
-    let (header, size) = match number(bytes, 0)? {
-        0 => return Some((name, 8, None)),
-        1 => (16, long(bytes, 8)?),
-        size => (8, u64::from(size)),
-    };
-    (size >= header).then_some((name, header, Some(size)))
-}
-
-fn child<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
-    boxes(bytes).find_map(|(found, content)| (found == *name).then_some(content))
-}
-
-fn path<'a>(bytes: &'a [u8], names: &[&[u8; 4]]) -> Option<&'a [u8]> {
-    names
-        .iter()
-        .try_fold(bytes, |bytes, name| child(bytes, name))
-}
-
-fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..)?.first_chunk().copied()
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    field(bytes, at).map(u32::from_be_bytes)
-}
-
-fn long(bytes: &[u8], at: usize) -> Option<u64> {
-    field(bytes, at).map(u64::from_be_bytes)
-}
-
-fn time(ticks: u64, timescale: NonZeroU32) -> MediaTime {
+/// Media time of a count of ticks.
+pub fn time(ticks: u64, timescale: NonZeroU32) -> MediaTime {
     MediaTime::from_ticks(i64::try_from(ticks).unwrap_or(i64::MAX), timescale)
 }
 
@@ -351,8 +251,8 @@ mod tests {
     #[test]
     fn the_edit_list_says_what_is_heard() {
         const EMPTY: u32 = u32::MAX; // media time -1
-        let cases: [(&str, &[(u32, u32)], (u64, Option<u64>)); 6] = [
-            ("no list", &[], (0, None)),
+        let cases = [
+            ("no list", &[][..], (0, None)),
             ("priming and padding", &[(1000, 1024)], (1024, Some(45_124))),
             (
                 "an empty edit first",
@@ -402,18 +302,6 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn a_comment_in_output_frames_of_he_aac_is_halved() {
-        let text = " 00000000 00000840 00000270 0000000000031D50";
-        let moov = [
-            full(b"mvhd", &[0, 0, 1000, 0]),
-            track(&[], 100, 1024),
-            comment(text),
-        ];
-        let (start, end) = visible(&moov.concat());
-        assert_eq!((start, end), (Frames(1056), Some(Frames(103_112))));
     }
 
     #[test]

@@ -1,22 +1,35 @@
 //! A whole file: what it is, and a reader for it. Recognised by content only.
 
+pub mod atoms;
 pub mod demux;
 pub mod gapless;
 pub mod mpeg;
+pub mod parameters;
 pub mod probe;
+pub mod smpb;
 pub mod stream;
 pub mod timing;
 pub mod whole;
+
+use std::io::SeekFrom;
+use std::sync::Arc;
 
 use crate::decode::file::demux::{Bytes, malformed};
 use crate::decode::file::gapless::Movie;
 use crate::decode::file::probe::Container;
 use crate::decode::file::whole::Whole;
 use crate::decode::unit::{Track, Unit};
+use crate::decode::{fmp4, packed};
 use crate::error::{Kind, Problem};
 use crate::limits;
 use crate::media::Source;
+use crate::stats::Stats;
 use crate::units::MediaTime;
+
+/// Enough for three frames that agree.
+const ADTS_HEAD_BYTES: usize = 32 << 10;
+/// Overlap and band replication of AAC have settled after this long.
+const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
 
 /// A file, at some place in it.
 pub struct File {
@@ -27,6 +40,10 @@ pub struct File {
 enum Reader {
     /// Symphonia's readers.
     Whole(Box<Whole>),
+    /// AAC without a container.
+    Adts(Box<packed::Demuxer>),
+    /// MP4 in fragments: one long segment that brings its own init section.
+    Fragmented(Box<fmp4::Demuxer>),
 }
 
 impl File {
@@ -37,15 +54,30 @@ impl File {
     ///
     /// `NotAStream` for a web page or unknown bytes, `Unsupported` for media
     /// that is not played, `Encryption`, `Malformed`, and what the source says.
-    pub fn open(source: Box<dyn Source>) -> Result<Self, Problem> {
+    pub fn open(source: Box<dyn Source>, stats: &Arc<Stats>) -> Result<Self, Problem> {
         let bytes = Bytes::new(source);
         let origin = behind_tags(&bytes)?;
+        let stats = Arc::clone(stats);
+        if packed::looks_like_adts(&bytes.read_at(origin, ADTS_HEAD_BYTES)?) {
+            let demuxer = packed::Demuxer::open(whole(bytes), stats, MediaTime::ZERO)?;
+            return Ok(Self {
+                reader: Reader::Adts(Box::new(demuxer)),
+            });
+        }
         let container = container(&bytes, origin)?;
-        let movie = match container {
+        let (movie, end) = match container {
             Container::Mp4 => movie(&bytes, origin)?,
-            _ => Movie::default(),
+            _ => (Movie::default(), 0),
         };
-        let whole = Whole::open(bytes, container, origin, movie)?;
+        if movie.is_fragmented && fmp4::looks_like_fmp4(&bytes.read_at(origin, probe::HEAD_BYTES)?)
+        {
+            let demuxer = fmp4::Demuxer::self_initialising(whole(bytes), stats, MediaTime::ZERO)?;
+            return Ok(Self {
+                reader: Reader::Fragmented(Box::new(demuxer)),
+            });
+        }
+        let end = bytes.length().map(|length| length.max(end));
+        let whole = Whole::open(bytes, container, (origin, end), movie)?;
         Ok(Self {
             reader: Reader::Whole(Box::new(whole)),
         })
@@ -55,6 +87,8 @@ impl File {
     pub fn track(&self) -> &Track {
         match &self.reader {
             Reader::Whole(whole) => whole.track(),
+            Reader::Adts(demuxer) => demuxer.track(),
+            Reader::Fragmented(demuxer) => demuxer.init().track(),
         }
     }
 
@@ -63,7 +97,14 @@ impl File {
     pub fn links(&self) -> u32 {
         match &self.reader {
             Reader::Whole(whole) => whole.links(),
+            Reader::Adts(_) | Reader::Fragmented(_) => 0,
         }
+    }
+
+    /// Whether a last unit that is shorter than what it decodes to says how
+    /// much of it is padding. Other containers state what is to be trimmed.
+    pub fn shortens_its_last_unit(&self) -> bool {
+        matches!(self.reader, Reader::Fragmented(_))
     }
 
     /// The next unit; `None` at the true end.
@@ -71,25 +112,45 @@ impl File {
     /// # Errors
     ///
     /// `Malformed` for a broken file and for one that ends before it should.
-    pub fn next(&mut self) -> Result<Option<Unit<'_>>, Problem> {
+    pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
         match &mut self.reader {
             Reader::Whole(whole) => whole.next(),
+            Reader::Adts(demuxer) => demuxer.next_unit(),
+            Reader::Fragmented(demuxer) => demuxer.next_unit(),
         }
     }
 
     /// Goes to a unit early enough before `to` (media time, as in
     /// [`Unit::start`]) that a fresh decoder gives from `to` on what it would
     /// have given from the start. Returns the start of that unit, or where the
-    /// file ends when `to` lies behind it.
+    /// file ends when `to` lies behind it. A fragmented file is walked through,
+    /// forward only.
     ///
     /// # Errors
     ///
-    /// Those of [`File::next`].
+    /// Those of [`File::next_unit`].
     pub fn seek(&mut self, to: MediaTime) -> Result<MediaTime, Problem> {
+        let early = (to - PRE_ROLL).max(MediaTime::ZERO);
         match &mut self.reader {
             Reader::Whole(whole) => whole.seek(to),
+            Reader::Adts(demuxer) => demuxer.seek(early),
+            Reader::Fragmented(demuxer) => loop {
+                match demuxer.next_unit()?.map(|unit| unit.end) {
+                    Some(end) if end < early => {}
+                    Some(end) => return Ok(end),
+                    None => return Ok(to),
+                }
+            },
         }
     }
+}
+
+/// The source from its first byte on, for a reader that seeks by itself.
+fn whole(bytes: Bytes) -> Box<dyn Source> {
+    let mut source = bytes.into_source().expect("no reader was made yet");
+    // A source that cannot go back fails at its first read, with the reason.
+    let _ = source.seek(SeekFrom::Start(0));
+    source
 }
 
 /// Where the stream begins: behind any number of ID3v2 tags, cover art and all.
@@ -123,40 +184,42 @@ fn container(bytes: &Bytes, origin: u64) -> Result<Container, Problem> {
     }
 }
 
-/// What the `moov` box says, before or behind the media.
-fn movie(bytes: &Bytes, origin: u64) -> Result<Movie, Problem> {
-    const BOXES: usize = 256; // at the top level, before moov
-    let mut at = origin;
+/// What the `moov` box says, before or behind the media, and where the
+/// furthest box on the way to both ends.
+fn movie(bytes: &Bytes, origin: u64) -> Result<(Movie, u64), Problem> {
+    const BOXES: usize = 256; // at the top level, before both were seen
+    let (mut at, mut moov, mut has_media) = (origin, None, false);
     for _ in 0..BOXES {
         let header = bytes.read_at(at, 16)?;
-        let Some((name, header, size)) = gapless::box_header(&header) else {
+        let Some((name, header, size)) = atoms::box_header(&header) else {
             break;
         };
         let end = size.and_then(|size| at.checked_add(size));
-        if &name == b"moov" {
-            let content = at.saturating_add(header);
-            return checked(read_box(
-                bytes,
-                content,
-                end.map(|end| end.saturating_sub(content)),
-            )?);
+        match &name {
+            b"moov" => moov = Some(read_box(bytes, at.saturating_add(header), end)?),
+            b"mdat" | b"moof" => has_media = true,
+            _ => {}
         }
-        match end {
-            Some(end) => at = end,
-            None => break, // this box is the last
+        at = end.unwrap_or(at); // a box without a size is the last
+        if end.is_none() || has_media && moov.is_some() {
+            break;
         }
     }
-    let is_cut = bytes.length().is_some_and(|length| at > length);
-    let why = if is_cut {
-        "it is truncated: its moov box is missing"
-    } else {
-        "it has no moov box"
-    };
-    Err(malformed(Container::Mp4, why))
+    match moov {
+        Some(moov) => Ok((stream::playable(gapless::movie(&moov))?, at)),
+        None if bytes.length().is_some_and(|length| at > length) => Err(malformed(
+            Container::Mp4,
+            "it is truncated: its moov box is missing",
+        )),
+        None => Err(malformed(Container::Mp4, "it has no moov box")),
+    }
 }
 
-fn read_box(bytes: &Bytes, at: u64, length: Option<u64>) -> Result<Vec<u8>, Problem> {
-    let length = length.filter(|length| *length <= limits::BOX_BYTES);
+/// The contents of a box, between two offsets.
+fn read_box(bytes: &Bytes, at: u64, end: Option<u64>) -> Result<Vec<u8>, Problem> {
+    let length = end
+        .map(|end| end.saturating_sub(at))
+        .filter(|length| *length <= limits::BOX_BYTES);
     let want = length
         .and_then(|length| usize::try_from(length).ok())
         .ok_or_else(|| Problem {
@@ -173,17 +236,5 @@ fn read_box(bytes: &Bytes, at: u64, length: Option<u64>) -> Result<Vec<u8>, Prob
     }
 }
 
-fn checked(moov: Vec<u8>) -> Result<Movie, Problem> {
-    let movie = gapless::movie(&moov);
-    let largest = u64::from(movie.largest_unit);
-    if largest > limits::BOX_BYTES {
-        return Err(Problem {
-            kind: Kind::Limit,
-            ..malformed(
-                Container::Mp4,
-                format!("it announces a sample of {largest} bytes"),
-            )
-        });
-    }
-    Ok(movie)
-}
+#[cfg(test)]
+mod tests;

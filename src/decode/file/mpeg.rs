@@ -88,8 +88,8 @@ pub const WINDOW_BYTES: usize = 6 << 10;
 const SLACK_BYTES: u64 = 8; // encoders place the padding byte one frame earlier or later
 
 impl Constant {
-    /// Reads the head of a stream. `None` when its first frame carries a Xing
-    /// or VBRI tag: those mark a variable bit rate.
+    /// Reads the head of a stream. `None` when its frames differ, or the first
+    /// carries a Xing or VBRI tag: those mark a variable bit rate.
     pub fn from_head(head: &[u8]) -> Option<Self> {
         let (at, header) = first_frame(head)?;
         let frame = head.get(at..at + header.length)?;
@@ -97,10 +97,17 @@ impl Constant {
         if has(b"Xing") || has(b"VBRI") {
             return None;
         }
-        let first = if has(b"Info") { at + header.length } else { at };
-        let first = u64::try_from(first).ok()?;
-        Header::parse(head.get(usize::try_from(first).ok()?..)?)
-            .map(|header| Self { first, header })
+        let tag = if has(b"Info") { header.length } else { 0 };
+        let mut rest = head.get(at + tag..)?;
+        let header = Header::parse(rest)?;
+        while let Some(next) = Header::parse(rest) {
+            if next.kind != header.kind {
+                return None;
+            }
+            rest = rest.get(next.length..).unwrap_or_default();
+        }
+        let first = u64::try_from(at + tag).ok()?;
+        Some(Self { first, header })
     }
 
     /// Decoded frames of each MPEG frame.
@@ -201,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_header_states_length_frames_and_rate() {
-        let cases: [([u8; 4], Option<(usize, u64, u64)>); 9] = [
+        let cases = [
             ([0xFF, 0xFB, 0x90, 0x44], Some((417, 1152, 44_100))),
             ([0xFF, 0xFB, 0x92, 0x44], Some((418, 1152, 44_100))),
             ([0xFF, 0xF3, 0x40, 0xC4], Some((104, 576, 22_050))),

@@ -61,7 +61,7 @@ pub fn sniff(head: &[u8]) -> Result<Container, Problem> {
         return Err(unsupported(name));
     }
     if is_web_page(head) {
-        return Err(not_a_stream("it is a web page"));
+        return Err(not_a_stream("it is a web page (HTML)"));
     }
     match mpeg::first_frame(head) {
         Some(_) => Ok(Container::Mpeg),

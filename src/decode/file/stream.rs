@@ -2,19 +2,26 @@
 //! decoder needs, how its time runs.
 
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::well_known as id;
-use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
+use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::formats;
+use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
 use crate::decode::file::demux::{Demuxer, malformed};
 use crate::decode::file::gapless::{Movie, Sound};
+use crate::decode::file::parameters::{
+    codec, frame_bytes, length, pre_skip, rate, without_pre_skip,
+};
 use crate::decode::file::probe::Container;
 use crate::decode::file::timing::{Clock, Grid, Trim};
 use crate::decode::unit::{Edit, Track};
 use crate::error::{Kind, Problem};
+use crate::limits;
 use crate::media::Codec;
-use crate::units::{ChannelCount, Frames, MediaTime, SampleRate};
+use crate::units::{Frames, MediaTime, SampleRate};
+
+const FOREIGN_CODEC: &str = "its audio codec is not one that kithara decodes";
+const NO_SOUND: &str = "it has no audio track";
 
 /// The audio of a file, as one of Symphonia's readers tells it.
 pub struct Stream {
@@ -26,6 +33,8 @@ pub struct Stream {
     pub clock: Clock,
     /// Frames that the encoder put before the first; ticks begin below zero.
     pub delay: u32,
+    /// Bytes of a frame of plain samples.
+    pub frame_bytes: Option<usize>,
     /// The time its last packet reaches at least, when the container says so:
     /// a file that ends before was cut off.
     pub reach: Option<MediaTime>,
@@ -33,8 +42,8 @@ pub struct Stream {
 
 impl Stream {
     /// Picks the audio track of an open file. `movie` is what [`crate::decode::file::gapless`]
-    /// found (empty for other containers), `first_tick` the time of the first
-    /// packet, where the container needs it (Matroska).
+    /// found (empty for other containers), `first` the first packet, where the
+    /// container needs it (Matroska).
     ///
     /// # Errors
     ///
@@ -44,7 +53,7 @@ impl Stream {
         container: Container,
         demuxer: &Demuxer,
         movie: &Movie,
-        first_tick: i64,
+        first: Option<&Packet>,
     ) -> Result<Self, Problem> {
         let found = find(container, demuxer.tracks(), movie)?;
         let base = found.track.time_base;
@@ -55,7 +64,7 @@ impl Stream {
             parameters: found.parameters,
             base: base.ok_or_else(|| malformed(container, "its audio has no clock"))?,
             rate: rate(container, found.parameters)?,
-            first_tick,
+            first,
         };
         let sound = movie.sounds.iter().find(|sound| sound.id == found.track.id);
         Ok(Self {
@@ -63,8 +72,33 @@ impl Stream {
             track: described.track(sound, demuxer),
             clock: described.clock(),
             delay: found.track.delay.unwrap_or(0),
+            frame_bytes: frame_bytes(found.parameters),
             reach: described.reach(demuxer),
         })
+    }
+}
+
+/// Gives `movie` back if there is something to play in it. Looks before a
+/// reader does, for better words.
+///
+/// # Errors
+///
+/// `Unsupported` without an audio track, `Encryption`, `Limit` for absurd sizes.
+pub fn playable(movie: Movie) -> Result<Movie, Problem> {
+    let largest = u64::from(movie.largest_unit);
+    if largest > limits::BOX_BYTES {
+        return Err(Problem {
+            kind: Kind::Limit,
+            ..malformed(
+                Container::Mp4,
+                format!("it announces a sample of {largest} bytes"),
+            )
+        });
+    }
+    match movie.sounds.first() {
+        None => Err(unsupported(Container::Mp4, NO_SOUND)),
+        Some(sound) if sound.is_encrypted() => Err(encrypted(*sound)),
+        Some(_) => Ok(movie),
     }
 }
 
@@ -81,9 +115,6 @@ fn find<'a>(
     tracks: &'a [formats::Track],
     movie: &Movie,
 ) -> Result<Found<'a>, Problem> {
-    if let Some(sound) = movie.sounds.first().filter(|sound| sound.is_encrypted()) {
-        return Err(encrypted(*sound));
-    }
     let sounds = || {
         tracks.iter().filter_map(|track| match &track.codec_params {
             Some(CodecParameters::Audio(parameters)) => Some((track, parameters)),
@@ -97,10 +128,9 @@ fn find<'a>(
             codec,
         })
     });
-    let has_sound = sounds().next().is_some() || !movie.sounds.is_empty();
-    known.ok_or_else(|| match has_sound {
-        true => unsupported(container, "its audio codec is not one that kithara decodes"),
-        false => unsupported(container, "it has no audio track"),
+    known.ok_or_else(|| {
+        let has_sound = sounds().next().is_some() || !movie.sounds.is_empty();
+        unsupported(container, if has_sound { FOREIGN_CODEC } else { NO_SOUND })
     })
 }
 
@@ -112,13 +142,13 @@ struct Described<'a> {
     parameters: &'a AudioCodecParameters,
     base: TimeBase,
     rate: Option<SampleRate>,
-    first_tick: i64,
+    first: Option<&'a Packet>,
 }
 
 impl Described<'_> {
     fn track(&self, sound: Option<&Sound>, demuxer: &Demuxer) -> Track {
         let (edit, duration) = match sound {
-            Some(sound) => (sound.edit, sound.duration),
+            Some(sound) => (self.skipped(sound.edit), sound.duration),
             None => (self.edit(), self.duration(demuxer)),
         };
         Track {
@@ -126,6 +156,20 @@ impl Described<'_> {
             parameters: without_pre_skip(self.parameters.clone()),
             edit,
             duration,
+        }
+    }
+
+    /// Opus without an edit list: its own header tells the priming.
+    fn skipped(&self, edit: Edit) -> Edit {
+        let skip = self
+            .rate
+            .map(|rate| Frames(u64::from(pre_skip(self.parameters))).time(rate));
+        match edit == Edit::default() {
+            true => Edit {
+                start: skip.unwrap_or_default(),
+                end: None,
+            },
+            false => edit,
         }
     }
 
@@ -148,8 +192,10 @@ impl Described<'_> {
     /// out of longer ones begin late.
     fn begin(&self) -> i64 {
         match self.container {
-            Container::Ogg => self.track.start_ts.get().max(0) + i64::from(self.pre_skip()),
-            Container::Matroska => self.first_tick.max(0),
+            Container::Ogg => {
+                self.track.start_ts.get().max(0) + i64::from(pre_skip(self.parameters))
+            }
+            Container::Matroska => self.first_tick().max(0),
             _ => 0,
         }
     }
@@ -166,26 +212,27 @@ impl Described<'_> {
     }
 
     fn grid(&self) -> Option<Grid> {
-        if self.container != Container::Matroska {
-            return None;
-        }
+        let first = self.first?;
         let rate = self.rate?;
-        let skipped = Frames(u64::from(self.pre_skip())).time(rate);
-        let late = Clock {
-            base: self.base,
-            zero: MediaTime::ZERO,
-            trim: Trim::None,
-            grid: None,
-        };
+        let ticks = self
+            .first_tick()
+            .min(0)
+            .saturating_mul(i64::from(self.base.numer.get()));
         Some(Grid {
-            first: self.first_tick,
+            first: self.first_tick(),
             start: match self.codec {
-                Codec::Opus => MediaTime::ZERO - skipped,
-                _ => late.time(self.first_tick.min(0)),
+                Codec::Opus => {
+                    MediaTime::ZERO - Frames(u64::from(pre_skip(self.parameters))).time(rate)
+                }
+                _ => MediaTime::from_ticks(ticks, self.base.denom),
             },
-            frames: unit_frames(self.codec, self.parameters, rate)?,
+            length: length(self.codec, self.parameters, rate, &first.data)?,
             rate,
         })
+    }
+
+    fn first_tick(&self) -> i64 {
+        self.first.map_or(0, |first| first.pts.get())
     }
 
     /// CAF is the only one of these containers with an end inside its last packet.
@@ -201,6 +248,7 @@ impl Described<'_> {
         match self.container {
             Container::Ogg => None, // known only when the end was read
             Container::Matroska => whole_duration(demuxer),
+            Container::Wav if self.is_endless() => None,
             _ => Some(self.clock().time(self.length()?)),
         }
     }
@@ -222,95 +270,16 @@ impl Described<'_> {
     /// Writers into a pipe leave a length near 2 GiB in the WAV header.
     fn is_endless(&self) -> bool {
         const PIPED: i64 = 0x7FFF_0000;
-        let channels = self
-            .parameters
-            .channels
-            .as_ref()
-            .map_or(1, |channels| channels.count());
-        let bytes = self.parameters.bits_per_sample.unwrap_or(8) / 8;
-        let frame = i64::try_from(channels).unwrap_or(1) * i64::from(bytes);
-        self.length()
-            .is_some_and(|frames| frames.saturating_add(1).saturating_mul(frame) >= PIPED)
+        let frame = frame_bytes(self.parameters).and_then(|bytes| i64::try_from(bytes).ok());
+        let frame = frame.unwrap_or(1);
+        let bytes = |frames: i64| frames.saturating_add(1).saturating_mul(frame);
+        self.length().is_some_and(|frames| bytes(frames) >= PIPED)
     }
 
     /// Length in ticks, as the container says, without delay and padding.
     fn length(&self) -> Option<i64> {
         i64::try_from(self.track.duration?.get()).ok()
     }
-
-    fn pre_skip(&self) -> u16 {
-        let head = self.parameters.extra_data.as_deref().unwrap_or_default();
-        match (self.codec, head.get(10..12)) {
-            (Codec::Opus, Some(&[low, high])) => u16::from_le_bytes([low, high]),
-            _ => 0,
-        }
-    }
-}
-
-/// Our name of a codec; `None` for those that nothing here decodes.
-fn codec(codec: AudioCodecId) -> Option<Codec> {
-    match codec {
-        id::CODEC_ID_AAC => Some(Codec::Aac),
-        id::CODEC_ID_ALAC => Some(Codec::Alac),
-        id::CODEC_ID_FLAC => Some(Codec::Flac),
-        id::CODEC_ID_MP1 | id::CODEC_ID_MP2 | id::CODEC_ID_MP3 => Some(Codec::Mp3),
-        id::CODEC_ID_VORBIS => Some(Codec::Vorbis),
-        id::CODEC_ID_OPUS => cfg!(feature = "opus").then_some(Codec::Opus),
-        other => {
-            let decoder = symphonia::default::get_codecs().get_audio_decoder(other)?;
-            let is_pcm = decoder.codec.info.short_name.starts_with("pcm");
-            Some(if is_pcm { Codec::Pcm } else { Codec::Other })
-        }
-    }
-}
-
-/// The stated rate, if it is one that is played. AAC above 65,535 Hz states 0
-/// in MP4, its frames say the rate.
-fn rate(
-    container: Container,
-    parameters: &AudioCodecParameters,
-) -> Result<Option<SampleRate>, Problem> {
-    if let Some(channels) = parameters
-        .channels
-        .as_ref()
-        .map(|channels| channels.count())
-    {
-        ChannelCount::new(channels)
-            .ok_or_else(|| malformed(container, format!("it states {channels} channels")))?;
-    }
-    match parameters.sample_rate {
-        None | Some(0) => Ok(None),
-        Some(hertz) => SampleRate::new(hertz)
-            .map(Some)
-            .ok_or_else(|| malformed(container, format!("it states a rate of {hertz} Hz"))),
-    }
-}
-
-/// Frames of every unit of a codec; for Opus the smallest step. `None` where
-/// units differ.
-fn unit_frames(codec: Codec, parameters: &AudioCodecParameters, rate: SampleRate) -> Option<u32> {
-    match codec {
-        Codec::Aac => Some(1024),
-        Codec::Mp3 if rate.hertz() >= 32_000 => Some(1152),
-        Codec::Mp3 => Some(576),
-        Codec::Opus => Some(120),
-        Codec::Flac => match parameters.extra_data.as_deref()? {
-            [a, b, c, d, ..] if [a, b] == [c, d] => Some(u32::from(u16::from_be_bytes([*a, *b]))),
-            _ => None,
-        },
-        Codec::Alac | Codec::Vorbis | Codec::Pcm | Codec::Other => None,
-    }
-}
-
-/// Opus decoders drop the pre-skip that the header states. Here the units say
-/// it (`trim_start`), and it must not be dropped twice.
-fn without_pre_skip(mut parameters: AudioCodecParameters) -> AudioCodecParameters {
-    if let Some(head) = parameters.extra_data.as_deref_mut() {
-        if head.starts_with(b"OpusHead") && head.len() >= 12 {
-            head[10..12].fill(0);
-        }
-    }
-    parameters
 }
 
 fn whole_duration(demuxer: &Demuxer) -> Option<MediaTime> {
@@ -341,46 +310,4 @@ fn unsupported(container: Container, why: &str) -> Problem {
         why,
         "convert it to FLAC, MP3, M4A, Ogg or WAV",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pre_skip_of_opus_is_taken_out_of_the_header() {
-        let mut parameters = AudioCodecParameters::new();
-        let head = b"OpusHead\x01\x02\x38\x01\x80\xBB\0\0\0\0\0";
-        parameters.with_extra_data(Box::from(&head[..]));
-        let cleared = without_pre_skip(parameters);
-        let head = cleared.extra_data.expect("kept");
-        assert_eq!(head[8..16], *b"\x01\x02\0\0\x80\xBB\0\0");
-    }
-
-    #[test]
-    fn absurd_rates_and_channels_are_refused_by_number() {
-        for (hertz, word) in [(1, "1 Hz"), (1_000_000_000, "1000000000 Hz")] {
-            let mut parameters = AudioCodecParameters::new();
-            parameters.with_sample_rate(hertz);
-            let problem = rate(Container::Wav, &parameters).expect_err("refused");
-            assert!(problem.why.ends_with(word), "{}", problem.why);
-        }
-        let mut parameters = AudioCodecParameters::new();
-        parameters.with_sample_rate(0);
-        assert_eq!(rate(Container::Mp4, &parameters), Ok(None));
-    }
-
-    #[test]
-    fn every_codec_of_the_brief_has_a_name() {
-        let cases = [
-            (id::CODEC_ID_AAC, Some(Codec::Aac)),
-            (id::CODEC_ID_PCM_S24LE, Some(Codec::Pcm)),
-            (id::CODEC_ID_ADPCM_MS, Some(Codec::Other)),
-            (id::CODEC_ID_WMA, None),
-            (id::CODEC_ID_AC3, None),
-        ];
-        for (code, want) in cases {
-            assert_eq!(codec(code), want, "{code}");
-        }
-    }
 }

@@ -44,17 +44,66 @@ pub enum Trim {
     },
 }
 
-/// Units of equal length, for Matroska: its clock counts milliseconds.
+/// Where the units of Matroska really begin and end: its clock counts
+/// milliseconds, and mostly no lengths are stated.
 #[derive(Clone, Copy, Debug)]
 pub struct Grid {
     /// Tick of the first unit.
     pub first: i64,
     /// Media time of the first unit, to the frame.
     pub start: MediaTime,
-    /// Frames in a unit.
-    pub frames: u32,
+    /// Length of the units.
+    pub length: Length,
     /// Frames a second.
     pub rate: SampleRate,
+}
+
+/// Decoded length of a codec's units, in frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// All have this one.
+    Even(u32),
+    /// The first bytes of each tell: Opus.
+    Opus,
+    /// At most this.
+    UpTo(u32),
+}
+
+impl Length {
+    /// Decoded length of the unit `data`.
+    fn of(self, data: &[u8]) -> u32 {
+        match self {
+            Self::Even(frames) | Self::UpTo(frames) => frames,
+            Self::Opus => opus_frames(data),
+        }
+    }
+
+    /// Every unit begins a multiple of this after the first.
+    fn step(self) -> Option<u32> {
+        match self {
+            Self::Even(frames) => Some(frames).filter(|frames| *frames > 0),
+            Self::Opus => Some(OPUS_STEP),
+            Self::UpTo(_) => None,
+        }
+    }
+}
+
+const OPUS_STEP: u32 = 120; // 2.5 ms at 48 kHz
+
+/// Decoded frames of an Opus packet at 48 kHz. Source: RFC 6716 section 3.1.
+fn opus_frames(data: &[u8]) -> u32 {
+    let toc = data.first().copied().unwrap_or(0);
+    let length = match toc >> 3 {
+        config @ 0..12 => [480, 960, 1920, 2880][usize::from(config % 4)],
+        config @ 12..16 => [480, 960][usize::from(config % 2)],
+        config => OPUS_STEP << (config % 4),
+    };
+    let count = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => data.get(1).map_or(1, |count| u32::from(count & 63)),
+    };
+    length * count
 }
 
 impl Clock {
@@ -62,12 +111,18 @@ impl Clock {
     pub fn unit<'a>(&self, packet: &'a Packet) -> Unit<'a> {
         let (first, length) = (packet.pts.get(), self.block(packet));
         let (trim_start, trim_end) = self.trims(packet, length);
-        let start = self.start(first);
+        let start = match self.grid {
+            Some(grid) => grid.start(first, self.base),
+            None => self.time(first),
+        };
         let kept = length.saturating_sub(i64::try_from(trim_end.0).unwrap_or(i64::MAX));
         Unit {
             data: &packet.data,
             start,
-            end: start + (self.time(first.saturating_add(kept)) - self.time(first)),
+            end: match self.grid {
+                Some(grid) => grid.end(start, &packet.data),
+                None => start + (self.time(first.saturating_add(kept)) - self.time(first)),
+            },
             trim_start,
             trim_end,
         }
@@ -102,11 +157,10 @@ impl Clock {
         let end = start.saturating_add(length);
         let before = |first: i64| frames(first.saturating_sub(start).min(length));
         match self.trim {
-            Trim::None => (
-                self.grid
-                    .map_or(Frames(0), |grid| grid.unheard(start, self.base)),
-                Frames(0),
-            ),
+            Trim::None => {
+                let unheard = |grid: Grid| grid.unheard(start, self.base, &packet.data);
+                (self.grid.map_or(Frames(0), unheard), Frames(0))
+            }
             Trim::Packet { first } => {
                 let own = Frames(packet.trim_start.get());
                 (own.max(before(first)), Frames(packet.trim_end.get()))
@@ -121,30 +175,36 @@ impl Clock {
             }
         }
     }
-
-    fn start(&self, tick: i64) -> MediaTime {
-        match self.grid {
-            Some(grid) => grid.start(tick, self.base),
-            None => self.time(tick),
-        }
-    }
 }
 
 impl Grid {
-    /// Frames of the unit at `tick` that lie before media time zero.
-    fn unheard(&self, tick: i64, base: TimeBase) -> Frames {
-        let before = (MediaTime::ZERO - self.start(tick, base)).frames(self.rate);
-        before.min(Frames(u64::from(self.frames)))
+    /// Where the unit at `tick` begins: on the step nearest to it, unless that
+    /// is further off than a tick can be.
+    fn start(&self, tick: i64, base: TimeBase) -> MediaTime {
+        let span = |ticks: i64| {
+            MediaTime::from_ticks(
+                ticks.saturating_mul(i64::from(base.numer.get())),
+                base.denom,
+            )
+        };
+        let since = span(tick.saturating_sub(self.first));
+        let Some(step) = self.length.step().map(u64::from) else {
+            return self.start + since;
+        };
+        let frames = since.frames(self.rate).0.saturating_add(step / 2);
+        let snapped = Frames(frames / step * step).time(self.rate);
+        let is_near = (snapped - since).nanos().abs() <= span(1).nanos();
+        self.start + if is_near { snapped } else { since }
     }
 
-    /// The unit nearest to `tick`; ticks are shorter than half a unit.
-    fn start(&self, tick: i64, base: TimeBase) -> MediaTime {
-        let ticks = i128::from(tick.saturating_sub(self.first));
-        let unit = i128::from(base.denom.get()) * i128::from(self.frames);
-        let scaled = ticks * i128::from(base.numer.get()) * i128::from(self.rate.hertz());
-        let index = (scaled + unit / 2).div_euclid(unit);
-        let frames = index.saturating_mul(i128::from(self.frames));
-        self.start + Frames(u64::try_from(frames).unwrap_or(0)).time(self.rate)
+    /// Frames of the unit at `tick` that lie before media time zero.
+    fn unheard(&self, tick: i64, base: TimeBase, data: &[u8]) -> Frames {
+        let before = (MediaTime::ZERO - self.start(tick, base)).frames(self.rate);
+        before.min(Frames(u64::from(self.length.of(data))))
+    }
+
+    fn end(&self, start: MediaTime, data: &[u8]) -> MediaTime {
+        start + Frames(u64::from(self.length.of(data))).time(self.rate)
     }
 }
 
@@ -246,22 +306,44 @@ mod tests {
     #[test]
     fn a_millisecond_clock_is_snapped_to_whole_units() {
         let rate = SampleRate::new(44_100).expect("allowed");
-        let clock = Clock {
-            base: TimeBase::try_new(1, 1000).expect("not zero"),
-            grid: Some(Grid {
-                first: -23,
-                start: Frames(0).time(rate),
-                frames: 1024,
-                rate,
-            }),
-            ..clock(Trim::None)
+        let base = TimeBase::try_new(1, 1000).expect("not zero");
+        let grid = |length| Grid {
+            first: -23,
+            start: MediaTime::ZERO,
+            length,
+            rate,
         };
         for index in 0..100_000_i64 {
             let exact = index * 1024 * 1000;
-            let tick = exact / 44_100 - 23; // rounded down; Matroska writers round either way
+            let tick = exact / 44_100 - 23; // rounded down; some round up
             for tick in [tick, tick + 1] {
-                assert_eq!(clock.start(tick).frame(rate), index * 1024, "unit {index}");
+                let start = grid(Length::Even(1024)).start(tick, base);
+                assert_eq!(start.frame(rate), index * 1024, "unit {index}");
             }
+        }
+        let between = grid(Length::Even(1024)).start(12 - 23, base);
+        assert_eq!(
+            between,
+            MediaTime::from_seconds(0.012),
+            "units are not even"
+        );
+        let unknown = grid(Length::UpTo(8192)).start(7 - 23, base);
+        assert_eq!(unknown, MediaTime::from_seconds(0.007));
+    }
+
+    #[test]
+    fn an_opus_packet_tells_its_length() {
+        let cases: [(&[u8], u32); 7] = [
+            (&[0x00], 480),        // SILK, 10 ms
+            (&[0x19], 5760),       // SILK, two of 60 ms
+            (&[0x68], 960),        // hybrid, 20 ms
+            (&[0x80], 120),        // CELT, 2.5 ms
+            (&[0xFC], 960),        // CELT, 20 ms
+            (&[0xFB, 0x03], 2880), // CELT, three of 20 ms
+            (&[], 480),
+        ];
+        for (data, want) in cases {
+            assert_eq!(opus_frames(data), want, "{data:X?}");
         }
     }
 

@@ -236,7 +236,7 @@ fn not_a_playlist(text: &str) -> Problem {
         ),
         (
             head.starts_with("<!doctype html") || head.contains("<html"),
-            "a web page",
+            "a web page (HTML)",
         ),
         (head.contains("<mpd"), "a DASH manifest"),
         (head.starts_with('<'), "XML"),

@@ -71,7 +71,12 @@ impl WavFile {
                 self.flush()?;
             }
         }
-        Ok(())
+        // Whoever reads a pipe wants what there is, also when no more comes yet.
+        if self.target.is_seekable() {
+            Ok(())
+        } else {
+            self.flush()
+        }
     }
 
     pub(super) fn flush(&mut self) -> Result<(), Problem> {
