@@ -267,7 +267,7 @@ mod tests {
             ("file:///tmp/a%20b.m3u8", "/tmp/a b.m3u8"),
             ("music/a:b.mp3", "music/a:b.mp3"),
             ("a:b.mp3", "a:b.mp3"),
-            ("ftp://h/a", "arguments"),
+            ("ftp://h/a", "unsafe"),
             ("http://[", "arguments"),
             ("file://host/a", "arguments"),
         ];

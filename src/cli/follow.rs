@@ -228,10 +228,11 @@ impl Follower<'_> {
             self.sample();
             self.show();
         }
-        let is_report = self.ticks.is_multiple_of(TICKS_TO_REPORT);
-        is_report
-            .then(|| self.progress().err().map(Way::Failed))
-            .flatten()
+        if !self.ticks.is_multiple_of(TICKS_TO_REPORT) {
+            return None;
+        }
+        let failure = self.run.hung().or_else(|| self.progress().err());
+        failure.map(Way::Failed)
     }
 
     fn is_quit(&self) -> bool {

@@ -155,7 +155,10 @@ impl Session<'_> {
 
 /// Writes the report of a run that began.
 fn report(outcome: &Outcome, stats: &Stats, wish: &Wish<'_>) -> Result<(), Problem> {
-    let Some(facts) = &outcome.facts else {
+    // A run that failed before it brought anything has nothing to report.
+    let is_empty = matches!(outcome.way, Way::Failed(_)) && stats.frames_decoded.total() == 0;
+    let is_empty = is_empty && stats.network_bytes.total() == 0;
+    let Some(facts) = outcome.facts.as_ref().filter(|_| !is_empty) else {
         return Ok(());
     };
     let summary = || report::summary(stats, facts, &outcome.samples);

@@ -211,7 +211,7 @@ impl Decoding<'_> {
         {
             return Ok(Arc::clone(parsed));
         }
-        let parsed = Arc::new(stream::read_init(init.bytes, &self.stats)?);
+        let parsed = Arc::new(fmp4::Init::read(init.bytes, Arc::clone(&self.stats))?);
         self.init = Some((init.id, Arc::clone(&parsed)));
         Ok(parsed)
     }

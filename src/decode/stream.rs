@@ -38,15 +38,12 @@ impl Stream {
         stats: &Arc<Stats>,
     ) -> Result<Self, Problem> {
         let stats = Arc::clone(stats);
-        let head = peek(media.as_mut())?;
-        if is_web_page(&head) {
-            return Err(web_page());
-        }
         if let Some(init) = init {
             return Ok(Self::Fmp4(Box::new(fmp4::Demuxer::new(
                 init, media, stats, start,
             ))));
         }
+        let head = peek(media.as_mut())?;
         if fmp4::looks_like_fmp4(&head) {
             let demuxer = fmp4::Demuxer::self_initialising(media, stats, start)?;
             return Ok(Self::Fmp4(Box::new(demuxer)));
@@ -85,33 +82,6 @@ impl Stream {
             Self::Adts(demuxer) => demuxer.next_unit(),
         }
     }
-}
-
-/// An init section, unless a server sent something else in its place.
-///
-/// # Errors
-///
-/// Those of [`fmp4::Init::read`]; [`Kind::NotAStream`] for a web page.
-pub fn read_init(mut bytes: Box<dyn Source>, stats: &Arc<Stats>) -> Result<fmp4::Init, Problem> {
-    if is_web_page(&peek(bytes.as_mut())?) {
-        return Err(web_page());
-    }
-    fmp4::Init::read(bytes, Arc::clone(stats))
-}
-
-/// No container begins with `<`.
-fn is_web_page(head: &[u8]) -> bool {
-    head.trim_ascii_start().starts_with(b"<")
-}
-
-fn web_page() -> Problem {
-    let why = "the server sent a web page (HTML) in its place";
-    Problem::new(
-        Kind::NotAStream,
-        "cannot read the segment",
-        why,
-        "check the address",
-    )
 }
 
 fn peek(media: &mut dyn Source) -> Result<Vec<u8>, Problem> {

@@ -307,6 +307,9 @@ impl Store {
             head.total = end.checked_sub(range.start);
         }
         let entry = self.kept_by(|stream| stream.begin(&identity, head.clone()))?;
+        // What an earlier run left and this answer goes on from.
+        self.stats.cache_hit_bytes.add(offset);
+        self.stats.wire_bytes.add(offset);
         entry.set_seekable(response.head.status == Status::Part || response.head.accepts_ranges);
         let writer = self.kept_by(|_| entry.writer(offset))?;
         let kept = Kept::new(entry);
@@ -373,6 +376,7 @@ impl Store {
     fn count_hit(&self, body: &Body) {
         if let Some(length) = body.length() {
             self.stats.wire_bytes.add(length);
+            self.stats.cache_hit_bytes.add(length);
         }
     }
 }

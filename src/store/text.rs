@@ -215,7 +215,10 @@ impl Store {
             }
         }
         if is_web_page(&head) {
-            return Err(web_page(wanted, &response));
+            return Err(web_page(
+                format!("cannot play {}", wanted.location),
+                &response,
+            ));
         }
         if !is_playlist(&head) {
             let opened = self.receive(wanted, request, response, head, first_byte)?;
@@ -354,7 +357,8 @@ fn playlist_kind(head: &[u8]) -> RequestKind {
     }
 }
 
-fn is_web_page(head: &[u8]) -> bool {
+/// What captive portals and broken servers send in place of anything.
+pub(super) fn is_web_page(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head)
         .trim_start()
         .to_ascii_lowercase();
@@ -363,8 +367,7 @@ fn is_web_page(head: &[u8]) -> bool {
         .any(|tag| text.starts_with(tag))
 }
 
-fn web_page(wanted: &Wanted, response: &Response) -> Problem {
-    let what = format!("cannot play {}", wanted.location);
+pub(super) fn web_page(what: String, response: &Response) -> Problem {
     let stated = response
         .head
         .content_type

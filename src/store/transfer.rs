@@ -9,6 +9,7 @@ use crate::cache::{Entry, Writer};
 use crate::error::{Kind, Problem};
 use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
 use crate::store::kept::Kept;
+use crate::store::text::{is_web_page, web_page};
 use crate::store::{Store, head_of};
 use crate::text;
 
@@ -123,6 +124,7 @@ impl Transfer {
         loop {
             let broken = match self.response.chunk().await {
                 Ok(Some(chunk)) => {
+                    self.refuse_web_page(&chunk)?;
                     self.write(&chunk)?;
                     continue;
                 }
@@ -131,6 +133,15 @@ impl Transfer {
             };
             self.resume(broken).await?;
         }
+    }
+
+    /// Nothing of a page that came in place of a segment is kept.
+    fn refuse_web_page(&self, chunk: &[u8]) -> Result<(), Problem> {
+        if self.moved > 0 || self.response.head.offset > 0 || !is_web_page(chunk) {
+            return Ok(());
+        }
+        let url = text::short_url(self.request.url.as_str());
+        Err(web_page(format!("cannot play {url}"), &self.response))
     }
 
     /// Writes the next bytes; when the disk refuses, into memory from here on.

@@ -41,7 +41,6 @@ fn one_writes_and_the_other_reads_along() {
         writer.close().expect("recorded");
         assert_eq!(reader.join().expect("it ends"), (bytes.clone(), None));
     });
-    assert_eq!(other.stats.cache_hit_bytes.total(), 300_000);
 }
 
 #[test]

@@ -58,13 +58,16 @@ impl File {
         let bytes = Bytes::new(source);
         let origin = behind_tags(&bytes)?;
         let stats = Arc::clone(stats);
-        if packed::looks_like_adts(&bytes.read_at(origin, ADTS_HEAD_BYTES)?) {
-            let demuxer = packed::Demuxer::open(whole(bytes), stats, MediaTime::ZERO)?;
-            return Ok(Self {
-                reader: Reader::Adts(Box::new(demuxer)),
-            });
-        }
-        let container = container(&bytes, origin)?;
+        let container = match container(&bytes, origin) {
+            Ok(container) => container,
+            Err(problem) if problem.kind == Kind::NotAStream && is_adts(&bytes, origin)? => {
+                let demuxer = packed::Demuxer::open(whole(bytes), stats, MediaTime::ZERO)?;
+                return Ok(Self {
+                    reader: Reader::Adts(Box::new(demuxer)),
+                });
+            }
+            Err(problem) => return Err(problem),
+        };
         let (movie, end) = match container {
             Container::Mp4 => movie(&bytes, origin)?,
             _ => (Movie::default(), 0),
@@ -76,7 +79,9 @@ impl File {
                 reader: Reader::Fragmented(Box::new(demuxer)),
             });
         }
-        let end = bytes.length().map(|length| length.max(end));
+        // Without a length from the server the boxes themselves say where it ends.
+        let stated = Some(end).filter(|end| *end > 0 && !movie.is_fragmented);
+        let end = bytes.length().map(|length| length.max(end)).or(stated);
         let whole = Whole::open(bytes, container, (origin, end), movie)?;
         Ok(Self {
             reader: Reader::Whole(Box::new(whole)),
@@ -143,6 +148,12 @@ impl File {
             },
         }
     }
+}
+
+fn is_adts(bytes: &Bytes, origin: u64) -> Result<bool, Problem> {
+    Ok(packed::looks_like_adts(
+        &bytes.read_at(origin, ADTS_HEAD_BYTES)?,
+    ))
 }
 
 /// The source from its first byte on, for a reader that seeks by itself.

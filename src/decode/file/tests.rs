@@ -325,7 +325,11 @@ fn what_is_no_audio_is_refused_in_words() {
     let huge = [head, b"\x7F\0\0\0moov".to_vec()].concat();
     let cases: [(&[u8], Kind, &str); 6] = [
         (b"", Kind::NotAStream, "it is empty"),
-        (b"<html><body>log in", Kind::NotAStream, "it is a web page"),
+        (
+            b"<html><body>log in",
+            Kind::NotAStream,
+            "it is a web page (HTML)",
+        ),
         (
             b"RIFF\x04\0\0\0WAVE",
             Kind::Unsupported,

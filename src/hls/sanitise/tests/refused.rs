@@ -18,7 +18,7 @@ fn what_is_no_playlist_or_beyond_repair_is_named() {
         (
             "<!DOCTYPE html><p>",
             Kind::NotAStream,
-            "it is not a playlist but looks like a web page",
+            "it is not a playlist but looks like a web page (HTML)",
         ),
         (
             "<?xml?><MPD>",
