@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::cache::Entry;
+use crate::decode::inbox::Doors;
 use crate::error::Problem;
 use crate::event::{Event, Events};
 use crate::media::{Piece, WholeFile};
@@ -29,7 +30,8 @@ pub struct Job {
     pub only_store: bool,
 }
 
-/// Runs until every byte is stored; `hand` gives the file to the decode thread.
+/// Gives the file to the decode thread and runs until it is done with it, or,
+/// when the file is only stored, until every byte is.
 ///
 /// # Errors
 ///
@@ -38,7 +40,7 @@ pub async fn run(
     store: &Store,
     job: Job,
     opened: Opened,
-    hand: impl FnOnce(Piece),
+    mut doors: Doors,
     stats: &Arc<Stats>,
     events: &Events,
 ) -> Result<(), Problem> {
@@ -50,7 +52,7 @@ pub async fn run(
             None
         };
         let url = job.wanted.location.to_string();
-        hand(Piece::File(WholeFile {
+        doors.hand(Piece::File(WholeFile {
             url,
             media: body.source(stats)?,
             wire,
@@ -59,8 +61,15 @@ pub async fn run(
     match body {
         Body::File(..) => Ok(()),
         Body::Entry(kept) => {
-            fill(store, &job, &kept, opened.transfer, events).await?;
-            if job.only_store { store.sync() } else { Ok(()) }
+            let filled = fill(store, &job, &kept, opened.transfer, events);
+            if job.only_store {
+                filled.await?;
+                return store.sync();
+            }
+            tokio::select! {
+                filled = filled => filled,
+                () = doors.are_left() => Ok(()),
+            }
         }
     }
 }
@@ -89,10 +98,12 @@ async fn fill(
             report(entry, job, events);
         }
         let from = entry.wanted().unwrap_or(0);
-        let Some(gap) = entry.first_gap(from).or_else(|| entry.first_gap(0)) else {
-            return Ok(());
-        };
-        transfer = store.open_span(&job.wanted, kept, gap).await?;
+        match entry.first_gap(from).or_else(|| entry.first_gap(0)) {
+            Some(gap) => transfer = store.open_span(&job.wanted, kept, gap).await?,
+            None if job.only_store => return Ok(()),
+            // A reader that finds a damaged block waits for it, and wakes us.
+            None => moved.notified().await,
+        }
     }
 }
 

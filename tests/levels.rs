@@ -26,15 +26,16 @@ const EXCEPTIONS: [(&str, &str, &str); 1] = [(
 )];
 
 /// The one door of each outside crate, as path prefixes in src/.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 10] = [
     ("reqwest", &["fetch/"]),
     ("hyper", &["fetch/"]),
     ("symphonia", &["decode/"]),
     ("rusty_aac", &["decode/"]),
     ("rubato", &["decode/"]),
-    ("cpal", &["output/device.rs"]),
+    ("cpal", &["output/device/"]),
+    ("alsa", &["output/device/"]),
     ("hls_m3u8", &["hls/"]),
-    ("rtrb", &["ring.rs"]),
+    ("rtrb", &["ring/"]),
     ("clap", &["cli/", "main.rs"]),
 ];
 

@@ -211,7 +211,9 @@ impl Follower<'_> {
 
     fn enter(&mut self, state: State) {
         self.is_playing = state == State::Playing;
-        self.samples.threads(Size::now().threads);
+        if self.is_playing {
+            self.samples.threads(Size::now().threads);
+        }
     }
 
     /// Ten times a second: signals and keys; five times: levels and the status
@@ -225,6 +227,7 @@ impl Follower<'_> {
         }
         self.ticks += 1;
         if self.ticks.is_multiple_of(TICKS_TO_SHOW) {
+            self.samples.threads(Size::now().threads);
             self.sample();
             self.show();
         }

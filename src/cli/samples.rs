@@ -45,7 +45,7 @@ pub struct Samples {
     pub ahead: Range,
     /// Milliseconds decoded ahead of the sound.
     pub pcm: Range,
-    /// Most threads at a time.
+    /// Threads when this was last looked at: those that last.
     pub threads: u64,
 }
 
@@ -59,7 +59,7 @@ impl Samples {
 
     /// Takes the number of threads.
     pub fn threads(&mut self, now: u64) {
-        self.threads = self.threads.max(now);
+        self.threads = now;
     }
 }
 

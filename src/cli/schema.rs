@@ -268,7 +268,7 @@ pub struct Process {
     /// Most resident memory.
     pub peak_rss_bytes: u64,
     /// Processor time, user and system, of all threads.
-    pub cpu_ms: f64,
-    /// Most threads at a time.
+    pub cpu_ms: u64,
+    /// Threads that last; helpers of the start are gone when it is looked at.
     pub threads: u64,
 }

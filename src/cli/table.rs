@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn the_text_shows_the_figures_with_their_units() {
         let mut summary = example();
-        summary.process.cpu_ms = 12.0;
+        summary.process.cpu_ms = 12;
         summary.process.peak_rss_bytes = 12_345_678;
         let want = "\
 stream      https://h/a.m3u8, hls-vod

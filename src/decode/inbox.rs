@@ -3,31 +3,79 @@
 
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use tokio::sync::watch;
 
 use crate::bell::Bell;
 use crate::error::{Kind, Problem};
 use crate::media::{Demand, Piece};
 
-/// Pieces held by the door; the demanded one and one the stream ends with.
-pub const CAPACITY: usize = 2;
+/// Pieces held by the door: the demanded one, and the one the stream ends with.
+const CAPACITY: usize = 2;
+
+/// Both ends of a new door; `bell` is what the decode thread waits on.
+pub fn door(bell: &Arc<Bell>) -> (Doors, Inbox) {
+    let (pieces_in, pieces_out) = bounded(CAPACITY);
+    let (demand_in, demand_out) = watch::channel(Demand::default());
+    let bell = Arc::clone(bell);
+    let doors = Doors {
+        pieces: pieces_in,
+        bell: Arc::clone(&bell),
+        demand: demand_out,
+    };
+    (
+        doors,
+        Inbox {
+            pieces: pieces_out,
+            demand: demand_in,
+            bell,
+        },
+    )
+}
+
+/// The net thread's side of the door.
+#[derive(Clone)]
+pub struct Doors {
+    pieces: Sender<Piece>,
+    bell: Arc<Bell>,
+    demand: watch::Receiver<Demand>,
+}
+
+impl Doors {
+    /// Hands over a piece. There is room: one is handed over for each demand.
+    pub fn hand(&self, piece: Piece) {
+        // A decode thread that is gone needs no piece.
+        let _ = self.pieces.try_send(piece);
+        self.bell.ring();
+    }
+
+    /// What the decode thread wants now.
+    pub fn demand(&self) -> Demand {
+        *self.demand.borrow()
+    }
+
+    /// Waits until it wants something else; `true` when it is gone.
+    pub async fn changed(&mut self) -> bool {
+        self.demand.changed().await.is_err()
+    }
+
+    /// Returns when the decode thread is gone.
+    pub async fn are_left(&mut self) {
+        while !self.changed().await {}
+    }
+}
 
 /// The decode thread's side of the door.
 pub struct Inbox {
     pieces: Receiver<Piece>,
-    ask: Box<dyn Fn(Demand) + Send>,
+    demand: watch::Sender<Demand>,
     bell: Arc<Bell>,
 }
 
 impl Inbox {
-    /// `ask` publishes a demand to `net`; `bell` rings when `pieces` has one.
-    pub fn new(pieces: Receiver<Piece>, ask: Box<dyn Fn(Demand) + Send>, bell: Arc<Bell>) -> Self {
-        Self { pieces, ask, bell }
-    }
-
     /// Demands a piece and waits for it. Answers to older epochs are dropped.
     pub fn next(&mut self, demand: Demand) -> Piece {
-        (self.ask)(demand);
+        self.demand.send_replace(demand);
         loop {
             let seen = self.bell.count();
             match self.pieces.try_recv() {
@@ -51,31 +99,24 @@ fn lost() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossbeam_channel::bounded;
-    use std::sync::Mutex;
 
     #[test]
     fn a_demand_is_published_before_the_wait_and_answered_by_the_piece() {
-        let (sender, pieces) = bounded(CAPACITY);
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&asked);
-        let ask = move |demand| heard.lock().expect("no panic").push(demand);
-        let mut inbox = Inbox::new(pieces, Box::new(ask), Arc::default());
-        sender.send(Piece::End).expect("room");
+        let (doors, mut inbox) = door(&Arc::default());
+        doors.hand(Piece::End);
         let demand = Demand {
             epoch: 0,
             number: Some(7),
         };
         assert!(matches!(inbox.next(demand), Piece::End));
-        assert_eq!(*asked.lock().expect("no panic"), [demand]);
+        assert_eq!(doors.demand(), demand);
     }
 
     #[test]
     fn a_stop_and_a_lost_network_end_the_wait() {
         let bell = Arc::new(Bell::default());
-        let (sender, pieces) = bounded(CAPACITY);
-        let mut inbox = Inbox::new(pieces, Box::new(|_| ()), Arc::clone(&bell));
-        drop(sender);
+        let (doors, mut inbox) = door(&bell);
+        drop(doors);
         let Piece::Failed(problem) = inbox.next(Demand::default()) else {
             panic!("a failure")
         };

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::bell::Bell;
+use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Decision, Event, Events, RequestKind};
 use crate::hls::abr::{self, Controller};
@@ -22,7 +21,7 @@ use crate::hls::plan::{self, Progress, Step};
 use crate::hls::presentation::{self, Presentation};
 use crate::hls::quality::Quality;
 use crate::limits;
-use crate::media::{Demand, Init, Piece, Segment, Start};
+use crate::media::{Init, Piece, Segment, Start};
 use crate::stats::{Stage, Stats};
 use crate::store::{Body, Moved, Store, Wanted};
 use crate::units::{BitRate, MediaTime};
@@ -84,24 +83,6 @@ impl Wishes {
     }
 }
 
-/// The doors of the net thread.
-pub struct Doors {
-    /// Towards the decode thread.
-    pub pieces: Sender<Piece>,
-    /// Rung after each piece.
-    pub bell: Arc<Bell>,
-    /// What the decode thread wants.
-    pub demand: watch::Receiver<Demand>,
-}
-
-impl Doors {
-    /// Hands over a piece; the door has room, because one is sent per demand.
-    pub fn hand(&self, piece: Piece) {
-        let _ = self.pieces.try_send(piece);
-        self.bell.ring();
-    }
-}
-
 /// What a task of the loop tells it.
 enum Note {
     /// The response began (or the bytes were here): they can be read.
@@ -157,8 +138,10 @@ pub struct Feed {
     first_rung: usize,
     /// The rung the next segment is fetched in.
     rung: usize,
-    /// The rung each stored segment is stored in.
-    held: HashMap<usize, usize>,
+    /// The rung each stored segment is stored in, by its place.
+    held: Vec<Option<u16>>,
+    /// Every wanted segment before this one is stored.
+    stored: usize,
     /// Bodies in memory, which last only as long as someone holds them.
     in_memory: HashMap<usize, Body>,
     /// Loads under way, and where to read those whose response began.
@@ -173,6 +156,7 @@ pub struct Feed {
     asked: Vec<usize>,
     handed: Option<usize>,
     stored_bytes: u64,
+    stored_segments: u64,
     tasks: JoinSet<()>,
     notes: mpsc::Receiver<Note>,
     tell: mpsc::Sender<Note>,
@@ -203,6 +187,7 @@ impl Feed {
         let wanted = media.segments_in(begin, length);
         // Media times may run a little behind the sums of the playlist.
         let range = wanted.start..(wanted.end + usize::from(length.is_some())).min(media.len());
+        let media_length = media.len();
         stats.duration.set(duration);
         stats.start.set(from);
         let adaptive = presentation.ladder.adaptive();
@@ -217,7 +202,8 @@ impl Feed {
             meter: Meter::default(),
             stats: Arc::clone(stats),
             events: events.clone(),
-            held: HashMap::new(),
+            held: vec![None; media_length],
+            stored: range.start,
             in_memory: HashMap::new(),
             flights: HashMap::new(),
             inits: HashMap::new(),
@@ -227,6 +213,7 @@ impl Feed {
             asked: Vec::new(),
             handed: None,
             stored_bytes: 0,
+            stored_segments: 0,
             tasks: JoinSet::new(),
             store,
             doors,
@@ -272,7 +259,7 @@ impl Feed {
         let is_demanded = self.wishes.purpose == Purpose::Decode;
         tokio::select! {
             Some(note) = self.notes.recv() => self.take(note).map(|()| false),
-            changed = self.doors.demand.changed(), if is_demanded => Ok(changed.is_err()),
+            is_left = self.doors.changed(), if is_demanded => Ok(is_left),
         }
     }
 
@@ -289,7 +276,7 @@ impl Feed {
         if self.wishes.purpose != Purpose::Decode {
             return Ok(false);
         }
-        let epoch = self.doors.demand.borrow_and_update().epoch;
+        let epoch = self.doors.demand().epoch;
         let index = self.demanded();
         if self.handed.is_some_and(|handed| handed >= index) {
             return Ok(false);
@@ -310,7 +297,7 @@ impl Feed {
 
     /// The segment that the decode thread wants next.
     fn demanded(&self) -> usize {
-        let number = self.doors.demand.borrow().number;
+        let number = self.doors.demand().number;
         let index = number.and_then(|number| usize::try_from(number).ok());
         index.unwrap_or(self.range.start).max(self.range.start)
     }
@@ -381,7 +368,7 @@ impl Feed {
         if under_way.is_some() {
             return under_way;
         }
-        let rung = *self.held.get(&index)?;
+        let rung = usize::from((*self.held.get(index)?)?);
         let load = Load::Segment { index, rung };
         let found = match self.in_memory.remove(&index) {
             Some(body) => Some(body),
@@ -391,7 +378,8 @@ impl Feed {
         };
         if found.is_none() {
             // Evicted or damaged since: the plan fetches it again.
-            self.held.remove(&index);
+            self.held[index] = None;
+            self.stored = self.stored.min(index);
         }
         found.map(|body| (rung, body))
     }
@@ -414,14 +402,14 @@ impl Feed {
         let (ahead, most_in_flight) = match self.wishes.purpose {
             Purpose::Cache { jobs } => (MediaTime::MAX, jobs),
             // The first segment has the link for itself until it is whole.
-            Purpose::Decode if self.held.is_empty() => (self.wishes.ahead, 1),
+            Purpose::Decode if self.is_beginning() => (self.wishes.ahead, 1),
             Purpose::Decode if self.store.is_memory() => {
                 (self.wishes.ahead.min(memory), PLAYING_REQUESTS)
             }
             Purpose::Decode => (self.wishes.ahead, PLAYING_REQUESTS),
         };
         let demand = match self.wishes.purpose {
-            Purpose::Cache { .. } => self.range.start,
+            Purpose::Cache { .. } => self.stored,
             Purpose::Decode => self.demanded(),
         };
         let segments = self
@@ -440,7 +428,7 @@ impl Feed {
     fn progress(&self, index: usize) -> (Progress, MediaTime) {
         let flying =
             |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == index);
-        let progress = match self.held.contains_key(&index) || self.lost.contains_key(&index) {
+        let progress = match self.is_held(index) || self.lost.contains_key(&index) {
             true => Progress::Held,
             false if self.flights.keys().any(flying) => Progress::InFlight,
             false => Progress::Missing,
@@ -641,7 +629,7 @@ impl Feed {
         let Load::Segment { index, rung } = load else {
             return;
         };
-        self.held.insert(index, rung);
+        self.hold(index, rung);
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
         if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
             self.in_memory.extend(body.map(|body| (index, body)));
@@ -661,22 +649,38 @@ impl Feed {
         self.report();
     }
 
+    fn is_held(&self, index: usize) -> bool {
+        self.held.get(index).is_some_and(Option::is_some)
+    }
+
+    fn hold(&mut self, index: usize, rung: usize) {
+        self.held[index] = u16::try_from(rung).ok();
+        self.stored_segments += 1;
+        while self.stored < self.range.end && self.is_held(self.stored) {
+            self.stored += 1;
+        }
+    }
+
+    /// Whether no segment is whole yet: the first has the link for itself.
+    fn is_beginning(&self) -> bool {
+        self.stored_segments == 0
+    }
+
     /// Publishes up to where everything is on disk, from what is demanded on.
     fn measure_ahead(&self) {
-        let demanded = self.demanded();
-        let hole = (demanded..self.range.end).find(|index| !self.held.contains_key(index));
+        let demanded = self.demanded().max(self.stored);
+        let hole = (demanded..self.range.end).find(|index| !self.is_held(*index));
         let media = self.media(self.first_rung);
-        let hole = hole.and_then(|index| media.segment(index));
-        self.stats
-            .fetched_until
-            .set(hole.map_or(media.duration(), |segment| segment.start));
+        let until = media.segment(hole.unwrap_or(self.range.end));
+        let until = until.map_or(media.duration(), |segment| segment.start);
+        self.stats.fetched_until.set(until);
     }
 
     fn report(&self) {
         if self.wishes.purpose == Purpose::Decode {
             return;
         }
-        let (segments, of) = (self.held.len() as u64, self.range.len() as u64);
+        let (segments, of) = (self.stored_segments, self.range.len() as u64);
         let total = Some(self.stored_bytes / segments.max(1) * of);
         self.events.send(Event::Progress {
             bytes: self.stored_bytes,
@@ -701,7 +705,7 @@ impl Feed {
         };
         if self.handed == Some(index) {
             // Its reader has been told, and decodes what came.
-            self.held.insert(index, rung);
+            self.hold(index, rung);
             return Ok(());
         }
         self.refused.entry(index).or_default().push(rung);

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::bounded;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::bell::Bell;
 use crate::decode;
@@ -13,13 +12,13 @@ use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Events, RequestKind};
 use crate::fetch::Client;
-use crate::hls::feed::{Doors, Feed, Wishes};
+use crate::hls::feed::{Feed, Wishes};
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
 use crate::hls::variant::Rung;
 use crate::location::Location;
-use crate::media::{Demand, Format, Provenance, Sink};
+use crate::media::{Format, Provenance, Sink};
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{self, CacheChoice, Network, net};
 use crate::progressive;
@@ -126,20 +125,14 @@ impl Look {
         let wanted = Wanted::whole(location.clone(), RequestKind::File);
         let mut description = match store.first(&wanted).await? {
             First::Media(opened) => {
-                let (hand, inbox) = self.doors();
+                let (doors, inbox) = inbox::door(&self.bell);
                 let job = progressive::Job {
                     wanted,
                     ledger: false,
                     only_store: false,
                 };
-                let source = progressive::run(
-                    &store,
-                    job,
-                    opened,
-                    |piece| hand.hand(piece),
-                    &self.stats,
-                    &self.events,
-                );
+                let source =
+                    progressive::run(&store, job, opened, doors, &self.stats, &self.events);
                 self.listen(source, inbox).await?;
                 Description::of_file(location)
             }
@@ -200,29 +193,12 @@ impl Look {
         };
         let description = Description::of_hls(location, &opened);
         if probe {
-            let (doors, inbox) = self.doors();
+            let (doors, inbox) = inbox::door(&self.bell);
             let wishes = Wishes::to_probe(quality);
             let feed = Feed::new(store, doors, wishes, opened, &self.stats, &self.events);
             self.listen(feed.run(), inbox).await?;
         }
         Ok(description)
-    }
-
-    fn doors(&self) -> (Doors, Inbox) {
-        let (pieces_in, pieces) = bounded(inbox::CAPACITY);
-        let (demand_in, demand) = watch::channel(Demand::default());
-        let ask = Box::new(move |demand| {
-            demand_in.send_replace(demand);
-        });
-        let inbox = Inbox::new(pieces, ask, Arc::clone(&self.bell));
-        (
-            Doors {
-                pieces: pieces_in,
-                bell: Arc::clone(&self.bell),
-                demand,
-            },
-            inbox,
-        )
     }
 
     /// Runs `source` until the first frame has been decoded from it.

@@ -22,14 +22,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
-use tokio::sync::{Notify, watch};
+use crossbeam_channel::Receiver;
+use tokio::sync::Notify;
 
 use crate::bell::Bell;
 use crate::decode::{self, inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, Thread};
-use crate::media::{Demand, Format, Sink};
+use crate::media::{Format, Sink};
 use crate::output;
 use crate::output::ledger::Ledger;
 use crate::output::wav::{self, WavSink};
@@ -108,17 +108,15 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         threads: vec![Thread::Net],
     };
     let sink = run.open_sink(&job)?;
-    let (pieces_in, pieces) = bounded(inbox::CAPACITY);
-    let (demand_in, demand) = watch::channel(Demand::default());
+    let (doors, mut inbox) = inbox::door(&bell);
     let wanted = decode::Wanted {
         start: job.start,
         length: job.length,
     };
     let net = Net {
         job,
-        pieces: pieces_in,
-        demand,
-        bell: Arc::clone(&bell),
+        doors,
+        bell,
         stop,
         stats,
         events: sender,
@@ -127,10 +125,6 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
     if let Some(mut sink) = sink {
         run.threads.push(Thread::Decode);
         let (stats, events) = (Arc::clone(&run.stats), run.sender.clone());
-        let ask = Box::new(move |demand| {
-            demand_in.send_replace(demand);
-        });
-        let mut inbox = inbox::Inbox::new(pieces, ask, bell);
         spawn("decode", Thread::Decode, &run.sender, move || {
             decode::run(&mut inbox, sink.as_mut(), wanted, &stats, &events)
         })?;

@@ -6,16 +6,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::Sender;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::bell::Bell;
+use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind, State};
 use crate::fetch::{Client, Settings};
-use crate::hls::feed::{Doors, Feed, Purpose, Wishes};
+use crate::hls::feed::{Feed, Purpose, Wishes};
 use crate::hls::presentation::Presentation;
-use crate::media::{Demand, Piece};
+use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
@@ -31,10 +31,8 @@ pub struct Net {
     /// What is to be done.
     pub job: Job,
     /// Towards the decode thread.
-    pub pieces: Sender<Piece>,
-    /// What the decode thread wants.
-    pub demand: watch::Receiver<Demand>,
-    /// Rung after each piece, and by entries that are waited for.
+    pub doors: Doors,
+    /// Rung by entries that are waited for.
     pub bell: Arc<Bell>,
     /// The end of the run.
     pub stop: Arc<Notify>,
@@ -48,11 +46,7 @@ impl Net {
     /// Runs until the source has ended or failed, or the run is stopped. A
     /// failure is also told to the decode thread, behind what it can still play.
     pub fn run(self) -> Result<(), Problem> {
-        let (pieces, bell, stop) = (
-            self.pieces.clone(),
-            Arc::clone(&self.bell),
-            Arc::clone(&self.stop),
-        );
+        let (doors, stop) = (self.doors.clone(), Arc::clone(&self.stop));
         let result = runtime()?.block_on(async {
             tokio::select! {
                 result = self.source() => result,
@@ -60,9 +54,7 @@ impl Net {
             }
         });
         if let Err(problem) = &result {
-            // A decode thread that is gone needs no word.
-            let _ = pieces.try_send(Piece::Failed(problem.clone()));
-            bell.ring();
+            doors.hand(Piece::Failed(problem.clone()));
         }
         result
     }
@@ -80,14 +72,9 @@ impl Net {
                 let read = Presentation::read(&store, text, asked, &self.stats)?;
                 let presentation = read.choose(&store, quality, &self.stats).await?;
                 let wishes = self.wishes();
-                let doors = Doors {
-                    pieces: self.pieces,
-                    bell: self.bell,
-                    demand: self.demand,
-                };
                 Feed::new(
                     store,
-                    doors,
+                    self.doors,
                     wishes,
                     presentation,
                     &self.stats,
@@ -105,12 +92,7 @@ impl Net {
                     ledger: self.keeps_ledger(),
                     only_store: matches!(self.job.task, Task::Cache { .. }),
                 };
-                let hand = |piece| {
-                    // The only piece: the door has room.
-                    let _ = self.pieces.try_send(piece);
-                    self.bell.ring();
-                };
-                progressive::run(&store, job, opened, hand, &self.stats, &self.events).await
+                progressive::run(&store, job, opened, self.doors, &self.stats, &self.events).await
             }
         }
     }

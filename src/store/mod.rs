@@ -8,15 +8,14 @@ mod source;
 mod text;
 mod transfer;
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::cache::{Entry, Head, Identity, Stream};
+use crate::cache::{Entry, Head, Identity, Stream, Writer};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
 use crate::fetch::{ByteRange, Client, Request, Response, Status};
@@ -28,6 +27,9 @@ use crate::store::source::{LocalFile, Part};
 pub use kept::Kept;
 pub use text::{First, Text};
 pub use transfer::{Moved, Transfer};
+
+/// How often a look is taken at what another process is writing.
+const FOLLOW: Duration = Duration::from_millis(50);
 
 /// What is wanted: a resource or a part of it, and what for.
 #[derive(Clone, Debug)]
@@ -144,7 +146,7 @@ impl Body {
             Self::File(path, range) => (path, range),
         };
         let open = || {
-            let file = Box::new(LocalFile::new(File::open(path)?, Arc::clone(stats))?);
+            let file = Box::new(LocalFile::open(path, Arc::clone(stats))?);
             Ok(match range {
                 None => file as Box<dyn Source>,
                 Some(range) => Box::new(Part::new(file, range.clone())?),
@@ -247,6 +249,12 @@ impl Store {
         }
         let mut request = wanted.request(url);
         let old = self.stream().find(&wanted.identity(url));
+        if let Some(entry) = &old
+            && !entry.is_complete()
+            && self.claim(entry).await?.is_none()
+        {
+            return Ok(self.hit(Arc::clone(entry)));
+        }
         match &old {
             Some(entry) if entry.is_complete() => request.if_none_match = entry.head().etag.clone(),
             Some(entry) => resume(&mut request, entry, wanted.base(), wanted.base()),
@@ -259,12 +267,10 @@ impl Store {
         if response.head.status == Status::NotModified
             && let Some(entry) = old
         {
-            return Ok(Opened {
-                body: Body::Entry(Kept::new(entry)),
-                transfer: None,
-            });
+            return Ok(self.hit(entry));
         }
         self.receive(wanted, request, response, Vec::new(), first_byte)
+            .await
     }
 
     /// Asks for `span` of a file that is being stored, with what is known of it.
@@ -279,7 +285,10 @@ impl Store {
             return Err(offline(wanted));
         }
         let mut request = wanted.request(url);
-        request.range = ByteRange::new(span.start, span.end);
+        request.range = match span.end {
+            u64::MAX => Some(ByteRange::from_byte(span.start)),
+            end => ByteRange::new(span.start, end),
+        };
         request.if_range = kept.entry().head().validator().map(str::to_owned);
         request.total = kept.entry().total();
         let asked = Instant::now();
@@ -287,17 +296,17 @@ impl Store {
             .client
             .open(&request, &mut self.client.attempts())
             .await?;
-        Transfer::onto(self, Arc::clone(kept), request, response, asked.elapsed())
+        Transfer::onto(self, Arc::clone(kept), request, response, asked.elapsed()).await
     }
 
     /// Begins (or goes on with) the entry that `response` belongs to.
-    fn receive(
+    async fn receive(
         &self,
         wanted: &Wanted,
         request: Request,
         response: Response,
         head_bytes: Vec<u8>,
-        first_byte: std::time::Duration,
+        first_byte: Duration,
     ) -> Result<Opened, Problem> {
         let identity = wanted.identity(&request.url);
         let offset = (response.head.offset).saturating_sub(wanted.base());
@@ -306,14 +315,24 @@ impl Store {
             let end = head.total.map_or(range.end, |total| range.end.min(total));
             head.total = end.checked_sub(range.start);
         }
-        let entry = self.kept_by(|stream| stream.begin(&identity, head.clone()))?;
+        let (entry, writer) = loop {
+            let begun = self.kept_by(|stream| {
+                let entry = stream.begin(&identity, head.clone())?;
+                let writer = entry.writer(offset)?;
+                Ok((entry, writer))
+            })?;
+            match begun {
+                (entry, Some(writer)) => break (entry, writer),
+                (entry, None) if self.claim(&entry).await?.is_none() => return Ok(self.hit(entry)),
+                (_, None) => {}
+            }
+        };
         // What an earlier run left and this answer goes on from.
         self.stats.cache_hit_bytes.add(offset);
         self.stats.wire_bytes.add(offset);
         entry.set_seekable(response.head.status == Status::Part || response.head.accepts_ranges);
-        let writer = self.kept_by(|_| entry.writer(offset))?;
         let kept = Kept::new(entry);
-        let transfer = writer.map(|writer| Transfer {
+        let transfer = Transfer {
             store: self.clone(),
             request,
             base: wanted.base(),
@@ -325,11 +344,36 @@ impl Store {
             head_bytes,
             first_byte,
             moved: 0,
-        });
+        };
         Ok(Opened {
             body: Body::Entry(kept),
-            transfer,
+            transfer: Some(transfer),
         })
+    }
+
+    /// Waits while another process writes `entry`; `None` when it completed it.
+    async fn claim(&self, entry: &Arc<Entry>) -> Result<Option<Writer>, Problem> {
+        loop {
+            let gap = entry.first_gap(0).map_or(0, |gap| gap.start);
+            if let Some(writer) = entry.writer(gap)? {
+                return Ok(Some(writer));
+            }
+            tokio::time::sleep(FOLLOW).await;
+            entry.refresh();
+            if entry.is_complete() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// An entry whose bytes are all here.
+    fn hit(&self, entry: Arc<Entry>) -> Opened {
+        let body = Body::Entry(Kept::new(entry));
+        self.count_hit(&body);
+        Opened {
+            body,
+            transfer: None,
+        }
     }
 
     /// Runs `work` on the stream; when the disk refuses, once more in memory,

@@ -3,27 +3,34 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::error::{Kind, Problem};
 use crate::media::Source;
 use crate::stats::Stats;
+use crate::text;
 
 /// A file of the user's own.
 pub struct LocalFile {
     file: File,
+    /// For messages: safe.
+    name: String,
     length: Option<u64>,
     stats: Arc<Stats>,
 }
 
 impl LocalFile {
-    /// Reads `file`; its length is known when it is a regular file.
-    pub fn new(file: File, stats: Arc<Stats>) -> io::Result<Self> {
+    /// Opens `path`; its length is known when it is a regular file.
+    pub fn open(path: &Path, stats: Arc<Stats>) -> io::Result<Self> {
+        let file = File::open(path)?;
         let facts = file.metadata()?;
         let length = facts.is_file().then(|| facts.len());
+        let name = text::safe(&path.to_string_lossy());
         Ok(Self {
             file,
+            name,
             length,
             stats,
         })
@@ -42,7 +49,7 @@ impl Read for LocalFile {
         };
         self.stats.blocked.store(false, Ordering::Relaxed);
         result.map_err(|error| {
-            let what = "cannot read the file";
+            let what = format!("cannot read \"{}\"", self.name);
             Problem::from_io(
                 error,
                 Kind::LocalFile,

@@ -2,6 +2,7 @@
 //! kept only when its reader says that it will not change any more.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cache::{Entry, Head, Identity};
@@ -10,7 +11,6 @@ use crate::event::{Event, RequestKind};
 use crate::fetch::{self, Request, Response, Status};
 use crate::limits;
 use crate::location::Location;
-use crate::store::kept::Kept;
 use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume};
 
 /// Bytes looked at to tell a playlist from media.
@@ -58,8 +58,10 @@ impl Store {
         let mut request = wanted.request(url);
         if let Some(entry) = &old {
             if entry.is_complete() && !self.policy.refresh && !is_playlist(&head_bytes(entry)) {
-                entry.set_offline();
-                return Ok(First::Media(self.hit(std::sync::Arc::clone(entry))));
+                return Ok(First::Media(self.hit(Arc::clone(entry))));
+            }
+            if is_playlist(&head_bytes(entry)) {
+                request.kind = playlist_kind(&head_bytes(entry));
             }
             match entry.is_complete() {
                 true => request.if_none_match = entry.head().etag.clone(),
@@ -78,8 +80,9 @@ impl Store {
         match (response.head.status, old) {
             (Status::NotModified, Some(entry)) => self.first_offline(entry),
             (Status::Part, _) => {
-                let opened =
-                    self.receive(wanted, request, response, Vec::new(), asked.elapsed())?;
+                let opened = self
+                    .receive(wanted, request, response, Vec::new(), asked.elapsed())
+                    .await?;
                 Ok(First::Media(opened))
             }
             _ => self.first_fresh(wanted, request, response, asked).await,
@@ -174,19 +177,21 @@ impl Store {
         })))
     }
 
-    fn first_offline(&self, entry: std::sync::Arc<Entry>) -> Result<First, Problem> {
+    fn first_offline(&self, entry: Arc<Entry>) -> Result<First, Problem> {
         if is_playlist(&head_bytes(&entry)) {
             return kept_text(&entry).map(First::Playlist);
         }
-        // A reader that meets a hole fails instead of waiting for ever.
-        entry.set_offline();
+        if self.policy.offline {
+            // A reader that meets a hole fails instead of waiting for ever.
+            entry.set_offline();
+        }
         Ok(First::Media(self.hit(entry)))
     }
 
     /// A finished playlist or a whole file plays although the network is down.
     fn first_without_network(
         &self,
-        old: Option<std::sync::Arc<Entry>>,
+        old: Option<Arc<Entry>>,
         problem: Problem,
     ) -> Result<First, Problem> {
         match old.filter(|entry| entry.is_complete() && is_network(&problem)) {
@@ -221,7 +226,9 @@ impl Store {
             ));
         }
         if !is_playlist(&head) {
-            let opened = self.receive(wanted, request, response, head, first_byte)?;
+            let opened = self
+                .receive(wanted, request, response, head, first_byte)
+                .await?;
             return Ok(First::Media(opened));
         }
         request.kind = playlist_kind(&head);
@@ -249,15 +256,6 @@ impl Store {
                 };
                 self.text(&whole).await.map(First::Playlist)
             }
-        }
-    }
-
-    fn hit(&self, entry: std::sync::Arc<Entry>) -> Opened {
-        let body = Body::Entry(Kept::new(entry));
-        self.count_hit(&body);
-        Opened {
-            body,
-            transfer: None,
         }
     }
 }
@@ -293,7 +291,7 @@ fn remote_path(wanted: &Wanted) -> std::path::PathBuf {
     }
 }
 
-fn kept_text(entry: &std::sync::Arc<Entry>) -> Result<Text, Problem> {
+fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
     let mut bytes = Vec::new();
     entry.set_offline();
     let broken = |error| {
@@ -323,13 +321,11 @@ fn kept_text(entry: &std::sync::Arc<Entry>) -> Result<Text, Problem> {
 }
 
 /// The first bytes of an entry, as far as they are here.
-fn head_bytes(entry: &std::sync::Arc<Entry>) -> Vec<u8> {
-    let known = usize::try_from(entry.known_until(0))
-        .unwrap_or(usize::MAX)
-        .min(SNIFF_BYTES);
-    let mut head = vec![0; known];
-    let read = entry.reader().read_exact(&mut head);
-    if read.is_ok() { head } else { Vec::new() }
+fn head_bytes(entry: &Entry) -> Vec<u8> {
+    let mut head = vec![0; SNIFF_BYTES];
+    let known = entry.peek(0, &mut head);
+    head.truncate(known);
+    head
 }
 
 fn cache_head(head: &fetch::Head) -> Head {

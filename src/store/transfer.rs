@@ -45,7 +45,7 @@ pub struct Transfer {
 impl Transfer {
     /// The answer to a request for a span of a file, which must be of the
     /// version that is kept. `None` while another process writes it.
-    pub(super) fn onto(
+    pub(super) async fn onto(
         store: &Store,
         kept: Arc<Kept>,
         request: Request,
@@ -63,6 +63,7 @@ impl Transfer {
             return Err(problem);
         }
         let Some(writer) = kept.entry().writer(response.head.offset)? else {
+            store.claim(kept.entry()).await?;
             return Ok(None);
         };
         Ok(Some(Self {
