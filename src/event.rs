@@ -136,7 +136,7 @@ pub enum Event {
     Variant {
         /// Index, as `info` lists it.
         variant: usize,
-        /// Its peak bandwidth.
+        /// Its nominal rate: the average, else the peak.
         bandwidth: BitRate,
     },
     /// The controller decided.

@@ -47,7 +47,7 @@ pub struct Global {
         help_heading = "Network",
         env = "KITHARA_CONNECT_TIMEOUT"
     )]
-    #[arg(value_name = "DUR", default_value = "10s", value_parser = values::duration)]
+    #[arg(value_name = "DUR", default_value = "5s", value_parser = values::duration)]
     pub connect_timeout: Duration,
     /// How long a server may send nothing
     #[arg(
@@ -60,7 +60,7 @@ pub struct Global {
     pub stall_timeout: Duration,
     /// How often a failed request is sent again
     #[arg(long, global = true, help_heading = "Network", env = "KITHARA_RETRY")]
-    #[arg(value_name = "N", default_value = "2", value_parser = values::retries)]
+    #[arg(value_name = "N", default_value = "4", value_parser = values::retries)]
     pub retry: u32,
     /// When to show progress on standard error
     ///

@@ -159,6 +159,7 @@ impl Decoding<'_> {
         self.stats.begin(Stage::Probe);
         let mut stream = self.enter(init, media, segment.start).map_err(named)?;
         let edit = stream.track().edit.start;
+        self.announce(variant, bit_rate);
         let mut join = self.join(variant, segment.discontinuity, anchor, segment.start);
         self.stats.end(Stage::Probe);
         self.stats.begin(Stage::FirstPacket);
@@ -236,6 +237,13 @@ impl Decoding<'_> {
         Ok(())
     }
 
+    fn announce(&self, variant: usize, bandwidth: BitRate) {
+        if self.variant != Some(variant) {
+            self.stats.lists().variant = Some(variant);
+            self.events.send(Event::Variant { variant, bandwidth });
+        }
+    }
+
     /// How this segment's first unit is placed.
     fn join(
         &mut self,
@@ -244,11 +252,8 @@ impl Decoding<'_> {
         anchor: Option<Box<dyn Source>>,
         start: MediaTime,
     ) -> Join {
-        let switched = self
-            .variant
-            .replace(variant)
-            .is_some_and(|before| before != variant);
-        self.stats.lists().variant = Some(variant);
+        let before = self.variant.replace(variant);
+        let switched = before.is_some_and(|before| before != variant);
         if self.lane.placement.needs_base() {
             let init = self.init.as_ref().map(|(_, init)| init);
             // Without the first segment the playlist's own sum has to do.

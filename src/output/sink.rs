@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use crate::bell::Bell;
 use crate::error::{Kind, Problem};
+use crate::event::{Event, Events};
 use crate::media::{Format, Provenance, Sink};
 use crate::ring::{self, Gap, Producer};
 use crate::stats::{Cause, Stats, Underrun};
@@ -16,12 +17,13 @@ use crate::units::{Frames, SampleRate, Spec};
 const SHORTEST_WAIT: Duration = Duration::from_millis(5); // for the device to come back for the last frames
 
 /// A sink that fills a ring, and the door through which it gets that ring.
-pub fn ring_sink(bell: Arc<Bell>, stats: Arc<Stats>) -> (RingSink, Opener) {
+pub fn ring_sink(bell: Arc<Bell>, stats: Arc<Stats>, events: Events) -> (RingSink, Opener) {
     let (wanted_in, wanted_out) = bounded(1);
     let (ring_in, ring_out) = bounded(1);
     let sink = RingSink {
         bell: Arc::clone(&bell),
         stats,
+        events,
         wanted: wanted_in,
         ring: ring_out,
         producer: None,
@@ -63,6 +65,7 @@ impl Opener {
 pub struct RingSink {
     bell: Arc<Bell>,
     stats: Arc<Stats>,
+    events: Events,
     wanted: Sender<Spec>,
     ring: Receiver<Result<Producer, Problem>>,
     producer: Option<Producer>,
@@ -144,7 +147,13 @@ impl RingSink {
             self.late = cause(self.last, Look::now(&self.stats));
         }
         while let Some(gap) = producer.gap() {
-            note(&self.stats, producer.spec().rate, gap, self.late);
+            note(
+                &self.stats,
+                &self.events,
+                producer.spec().rate,
+                gap,
+                self.late,
+            );
         }
     }
 }
@@ -186,15 +195,19 @@ fn cause(before: Look, now: Look) -> Cause {
 }
 
 /// Reports an underrun; one for want of bytes is a rebuffering, too.
-fn note(stats: &Stats, rate: SampleRate, gap: Gap, cause: Cause) {
+fn note(stats: &Stats, events: &Events, rate: SampleRate, gap: Gap, cause: Cause) {
+    let position = stats.start.now() + gap.position.time(rate);
     stats.underrun(Underrun {
-        position: stats.start.now() + gap.position.time(rate),
+        position,
         frames: gap.silence.0,
         cause,
     });
     if cause == Cause::Network {
         let silence = gap.silence.time(rate).duration();
         stats.rebuffers.add(1);
+        // Told when it is over: only then is it known how long it was.
+        events.send(Event::Stall { position });
+        events.send(Event::Resume { position });
         stats
             .rebuffer_ns
             .add(u64::try_from(silence.as_nanos()).unwrap_or(u64::MAX));
@@ -228,6 +241,7 @@ fn no_ring() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event;
     use crate::media::Codec;
     use crate::ring::{Consumer, ring};
     use crate::units::{ChannelCount, MediaTime};
@@ -249,7 +263,7 @@ mod tests {
 
     fn open(capacity: u64) -> (RingSink, Consumer, Arc<Bell>) {
         let bell = Arc::new(Bell::default());
-        let (mut sink, opener) = ring_sink(Arc::clone(&bell), Arc::default());
+        let (mut sink, opener) = ring_sink(Arc::clone(&bell), Arc::default(), event::channel().0);
         let (producer, consumer) = ring(spec(), Frames(capacity));
         opener.answer(Ok(producer));
         assert_eq!(sink.open(format()), Ok(spec()));
@@ -258,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_opener_learns_what_is_wanted_and_its_failure_reaches_the_decoder() {
-        let (mut sink, opener) = ring_sink(Arc::default(), Arc::default());
+        let (mut sink, opener) = ring_sink(Arc::default(), Arc::default(), event::channel().0);
         let lost = Problem::new(Kind::Audio, "cannot open", "no device", "plug one in");
         let answer = lost.clone();
         let other = std::thread::spawn(move || {
@@ -272,7 +286,7 @@ mod tests {
 
     #[test]
     fn an_opener_is_told_when_nothing_will_be_decoded() {
-        let (sink, opener) = ring_sink(Arc::default(), Arc::default());
+        let (sink, opener) = ring_sink(Arc::default(), Arc::default(), event::channel().0);
         drop(sink);
         assert_eq!(opener.wanted(), None);
     }
@@ -280,7 +294,8 @@ mod tests {
     #[test]
     fn a_stop_ends_every_wait() {
         let bell = Arc::new(Bell::default());
-        let (mut unopened, _opener) = ring_sink(Arc::clone(&bell), Arc::default());
+        let (mut unopened, _opener) =
+            ring_sink(Arc::clone(&bell), Arc::default(), event::channel().0);
         bell.stop();
         assert_eq!(unopened.open(format()), Err(Problem::stopped()));
 

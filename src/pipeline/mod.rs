@@ -19,7 +19,7 @@ mod watchdog;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -50,6 +50,8 @@ pub use sound::{DeviceRow, devices};
 
 /// Enough for TLS and the deepest decoder; only touched pages cost memory.
 const STACK_BYTES: usize = 1 << 20;
+/// How often threads that were told to end are looked at.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A job under way.
 pub struct Run {
@@ -64,7 +66,7 @@ pub struct Run {
     watchdog: Mutex<Watchdog>,
     url: String,
     /// Threads that will tell their end.
-    threads: Vec<Thread>,
+    threads: Vec<(Thread, JoinHandle<()>)>,
 }
 
 /// What is known about a run.
@@ -105,7 +107,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         rescue: None,
         watchdog: Mutex::new(Watchdog::new(Instant::now())),
         url: job.location.to_string(),
-        threads: vec![Thread::Net],
+        threads: Vec::new(),
     };
     let sink = run.open_sink(&job)?;
     let (doors, mut inbox) = inbox::door(&bell);
@@ -121,13 +123,14 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         stats,
         events: sender,
     };
-    spawn("net", Thread::Net, &run.sender, move || net.run())?;
+    let thread = spawn("net", Thread::Net, &run.sender, move || net.run())?;
+    run.threads.push((Thread::Net, thread));
     if let Some(mut sink) = sink {
-        run.threads.push(Thread::Decode);
         let (stats, events) = (Arc::clone(&run.stats), run.sender.clone());
-        spawn("decode", Thread::Decode, &run.sender, move || {
+        let thread = spawn("decode", Thread::Decode, &run.sender, move || {
             decode::run(&mut inbox, sink.as_mut(), wanted, &stats, &events)
         })?;
+        run.threads.push((Thread::Decode, thread));
     }
     Ok(run)
 }
@@ -138,7 +141,7 @@ fn spawn(
     thread: Thread,
     events: &Events,
     work: impl FnOnce() -> Result<(), Problem> + Send + 'static,
-) -> Result<(), Problem> {
+) -> Result<JoinHandle<()>, Problem> {
     let events = events.clone();
     spawn_short(name, move || {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
@@ -149,13 +152,15 @@ fn spawn(
     })
 }
 
-/// Runs `work` on a thread that nobody waits for.
-fn spawn_short(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Problem> {
+/// Runs `work` on a thread that tells nobody.
+fn spawn_short(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, Problem> {
     let builder = thread::Builder::new()
         .name(name.to_owned())
         .stack_size(STACK_BYTES);
-    let spawned = builder.spawn(work).map(drop);
-    spawned.map_err(|error| {
+    builder.spawn(work).map_err(|error| {
         Problem::from_io(
             error,
             Kind::Bug,
@@ -213,7 +218,7 @@ impl Run {
                 Ok(Some(Box::new(sink)))
             }
             Task::Play { output, volume } => {
-                let (sound, sink) = sound::open(
+                let (sound, sink, thread) = sound::open(
                     output.clone(),
                     *volume,
                     &self.bell,
@@ -221,9 +226,7 @@ impl Run {
                     &self.sender,
                 )?;
                 self.sound = Some(sound);
-                if *output == OutputChoice::Null {
-                    self.threads.push(Thread::Audio);
-                }
+                self.threads.push((Thread::Audio, thread));
                 Ok(Some(Box::new(sink)))
             }
         }
@@ -255,7 +258,7 @@ impl Run {
 
     /// Asked once a second: a decoder that hangs, as the problem that ends the run.
     pub fn hung(&self) -> Option<Problem> {
-        if !self.threads.contains(&Thread::Decode) {
+        if !self.is_running(Thread::Decode) {
             return None;
         }
         let look = Look {
@@ -286,12 +289,8 @@ impl Run {
         if let Some(sound) = &self.sound {
             sound.close();
         }
-        let mut running = self.threads.clone();
-        let mut failure = None;
-        while let Some(position) = self.next_end(&running, until, &mut failure) {
-            running.swap_remove(position);
-        }
-        if running.contains(&Thread::Decode)
+        let failure = self.drain(until);
+        if self.is_running(Thread::Decode)
             && let Some(rescue) = &self.rescue
         {
             // The codec does not come back: the file is finished without it.
@@ -300,29 +299,28 @@ impl Run {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Waits for the end of one of `running`; `None` at the deadline or when
-    /// all have ended.
-    fn next_end(
-        &self,
-        running: &[Thread],
-        until: Instant,
-        failure: &mut Option<Problem>,
-    ) -> Option<usize> {
-        if running.is_empty() {
-            return None;
-        }
+    /// Waits for the threads, taking what they still have to say; the first
+    /// thing that kept the output from being whole.
+    fn drain(&self, until: Instant) -> Option<Problem> {
+        let mut failure = None;
         loop {
-            let Event::Done(thread, result) = self.events.recv_deadline(until).ok()? else {
-                continue;
-            };
-            if let Err(problem) = result
-                && problem.kind == Kind::Output
-            {
-                failure.get_or_insert(problem);
-            }
-            if let Some(position) = running.iter().position(|other| *other == thread) {
-                return Some(position);
+            // Before the look: what a thread said before it ended is not missed.
+            let is_over = self.threads.iter().all(|(_, thread)| thread.is_finished());
+            let patience = if is_over { Duration::ZERO } else { LOOK };
+            match self.events.recv_timeout(patience) {
+                Ok(Event::Done(_, Err(problem))) if problem.kind == Kind::Output => {
+                    failure.get_or_insert(problem);
+                }
+                Ok(_) => {}
+                Err(_) if is_over || Instant::now() >= until => return failure,
+                Err(_) => {}
             }
         }
+    }
+
+    fn is_running(&self, thread: Thread) -> bool {
+        let is_it =
+            |(name, handle): &(Thread, JoinHandle<()>)| *name == thread && !handle.is_finished();
+        self.threads.iter().any(is_it)
     }
 }

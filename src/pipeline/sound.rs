@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::bell::Bell;
@@ -44,8 +44,8 @@ pub fn open(
     bell: &Arc<Bell>,
     stats: &Arc<Stats>,
     events: &Events,
-) -> Result<(Arc<Sound>, RingSink), Problem> {
-    let (sink, opener) = ring_sink(Arc::clone(bell), Arc::clone(stats));
+) -> Result<(Arc<Sound>, RingSink, JoinHandle<()>), Problem> {
+    let (sink, opener) = ring_sink(Arc::clone(bell), Arc::clone(stats), events.clone());
     let sound = Arc::new(Sound {
         output: Mutex::new(None),
         remote: OnceLock::new(),
@@ -53,18 +53,16 @@ pub fn open(
         is_card: output != OutputChoice::Null,
     });
     let (ours, stats, told) = (Arc::clone(&sound), Arc::clone(stats), events.clone());
-    match output {
+    let thread = match output {
         OutputChoice::Null => pipeline::spawn("audio", Thread::Audio, events, move || {
             run_null(&ours, opener, &stats);
             Ok(())
         })?,
-        OutputChoice::Default { device } => {
-            pipeline::spawn_short("device", move || {
-                open_card(device.as_deref(), &ours, opener, &stats, &told)
-            })?;
-        }
-    }
-    Ok((sound, sink))
+        OutputChoice::Default { device } => pipeline::spawn_short("device", move || {
+            open_card(device.as_deref(), &ours, opener, &stats, &told)
+        })?,
+    };
+    Ok((sound, sink, thread))
 }
 
 /// The thread "audio" without a card: waits for the layout, then only on the clock.

@@ -52,6 +52,7 @@ pub struct DeviceRow {
 ///
 /// [`Kind::Audio`](crate::error::Kind::Audio) when there is none.
 pub fn list() -> Result<Vec<DeviceRow>, Problem> {
+    let _quiet = alsa::Output::local_error_handler();
     let default = find(None);
     let default_id = default
         .as_ref()
