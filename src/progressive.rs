@@ -84,7 +84,7 @@ async fn fill(
     let entry = kept.entry();
     let moved = Arc::new(Notify::new());
     let waker = Arc::clone(&moved);
-    entry.set_waker(Box::new(move || waker.notify_one()));
+    kept.set_waker(Arc::new(move || waker.notify_one()));
     let mut has_ranges = true;
     loop {
         if let Some(transfer) = transfer.take() {
@@ -92,14 +92,17 @@ async fn fill(
             has_ranges &= begin == 0 || transfer.is_part();
             tokio::select! {
                 done = transfer.run() => { done?; }
-                () = elsewhere(entry, &moved, begin, has_ranges) => {}
+                () = elsewhere(kept, &moved, begin, has_ranges) => {}
                 () = report_often(entry, job, events) => {}
             }
             report(entry, job, events);
         }
-        let from = entry.wanted().unwrap_or(0);
-        match entry.first_gap(from).or_else(|| entry.first_gap(0)) {
-            Some(gap) => transfer = store.open_span(&job.wanted, kept, gap).await?,
+        let from = kept.wanted().unwrap_or(0);
+        match kept.first_gap(from).or_else(|| kept.first_gap(0)) {
+            Some(gap) => {
+                let span = store.open_span(&job.wanted, kept, gap).await;
+                transfer = span.inspect_err(|problem| kept.target().fail(problem.clone()))?;
+            }
             None if job.only_store => return Ok(()),
             // A reader that finds a damaged block waits for it, and wakes us.
             None => moved.notified().await,
@@ -109,12 +112,16 @@ async fn fill(
 
 /// Returns when a reader waits for bytes that the transfer begun at `begin`
 /// will not bring soon.
-async fn elsewhere(entry: &Entry, moved: &Notify, begin: u64, has_ranges: bool) {
+async fn elsewhere(kept: &Kept, moved: &Notify, begin: u64, has_ranges: bool) {
     loop {
         moved.notified().await;
-        let reached = entry.known_until(begin);
-        let is_near = |wanted: u64| (reached..reached.saturating_add(NEAR)).contains(&wanted);
-        if has_ranges && entry.wanted().is_some_and(|wanted| !is_near(wanted)) {
+        let reached = kept.known_until(begin);
+        let is_far = |wanted: u64| {
+            let is_near = (reached..reached.saturating_add(NEAR)).contains(&wanted);
+            // A reader that was served just now has not yet said so.
+            !is_near && kept.known_until(wanted) == wanted
+        };
+        if has_ranges && kept.wanted().is_some_and(is_far) {
             return;
         }
     }

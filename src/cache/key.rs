@@ -1,6 +1,8 @@
 //! What a stream or an entry is called: the URL as sent, and who asked. Names
 //! on disk are hashes of it and never letters of a URL.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 /// What was asked for: two requests with equal identities may share bytes.
@@ -17,6 +19,16 @@ impl Identity {
     pub fn of_url(url: &str) -> Self {
         Self {
             url: canonical(url),
+            credentials: None,
+        }
+    }
+
+    /// A part of `url` that is kept as an entry of its own. The URL in it is
+    /// followed by a blank, which no URL holds, and the bytes.
+    pub fn of_part(url: &str, part: &Range<u64>) -> Self {
+        let url = format!("{} bytes={}-{}", canonical(url), part.start, part.end);
+        Self {
+            url,
             credentials: None,
         }
     }
@@ -98,6 +110,17 @@ fn canonical(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_one_resource_have_names_of_their_own() {
+        let url = "http://h/all.m4s";
+        let names = [
+            Identity::of_url(url).name(),
+            Identity::of_part(url, &(0..765)).name(),
+            Identity::of_part(url, &(765..9000)).name(),
+        ];
+        assert!(names[0] != names[1] && names[1] != names[2] && names[0] != names[2]);
+    }
 
     #[test]
     fn only_what_is_sent_makes_the_identity() {

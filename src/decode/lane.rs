@@ -126,6 +126,9 @@ impl<'a> Lane<'a> {
 
     /// Puts silence in place of a unit that could not be decoded.
     pub fn conceal(&mut self, times: Times, format: Format) -> Result<Flow, Problem> {
+        if self.release_tail(format)? == Flow::Over {
+            return Ok(Flow::Over);
+        }
         self.silence((times.end - times.start).frames(format.spec.rate).0, format)
     }
 

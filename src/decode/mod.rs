@@ -163,13 +163,17 @@ impl Decoding<'_> {
         let mut join = self.join(variant, segment.discontinuity, anchor, segment.start);
         self.stats.end(Stage::Probe);
         self.stats.begin(Stage::FirstPacket);
-        let mut flow = Flow::On;
+        let (mut flow, mut is_empty) = (Flow::On, true);
         while flow == Flow::On {
             let Some(unit) = stream.next_unit().map_err(named)? else {
                 break;
             };
+            is_empty = false;
             self.join_at(&mut join, unit.start, edit);
             flow = self.unit(&unit, ends_run, bit_rate).map_err(named)?;
+        }
+        if is_empty {
+            return Err(named(no_sound()));
         }
         if ends_run {
             self.lane.drop_tail(self.format());
@@ -274,7 +278,13 @@ impl Decoding<'_> {
         match std::mem::replace(join, Join::Done) {
             Join::Begin { start } => placement.set_base(stream::guess_zero(first, edit, start)),
             Join::Known { zero } => placement.set_base(zero),
-            Join::Splice => placement.splice(stream::presentation_zero(first, edit)),
+            Join::Splice => {
+                placement.splice(stream::presentation_zero(first, edit));
+                // Nothing of the old timeline may overlap into the new one.
+                if let Some(codec) = &mut self.codec {
+                    codec.decoder.reset();
+                }
+            }
             Join::Switch => placement.believe_time(),
             Join::Done => return,
         }
@@ -443,6 +453,16 @@ enum Join {
     Switch,
     /// Nothing to do.
     Done,
+}
+
+fn no_sound() -> Problem {
+    let why = "there is no sound in it";
+    Problem::new(
+        Kind::Malformed,
+        "cannot play the segment",
+        why,
+        "try another variant with -Q",
+    )
 }
 
 fn no_length() -> Problem {

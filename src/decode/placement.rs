@@ -76,12 +76,14 @@ impl Placement {
         };
         let wander = due - next;
         let believed = self.exact || wander > JITTER || MediaTime::ZERO - wander > JITTER;
-        self.exact = false;
-        if believed {
+        let offset = if believed {
             due.frame(rate) - next.frame(rate)
         } else {
             0
-        }
+        };
+        // Frames heard before may reach into the next block.
+        self.exact = offset < 0;
+        offset
     }
 
     /// Advances by `frames` at `rate` and returns the frame number they began at.
@@ -170,6 +172,19 @@ mod tests {
         placement.advance(4096, rate());
         placement.believe_time();
         assert_eq!(placement.offset(at(4000), rate()), -96);
+    }
+
+    #[test]
+    fn an_overlap_longer_than_a_block_is_dropped_to_the_frame() {
+        let mut placement = based(MediaTime::ZERO);
+        placement.offset(at(0), rate());
+        placement.advance(4096, rate());
+        placement.believe_time();
+        assert_eq!(placement.offset(at(2000), rate()), -2096);
+        placement.advance(0, rate());
+        assert_eq!(placement.offset(at(3024), rate()), -1072, "still behind");
+        placement.advance(0, rate());
+        assert_eq!(placement.offset(at(4048), rate()), -48);
     }
 
     #[test]

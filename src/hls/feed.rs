@@ -33,6 +33,8 @@ const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
 const ANCHOR_BYTES: u64 = 64 << 10;
 /// Media requests in flight while playing.
 const PLAYING_REQUESTS: usize = 2;
+/// Two playlists cut the same sound alike when they are closer than this.
+const ALIGNED_MS: i64 = 500;
 /// Notes of tasks on their way to the loop; each request sends two.
 const NOTES: usize = 64;
 
@@ -150,8 +152,10 @@ pub struct Feed {
     anchor: Anchor,
     /// Rungs in which a segment could not be had.
     refused: HashMap<usize, Vec<usize>>,
-    /// Segments that cannot be had at all.
-    lost: HashMap<usize, Problem>,
+    /// Segments that could not be had, and whether they were demanded then.
+    lost: HashMap<usize, (Problem, bool)>,
+    /// Init sections that could not be had.
+    lost_inits: HashMap<(usize, usize), Problem>,
     /// Playlists asked for.
     asked: Vec<usize>,
     handed: Option<usize>,
@@ -210,6 +214,7 @@ impl Feed {
             anchor: Anchor::None,
             refused: HashMap::new(),
             lost: HashMap::new(),
+            lost_inits: HashMap::new(),
             asked: Vec::new(),
             handed: None,
             stored_bytes: 0,
@@ -241,11 +246,12 @@ impl Feed {
                 .send(Event::Warning(Start::past_the_end(self.from)));
         }
         loop {
-            let step = self.start_loads();
+            // In this order: a segment found damaged is planned again at once.
             if self.hand_over()? {
                 return self.settle().await;
             }
-            if step == Step::Done && self.wishes.purpose != Purpose::Decode {
+            let is_stored = self.start_loads() == Step::Done && self.flights.is_empty();
+            if is_stored && self.wishes.purpose != Purpose::Decode {
                 return self.store.sync();
             }
             if self.wait().await? {
@@ -285,11 +291,13 @@ impl Feed {
             self.doors.hand(Piece::End);
             return Ok(true);
         }
-        if let Some(problem) = self.lost.remove(&index) {
-            return Err(problem);
+        // What was lost far ahead of the playhead is asked for once more.
+        if let Some((problem, true)) = self.lost.get(&index) {
+            return Err(problem.clone());
         }
         if let Some(segment) = self.segment(epoch, index)? {
             self.handed = Some(index);
+            self.in_memory.retain(|other, _| *other > index);
             self.doors.hand(Piece::Segment(Box::new(segment)));
         }
         Ok(false)
@@ -309,14 +317,16 @@ impl Feed {
             return Ok(None);
         };
         let media = Arc::clone(self.media(rung));
-        let place = self.place(rung, index);
         let about = media
-            .segment(place)
+            .segment(index)
             .expect("the plan stays inside the playlist");
         let init = match about.map {
             None => None,
             Some(map) => match self.inits.get(&(rung, map)) {
-                None => return Ok(None),
+                None => match self.lost_inits.get(&(rung, map)) {
+                    None => return Ok(None),
+                    Some(problem) => return Err(problem.clone()),
+                },
                 Some(body) => Some(Init {
                     id: init_id(rung, map),
                     bytes: body.source(&self.stats)?,
@@ -346,7 +356,7 @@ impl Feed {
             start: about.start,
             duration: about.duration,
             discontinuity: about.discontinuity && !is_first,
-            ends_run: media.ends_run(place),
+            ends_run: media.ends_run(index),
             from: self.from,
             until: self.until,
             bit_rate: self.presentation.ladder.rungs[rung].rate(),
@@ -370,8 +380,8 @@ impl Feed {
         }
         let rung = usize::from((*self.held.get(index)?)?);
         let load = Load::Segment { index, rung };
-        let found = match self.in_memory.remove(&index) {
-            Some(body) => Some(body),
+        let found = match self.in_memory.get(&index) {
+            Some(body) => Some(body.clone()),
             None => self
                 .wanted(load)
                 .and_then(|wanted| self.store.cached(&wanted)),
@@ -406,6 +416,8 @@ impl Feed {
             Purpose::Decode if self.store.is_memory() => {
                 (self.wishes.ahead.min(memory), PLAYING_REQUESTS)
             }
+            // While the network is down only the demanded segment is tried.
+            Purpose::Decode if !self.lost.is_empty() => (MediaTime::ZERO, PLAYING_REQUESTS),
             Purpose::Decode => (self.wishes.ahead, PLAYING_REQUESTS),
         };
         let demand = match self.wishes.purpose {
@@ -428,7 +440,11 @@ impl Feed {
     fn progress(&self, index: usize) -> (Progress, MediaTime) {
         let flying =
             |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == index);
-        let progress = match self.is_held(index) || self.lost.contains_key(&index) {
+        let is_lost = match self.lost.get(&index) {
+            Some((_, was_demanded)) => *was_demanded || index != self.demanded(),
+            None => false,
+        };
+        let progress = match self.is_held(index) || is_lost {
             true => Progress::Held,
             false if self.flights.keys().any(flying) => Progress::InFlight,
             false => Progress::Missing,
@@ -444,7 +460,7 @@ impl Feed {
     fn start_beside(&mut self, index: usize, rung: usize) {
         let map = self
             .media(rung)
-            .segment(self.place(rung, index))
+            .segment(index)
             .and_then(|segment| segment.map);
         if let Some(map) = map
             && !self.inits.contains_key(&(rung, map))
@@ -491,7 +507,7 @@ impl Feed {
                 )
             }
             Load::Segment { index, .. } => {
-                let segment = media.segment(self.place(rung, index))?;
+                let segment = media.segment(index)?;
                 (
                     segment.uri,
                     segment.range.map(|range| range.start..range.end()),
@@ -518,29 +534,29 @@ impl Feed {
         })
     }
 
-    /// Where segment `index` stands in the playlist of `rung`. Variants of one
-    /// stream usually agree; where they do not, time decides.
-    fn place(&self, rung: usize, index: usize) -> usize {
-        let (first, media) = (self.media(self.first_rung), self.media(rung));
-        match first.segment(index) {
-            Some(segment) if first.len() != media.len() => {
-                let middle = MediaTime::from_nanos(segment.duration.nanos() / 2);
-                media.segment_at(segment.start + middle).unwrap_or(index)
-            }
-            _ => index,
-        }
+    /// Whether segments of `media` are cut where those of the first playlist
+    /// are. A variant that is cut elsewhere is not switched to.
+    fn is_aligned(&self, media: &Media) -> bool {
+        let first = self.media(self.first_rung);
+        let middle = first.len() / 2;
+        let starts = |media: &Media| media.segment(middle).map(|segment| segment.start.millis());
+        let apart = starts(first)
+            .zip(starts(media))
+            .map(|(one, other)| (one - other).abs());
+        first.len() == media.len() && apart.is_none_or(|apart| apart < ALIGNED_MS)
     }
 
     /// Lets the controller choose the rung for segment `index`.
     fn choose(&mut self, index: usize) -> usize {
         if let Some(rung) = self.open_rung(index) {
             self.rung = rung;
+            return rung;
         }
         if self.wishes.quality != Quality::Auto || self.store.is_offline() {
             return self.rung;
         }
         let position = self.stats.position();
-        let segment = self.media(self.rung).segment(self.place(self.rung, index));
+        let segment = self.media(self.rung).segment(index);
         let now = abr::Situation {
             current: self.adaptive.iter().position(|rung| *rung == self.rung),
             buffer: (self.stats.fetched_until.now() - position).max(MediaTime::ZERO),
@@ -549,6 +565,13 @@ impl Feed {
         };
         let choice = self.controller.decide(&now);
         let to = self.adaptive.get(choice.rung).copied().unwrap_or(self.rung);
+        if self
+            .presentation
+            .media(to)
+            .is_some_and(|media| !self.is_aligned(media))
+        {
+            return self.rung;
+        }
         if self.presentation.media(to).is_none() {
             // Taken when its playlist has come.
             self.ask_playlist(to);
@@ -574,9 +597,17 @@ impl Feed {
     /// After a refusal: a rung in which segment `index` was not refused yet.
     fn open_rung(&self, index: usize) -> Option<usize> {
         let refused = self.refused.get(&index)?;
-        let is_open =
-            |rung: &&usize| !refused.contains(rung) && self.presentation.media(**rung).is_some();
-        self.adaptive.iter().find(is_open).copied()
+        let is_open = |rung: &&usize| {
+            let media = self.presentation.media(**rung);
+            !refused.contains(rung) && media.is_some_and(|media| self.is_aligned(media))
+        };
+        self.adaptive
+            .iter()
+            .rev()
+            .filter(|rung| **rung <= self.rung)
+            .find(is_open)
+            .or_else(|| self.adaptive.iter().find(is_open))
+            .copied()
     }
 
     fn ask_playlist(&mut self, rung: usize) {
@@ -595,6 +626,9 @@ impl Feed {
     }
 
     fn take(&mut self, note: Note) -> Result<(), Problem> {
+        while let Some(ended) = self.tasks.try_join_next() {
+            ended.map_err(|_| lost_task())?;
+        }
         match note {
             Note::Opened(load, body) => self.opened(load, body),
             Note::Complete(load, moved) => self.complete(load, moved),
@@ -630,6 +664,8 @@ impl Feed {
             return;
         };
         self.hold(index, rung);
+        // The network is back: what was lost meanwhile can be had again.
+        self.lost.clear();
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
         if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
             self.in_memory.extend(body.map(|body| (index, body)));
@@ -693,9 +729,16 @@ impl Feed {
     /// Another variant's same segment first, where the choice is ours; else the
     /// segment is lost, which matters when it is demanded.
     fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
-        self.flights.remove(&load);
+        let had_body = self.flights.remove(&load).flatten().is_some();
+        if had_body && matches!(load, Load::Segment { .. }) {
+            self.meter.end(self.stats.network_bytes.total());
+        }
         let (index, rung) = match load {
             Load::Segment { index, rung } => (index, rung),
+            Load::Init { rung, map } if self.wishes.purpose == Purpose::Decode => {
+                self.lost_inits.insert((rung, map), problem);
+                return Ok(());
+            }
             Load::Init { .. } => return Err(problem),
             Load::Anchor { .. } => {
                 // The playlist's own sums have to do.
@@ -717,9 +760,15 @@ impl Feed {
         if self.wishes.purpose != Purpose::Decode {
             return Err(problem);
         }
-        self.lost.insert(index, problem);
+        let was_demanded = index == self.demanded();
+        self.lost.insert(index, (problem, was_demanded));
         Ok(())
     }
+}
+
+fn lost_task() -> Problem {
+    let why = "a transfer of kithara panicked";
+    Problem::new(Kind::Bug, "cannot go on", why, "please report it")
 }
 
 /// One load from its request to its last byte.
@@ -756,7 +805,6 @@ struct Meter {
     active: u32,
     since: Option<Instant>,
     bytes: u64,
-    busy: Duration,
 }
 
 impl Meter {
@@ -764,7 +812,6 @@ impl Meter {
         if self.active == 0 {
             self.since = Some(Instant::now());
             self.bytes = total;
-            self.busy = Duration::ZERO;
         }
         self.active += 1;
     }

@@ -47,12 +47,15 @@ impl Net {
     /// failure is also told to the decode thread, behind what it can still play.
     pub fn run(self) -> Result<(), Problem> {
         let (doors, stop) = (self.doors.clone(), Arc::clone(&self.stop));
-        let result = runtime()?.block_on(async {
+        let runtime = runtime()?;
+        let result = runtime.block_on(async {
             tokio::select! {
                 result = self.source() => result,
                 () = stop.notified() => Err(Problem::stopped()),
             }
         });
+        // A look-up of a name may hang: nobody waits for it.
+        runtime.shutdown_background();
         if let Err(problem) = &result {
             doors.hand(Piece::Failed(problem.clone()));
         }

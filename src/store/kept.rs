@@ -1,8 +1,10 @@
 //! A resource's entry and, should the disk refuse in the middle of it, the one
-//! in memory that goes on from there. Readers pass from one to the other.
+//! in memory that goes on from there. Readers take each byte from the one that
+//! has it, the disk first.
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::cache::{Entry, Reader};
 use crate::error::{Kind, Problem};
@@ -12,14 +14,17 @@ use crate::media::Source;
 pub struct Kept {
     entry: Arc<Entry>,
     spare: OnceLock<Arc<Entry>>,
+    waker: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 impl Kept {
     /// Around an entry.
     pub fn new(entry: Arc<Entry>) -> Arc<Self> {
+        let (spare, waker) = (OnceLock::new(), Mutex::default());
         Arc::new(Self {
             entry,
-            spare: OnceLock::new(),
+            spare,
+            waker,
         })
     }
 
@@ -28,8 +33,54 @@ impl Kept {
         &self.entry
     }
 
-    /// From where the entry fails with [`Kind::Cache`], its readers go on in `spare`.
+    /// The entry that is written to now.
+    pub fn target(&self) -> &Arc<Entry> {
+        self.spare.get().unwrap_or(&self.entry)
+    }
+
+    /// The end of the known bytes that begin at `offset`, wherever they are.
+    pub fn known_until(&self, offset: u64) -> u64 {
+        let mut until = offset;
+        loop {
+            let spare = self
+                .spare
+                .get()
+                .map_or(until, |spare| spare.known_until(until));
+            let next = self.entry.known_until(until).max(spare);
+            if next == until {
+                return until;
+            }
+            until = next;
+        }
+    }
+
+    /// The first missing range at or after `from`.
+    pub fn first_gap(&self, from: u64) -> Option<Range<u64>> {
+        let end = self.target().total().unwrap_or(u64::MAX);
+        let start = self.known_until(from);
+        (start < end).then_some(start..end)
+    }
+
+    /// The offset that a reader waits for.
+    pub fn wanted(&self) -> Option<u64> {
+        self.spare
+            .get()
+            .and_then(|spare| spare.wanted())
+            .or_else(|| self.entry.wanted())
+    }
+
+    /// `waker` is called whenever a reader begins to wait.
+    pub fn set_waker(&self, waker: Arc<dyn Fn() + Send + Sync>) {
+        let ours = Arc::clone(&waker);
+        self.entry.set_waker(Box::new(move || ours()));
+        *self.waker() = Some(waker);
+    }
+
+    /// What the entry lacks comes from `spare` from now on.
     pub(super) fn go_on_in(&self, spare: Arc<Entry>) {
+        if let Some(waker) = self.waker().clone() {
+            spare.set_waker(Box::new(move || waker()));
+        }
         // Set once: memory does not refuse a second time.
         let _ = self.spare.set(spare);
     }
@@ -39,8 +90,12 @@ impl Kept {
         KeptReader {
             kept: Arc::clone(self),
             reader: self.entry.reader(),
-            has_passed: false,
+            spare: None,
         }
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Arc<dyn Fn() + Send + Sync>>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,33 +103,40 @@ impl Kept {
 pub struct KeptReader {
     kept: Arc<Kept>,
     reader: Reader,
-    has_passed: bool,
+    spare: Option<Reader>,
 }
 
 impl KeptReader {
-    /// Passes to the spare entry at the same position, if there is one.
-    fn pass(&mut self, error: &io::Error) -> bool {
-        let is_disk = Problem::inside(error).is_some_and(|problem| problem.kind == Kind::Cache);
-        let Some(spare) = self
-            .kept
-            .spare
-            .get()
-            .filter(|_| is_disk && !self.has_passed)
-        else {
-            return false;
+    /// Reads from the spare entry what the entry on disk lacks.
+    fn read_spare(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(entry) = self.kept.spare.get() else {
+            return self.reader.read(buffer);
         };
-        let mut next = spare.reader();
-        let position = self.reader.stream_position().unwrap_or(0);
-        self.has_passed = next.seek(SeekFrom::Start(position)).is_ok();
-        self.reader = next;
-        self.has_passed
+        let spare = self.spare.get_or_insert_with(|| entry.reader());
+        spare.seek(SeekFrom::Start(position))?;
+        let count = spare.read(buffer)?;
+        self.reader.seek(SeekFrom::Start(position + count as u64))?;
+        Ok(count)
     }
 }
 
 impl Read for KeptReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let position = self.reader.stream_position()?;
+        let is_here = self.kept.entry.known_until(position) > position;
+        if self.kept.spare.get().is_some() && !is_here {
+            return self.read_spare(position, buffer);
+        }
         match self.reader.read(buffer) {
-            Err(error) if self.pass(&error) => self.reader.read(buffer),
+            // The disk refused while we waited for it.
+            Err(error)
+                if Problem::inside(&error).is_some_and(|problem| problem.kind == Kind::Cache) =>
+            {
+                match self.kept.spare.get() {
+                    Some(_) => self.read_spare(position, buffer),
+                    None => Err(error),
+                }
+            }
             result => result,
         }
     }
@@ -88,7 +150,7 @@ impl Seek for KeptReader {
 
 impl Source for KeptReader {
     fn length(&self) -> Option<u64> {
-        self.reader.length()
+        self.kept.target().total()
     }
 
     fn is_seekable(&self) -> bool {

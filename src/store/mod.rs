@@ -10,7 +10,8 @@ mod transfer;
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -70,7 +71,7 @@ impl Wanted {
     fn identity(&self, url: &Url) -> Identity {
         match &self.range {
             None => Identity::of_url(url.as_str()),
-            Some(range) => Identity::of_url(&format!("{url}#bytes={}-{}", range.start, range.end)),
+            Some(range) => Identity::of_part(url.as_str(), range),
         }
     }
 
@@ -109,9 +110,11 @@ pub struct Policy {
 #[derive(Clone)]
 pub struct Store {
     client: Client,
-    /// Where bytes are kept; replaced by one in memory when the disk refuses.
-    stream: Arc<Mutex<Stream>>,
+    /// Where bytes are kept.
+    disk: Stream,
+    /// Where they go, in memory, when the disk refuses.
     spare: Stream,
+    is_degraded: Arc<AtomicBool>,
     policy: Policy,
     stats: Arc<Stats>,
     events: Events,
@@ -182,11 +185,11 @@ impl Store {
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Self {
-        let stream = Arc::new(Mutex::new(stream));
         Self {
             client,
-            stream,
+            disk: stream,
             spare,
+            is_degraded: Arc::default(),
             policy,
             stats: Arc::clone(stats),
             events: events.clone(),
@@ -221,7 +224,7 @@ impl Store {
             Location::File(path) => return Some(Body::File(path.clone(), wanted.range.clone())),
             Location::Http(url) => url,
         };
-        let entry = self.stream().find(&wanted.identity(url))?;
+        let entry = self.find(&wanted.identity(url))?;
         entry.check();
         entry.is_complete().then(|| Body::Entry(Kept::new(entry)))
     }
@@ -248,7 +251,7 @@ impl Store {
             return Err(offline(wanted));
         }
         let mut request = wanted.request(url);
-        let old = self.stream().find(&wanted.identity(url));
+        let old = self.find(&wanted.identity(url));
         if let Some(entry) = &old
             && !entry.is_complete()
             && self.claim(entry).await?.is_none()
@@ -309,6 +312,8 @@ impl Store {
         first_byte: Duration,
     ) -> Result<Opened, Problem> {
         let identity = wanted.identity(&request.url);
+        // A server without parts begins before the part that is wanted.
+        let skip = wanted.base().saturating_sub(response.head.offset);
         let offset = (response.head.offset).saturating_sub(wanted.base());
         let mut head = head_of(&response);
         if let Some(range) = &wanted.range {
@@ -344,6 +349,7 @@ impl Store {
             head_bytes,
             first_byte,
             moved: 0,
+            skip,
         };
         Ok(Opened {
             body: Body::Entry(kept),
@@ -380,7 +386,7 @@ impl Store {
     /// unless the bytes must be stored.
     fn kept_by<T>(&self, work: impl Fn(&Stream) -> Result<T, Problem>) -> Result<T, Problem> {
         let stream = self.stream();
-        match work(&stream) {
+        match work(stream) {
             Err(problem)
                 if problem.kind == Kind::Cache
                     && !self.policy.must_store
@@ -395,26 +401,28 @@ impl Store {
 
     /// From now on bytes are kept in memory. Said once.
     fn degrade(&self, problem: Problem) {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        if !stream.is_memory() {
-            *stream = self.spare.clone();
-            let Problem {
-                what, why, kind, ..
-            } = problem;
-            self.events.send(Event::Warning(Problem::new(
-                kind,
-                what,
-                why,
-                "going on without the cache",
-            )));
+        if !self.disk.is_memory() && !self.is_degraded.swap(true, Ordering::AcqRel) {
+            let todo = "going on without the cache";
+            self.events
+                .send(Event::Warning(Problem { todo, ..problem }));
         }
     }
 
-    fn stream(&self) -> Stream {
-        self.stream
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Where new bytes go.
+    fn stream(&self) -> &Stream {
+        match self.is_degraded.load(Ordering::Acquire) {
+            true => &self.spare,
+            false => &self.disk,
+        }
+    }
+
+    /// An entry, in memory or on disk.
+    fn find(&self, identity: &Identity) -> Option<Arc<Entry>> {
+        let spare = self
+            .is_degraded
+            .load(Ordering::Acquire)
+            .then(|| self.spare.find(identity));
+        spare.flatten().or_else(|| self.disk.find(identity))
     }
 
     fn count_hit(&self, body: &Body) {

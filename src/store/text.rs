@@ -50,7 +50,7 @@ impl Store {
         }
         let url = remote(wanted)?;
         let identity = wanted.identity(url);
-        let old = self.stream().find(&identity);
+        let old = self.find(&identity);
         if self.policy.offline {
             let entry = old.ok_or_else(|| offline(wanted))?;
             return self.first_offline(entry);
@@ -101,7 +101,6 @@ impl Store {
         };
         let identity = wanted.identity(url);
         let old = self
-            .stream()
             .find(&identity)
             .filter(|entry| entry.check() == 0 && entry.is_complete());
         if self.policy.offline {

@@ -40,6 +40,8 @@ pub struct Transfer {
     pub(super) head_bytes: Vec<u8>,
     pub(super) first_byte: Duration,
     pub(super) moved: u64,
+    /// Body bytes that come before the part that is wanted.
+    pub(super) skip: u64,
 }
 
 impl Transfer {
@@ -62,8 +64,9 @@ impl Transfer {
             kept.entry().fail(problem.clone());
             return Err(problem);
         }
-        let Some(writer) = kept.entry().writer(response.head.offset)? else {
-            store.claim(kept.entry()).await?;
+        let target = Arc::clone(kept.target());
+        let Some(writer) = target.writer(response.head.offset)? else {
+            store.claim(&target).await?;
             return Ok(None);
         };
         Ok(Some(Self {
@@ -71,13 +74,14 @@ impl Transfer {
             store: store.clone(),
             request,
             base: 0,
-            target: Arc::clone(kept.entry()),
+            target,
             kept,
             writer,
             response,
             head_bytes: Vec::new(),
             first_byte,
             moved: 0,
+            skip: 0,
         }))
     }
 
@@ -122,7 +126,7 @@ impl Transfer {
     async fn receive(&mut self) -> Result<(), Problem> {
         let head = std::mem::take(&mut self.head_bytes);
         self.write(&head)?;
-        loop {
+        while !self.has_all() {
             let broken = match self.response.chunk().await {
                 Ok(Some(chunk)) => {
                     self.refuse_web_page(&chunk)?;
@@ -134,6 +138,40 @@ impl Transfer {
             };
             self.resume(broken).await?;
         }
+        Ok(())
+    }
+
+    /// Whether the wanted part is here although the body goes on.
+    fn has_all(&self) -> bool {
+        let is_part = self
+            .request
+            .range
+            .is_some_and(|range| range.end().is_some());
+        is_part && self.target.total() == Some(self.writer.position())
+    }
+
+    /// What of `bytes` belongs to the wanted part.
+    fn clip<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let before = usize::try_from(self.skip)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        self.skip -= before as u64;
+        let rest = &bytes[before..];
+        let is_part = self
+            .request
+            .range
+            .is_some_and(|range| range.end().is_some());
+        let left = self
+            .target
+            .total()
+            .filter(|_| is_part)
+            .map_or(u64::MAX, |total| {
+                total.saturating_sub(self.writer.position())
+            });
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+        let useless = bytes.len() - wanted;
+        self.store.stats.wasted_bytes.add(useless as u64);
+        &rest[..wanted]
     }
 
     /// Nothing of a page that came in place of a segment is kept.
@@ -147,6 +185,7 @@ impl Transfer {
 
     /// Writes the next bytes; when the disk refuses, into memory from here on.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let bytes = self.clip(bytes);
         self.moved += bytes.len() as u64;
         self.store.stats.cache_miss_bytes.add(bytes.len() as u64);
         self.store.stats.wire_bytes.add(bytes.len() as u64);
@@ -183,9 +222,8 @@ impl Transfer {
 
     /// Asks for the rest after `broken`. What comes again is compared with what
     /// is there, byte by byte, so a server without ranges is no danger.
-    async fn resume(&mut self, mut broken: Failure) -> Result<(), Problem> {
+    async fn resume(&mut self, broken: Failure) -> Result<(), Problem> {
         let client = self.store.client.clone();
-        broken.received = self.moved;
         client.pause(broken, &mut self.attempts).await?;
         let position = self.base + self.writer.position();
         let mut request = self.request.clone();
@@ -204,6 +242,7 @@ impl Transfer {
         if !is_same {
             return Err(changed(&self.request));
         }
+        self.skip = self.base.saturating_sub(response.head.offset);
         let offset = response.head.offset.saturating_sub(self.base);
         let again = self.writer.position().saturating_sub(offset);
         self.store.stats.wasted_bytes.add(again);
