@@ -16,6 +16,7 @@ const SHORTEST_TRANSFER: f64 = 0.005; // below this a socket buffer was measured
 const UP_SHARE: f64 = 0.7;
 const STAY_SHARE: f64 = 0.8; // the gap to UP_SHARE keeps a wavering link from switching
 const UP_BUFFER: f64 = 10.0; // seconds ahead before going up
+const PLENTY: f64 = 4.0; // times the rate: one segment ahead is enough to go up
 const LONG_BUFFER: f64 = 30.0; // seconds ahead that are spent before going down
 const UP_FULL: f64 = 0.5; // of the look-ahead limit, where that is less than UP_BUFFER
 const LONG_FULL: f64 = 0.75;
@@ -181,7 +182,11 @@ impl Controller {
 
     fn may_go_up(&self, now: &Situation, rung: usize, estimate: f64) -> bool {
         let buffer = now.buffer.seconds();
-        let enough = UP_BUFFER.min(now.limit.seconds() * UP_FULL);
+        let is_plenty = estimate >= PLENTY * self.rates[rung];
+        let enough = match is_plenty {
+            true => now.segment.seconds(),
+            false => UP_BUFFER.min(now.limit.seconds() * UP_FULL),
+        };
         buffer >= enough && self.fetch_seconds(now, rung, estimate) <= buffer / 2.0
     }
 

@@ -538,12 +538,14 @@ impl Feed {
     /// are. A variant that is cut elsewhere is not switched to.
     fn is_aligned(&self, media: &Media) -> bool {
         let first = self.media(self.first_rung);
-        let middle = first.len() / 2;
-        let starts = |media: &Media| media.segment(middle).map(|segment| segment.start.millis());
-        let apart = starts(first)
-            .zip(starts(media))
-            .map(|(one, other)| (one - other).abs());
-        first.len() == media.len() && apart.is_none_or(|apart| apart < ALIGNED_MS)
+        let last = first.len().min(media.len()).saturating_sub(1);
+        let start =
+            |media: &Media, index| media.segment(index).map(|segment| segment.start.millis());
+        let is_near = |index| {
+            let both = start(first, index).zip(start(media, index));
+            both.is_none_or(|(one, other)| (one - other).abs() < ALIGNED_MS)
+        };
+        first.len().abs_diff(media.len()) <= 1 && is_near(last / 2) && is_near(last)
     }
 
     /// Lets the controller choose the rung for segment `index`.
@@ -558,20 +560,13 @@ impl Feed {
         let position = self.stats.position();
         let segment = self.media(self.rung).segment(index);
         let now = abr::Situation {
-            current: self.adaptive.iter().position(|rung| *rung == self.rung),
+            current: self.current(),
             buffer: (self.stats.fetched_until.now() - position).max(MediaTime::ZERO),
             limit: self.wishes.ahead,
             segment: segment.map_or(MediaTime::ZERO, |segment| segment.duration),
         };
         let choice = self.controller.decide(&now);
-        let to = self.adaptive.get(choice.rung).copied().unwrap_or(self.rung);
-        if self
-            .presentation
-            .media(to)
-            .is_some_and(|media| !self.is_aligned(media))
-        {
-            return self.rung;
-        }
+        let to = self.usable(choice.rung);
         if self.presentation.media(to).is_none() {
             // Taken when its playlist has come.
             self.ask_playlist(to);
@@ -591,7 +586,28 @@ impl Feed {
             self.stats.switch(decision);
             self.rung = to;
         }
-        self.rung
+        // The last segment of one variant may be too short to be one in another.
+        match self.media(self.rung).segment(index) {
+            Some(_) => self.rung,
+            None => self.first_rung,
+        }
+    }
+
+    /// The rung at `place` of the adaptive ones, or the nearest below that is
+    /// cut like the others, as far as is known.
+    fn usable(&self, place: usize) -> usize {
+        let is_usable = |rung: &&usize| {
+            let media = self.presentation.media(**rung);
+            media.is_none_or(|media| self.is_aligned(media))
+        };
+        let below = self.adaptive.iter().take(place + 1).rev().find(is_usable);
+        below.copied().unwrap_or(self.rung)
+    }
+
+    /// The rung of the segment before, as the controller counts; `None` at the start.
+    fn current(&self) -> Option<usize> {
+        let place = self.adaptive.iter().position(|rung| *rung == self.rung);
+        place.filter(|_| !self.is_beginning())
     }
 
     /// After a refusal: a rung in which segment `index` was not refused yet.
