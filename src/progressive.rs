@@ -78,7 +78,7 @@ async fn fill(
     store: &Store,
     job: &Job,
     kept: &Arc<Kept>,
-    mut transfer: Option<Transfer>,
+    mut transfer: Option<Box<Transfer>>,
     events: &Events,
 ) -> Result<(), Problem> {
     let entry = kept.entry();

@@ -170,7 +170,7 @@ fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
             "it is live, and this version plays only finished streams",
         );
     }
-    if media.len() == 0 {
+    if media.is_empty() {
         return refuse(Kind::Malformed, "its media playlist has no segments");
     }
     match media.keys.first().map(|key| &key.method) {

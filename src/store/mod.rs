@@ -125,7 +125,7 @@ pub struct Opened {
     /// Where to read them.
     pub body: Body,
     /// The transfer that still has to run, when they are not all here.
-    pub transfer: Option<Transfer>,
+    pub transfer: Option<Box<Transfer>>,
 }
 
 /// Where the bytes of a resource lie.
@@ -237,14 +237,15 @@ impl Store {
     /// [`Kind::Offline`] when it would need the network, the server's refusal
     /// after retries, [`Kind::Cache`] when it must be stored and cannot.
     pub async fn open(&self, wanted: &Wanted) -> Result<Opened, Problem> {
-        if !self.policy.refresh || matches!(wanted.location, Location::File(_)) {
-            if let Some(body) = self.cached(wanted) {
-                self.count_hit(&body);
-                return Ok(Opened {
-                    body,
-                    transfer: None,
-                });
-            }
+        let is_local = matches!(wanted.location, Location::File(_));
+        if (is_local || !self.policy.refresh)
+            && let Some(body) = self.cached(wanted)
+        {
+            self.count_hit(&body);
+            return Ok(Opened {
+                body,
+                transfer: None,
+            });
         }
         let url = remote(wanted)?;
         if self.policy.offline {
@@ -282,7 +283,7 @@ impl Store {
         wanted: &Wanted,
         kept: &Arc<Kept>,
         span: Range<u64>,
-    ) -> Result<Option<Transfer>, Problem> {
+    ) -> Result<Option<Box<Transfer>>, Problem> {
         let url = remote(wanted)?;
         if self.policy.offline {
             return Err(offline(wanted));
@@ -353,7 +354,7 @@ impl Store {
         };
         Ok(Opened {
             body: Body::Entry(kept),
-            transfer: Some(transfer),
+            transfer: Some(Box::new(transfer)),
         })
     }
 

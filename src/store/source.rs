@@ -26,7 +26,7 @@ impl LocalFile {
     pub fn open(path: &Path, stats: Arc<Stats>) -> io::Result<Self> {
         let file = File::open(path)?;
         let facts = file.metadata()?;
-        let length = facts.is_file().then(|| facts.len());
+        let length = facts.is_file().then_some(facts.len());
         let name = text::safe(&path.to_string_lossy());
         Ok(Self {
             file,

@@ -26,7 +26,7 @@ pub struct Text {
     /// What the server calls it: text from outside.
     pub content_type: Option<String>,
     /// What to keep it as, when it came from the network.
-    keep: Option<(Identity, Head)>,
+    keep: Option<Box<(Identity, Head)>>,
 }
 
 /// What a URL turned out to be.
@@ -117,8 +117,8 @@ impl Store {
             }
             (Ok(document), _) => {
                 let base = Location::Http(document.head.final_url.clone());
-                let keep =
-                    (!document.head.no_store).then(|| (identity, cache_head(&document.head)));
+                let keep = (!document.head.no_store)
+                    .then(|| Box::new((identity, cache_head(&document.head))));
                 Ok(Text {
                     bytes: document.bytes.into(),
                     base,
@@ -140,7 +140,7 @@ impl Store {
     ///
     /// [`Kind::Cache`].
     pub fn keep(&self, text: &Text) -> Result<(), Problem> {
-        let Some((identity, head)) = &text.keep else {
+        let Some((identity, head)) = text.keep.as_deref() else {
             return Ok(());
         };
         let mut head = head.clone();
@@ -234,8 +234,8 @@ impl Store {
         response.set_kind(request.kind);
         let base = Location::Http(response.head.final_url.clone());
         let content_type = response.head.content_type.clone();
-        let keep =
-            (!response.head.no_store).then(|| (wanted.identity(&request.url), head_of(&response)));
+        let keep = (!response.head.no_store)
+            .then(|| Box::new((wanted.identity(&request.url), head_of(&response))));
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
         match response.read_all(left).await {
             Ok(rest) => {

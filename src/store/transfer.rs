@@ -53,7 +53,7 @@ impl Transfer {
         request: Request,
         response: Response,
         first_byte: Duration,
-    ) -> Result<Option<Self>, Problem> {
+    ) -> Result<Option<Box<Self>>, Problem> {
         let head = kept.entry().head();
         let is_same = match head.validator() {
             Some(_) => head.is_same_version(&head_of(&response)),
@@ -69,7 +69,7 @@ impl Transfer {
             store.claim(&target).await?;
             return Ok(None);
         };
-        Ok(Some(Self {
+        Ok(Some(Box::new(Self {
             attempts: store.client.attempts(),
             store: store.clone(),
             request,
@@ -82,7 +82,7 @@ impl Transfer {
             first_byte,
             moved: 0,
             skip: 0,
-        }))
+        })))
     }
 
     /// Where in the entry it goes on.
