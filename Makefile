@@ -19,9 +19,9 @@ help: ## this list
 
 demo: setup ## build, serve the fixtures on loopback, and play, cache, dump and measure them
 	$(CARGO) build --release --locked
-	$(CARGO) build --release --locked --example serve
+	rustc --edition 2024 -O examples/serve.rs -o target/release/serve  # std only: cargo would build everything anew for it
 	@set -e; dir=$$(mktemp -d); export XDG_CACHE_HOME=$$dir/cache; \
-	target/release/examples/serve fixtures --port-file $$dir/port & server=$$!; \
+	target/release/serve fixtures --port-file $$dir/port & server=$$!; \
 	trap 'kill $$server 2>/dev/null; rm -rf $$dir' EXIT; \
 	for _ in {1..100}; do [ -s $$dir/port ] && break; sleep 0.1; done; \
 	url=http://127.0.0.1:$$(cat $$dir/port)/hls; \
@@ -45,8 +45,8 @@ check: setup ## format, lints, documentation, levels, manual
 	$(CARGO) test --locked --test levels --quiet
 	@if [ -e tests/manual.rs ]; then $(CARGO) test --locked --test manual --quiet; fi
 
-bench: ## the benchmarks of benches/; see benches/README.md
-	@if ls benches/*.rs >/dev/null 2>&1; then $(CARGO) bench --locked; else echo "no benchmark in benches/ yet"; fi
+bench: setup ## decode beside ffmpeg in the same run: medians and ratios; see benches/README.md
+	$(CARGO) bench --locked --bench peers
 
 setup: ## install what is missing on a Debian machine (first step of demo, test, check); safe to repeat
 	@command -v $(CARGO) >/dev/null && printf '%s\n' $(RUST) "$$($(CARGO) --version | cut -d' ' -f2)" | sort -VC || { \

@@ -36,6 +36,9 @@ impl Shelf {
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Result<Self, Problem> {
+        if must_store && matches!(choice.mode, CacheMode::None | CacheMode::Offline) {
+            return Err(nothing_to_store());
+        }
         let memory = Cache::memory(Arc::clone(bell), Arc::clone(stats));
         let opened = match choice.mode {
             CacheMode::None => Cache::private(&parent(), Arc::clone(bell), Arc::clone(stats)),
@@ -104,6 +107,16 @@ impl Shelf {
         // Without a thread for it the limit is kept by what is written.
         let _ = pipeline::spawn_short("cache", work);
     }
+}
+
+fn nothing_to_store() -> Problem {
+    let why = "it is told not to fetch or not to keep anything";
+    Problem::new(
+        Kind::Arguments,
+        "cannot cache the stream",
+        why,
+        "leave out --no-cache and --offline",
+    )
 }
 
 fn without(problem: Problem) -> Problem {
