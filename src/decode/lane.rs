@@ -111,7 +111,10 @@ impl<'a> Lane<'a> {
         let mut keep = frames - back - skip;
         if may_be_last {
             let own = (times.end - times.start).frames(rate).0;
-            keep = keep.min(own.saturating_sub(skip));
+            // A container that states no lengths has nothing to say here.
+            if own > 0 {
+                keep = keep.min(own.saturating_sub(skip));
+            }
         }
         let part = |from: u64, count: u64| block.part(from, count);
         self.tail
