@@ -22,7 +22,7 @@ demo: setup ## build, serve the fixtures on loopback, and play, cache, dump and 
 	rustc --edition 2024 -O examples/serve.rs -o target/release/serve  # std only: cargo would build everything anew for it
 	@set -e; dir=$$(mktemp -d); export XDG_CACHE_HOME=$$dir/cache; \
 	target/release/serve fixtures --port-file $$dir/port & server=$$!; \
-	trap 'kill $$server 2>/dev/null; rm -rf $$dir' EXIT; \
+	trap 'kill $$server 2>/dev/null || true; rm -rf $$dir' EXIT; \
 	for _ in {1..100}; do [ -s $$dir/port ] && break; sleep 0.1; done; \
 	url=http://127.0.0.1:$$(cat $$dir/port)/hls; \
 	step() { echo; echo "\$$ kithara $$*"; $(KITHARA) "$$@"; }; \
