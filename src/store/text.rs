@@ -94,7 +94,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of [`Client::fetch`]; [`Kind::Offline`].
+    /// Those of [`crate::fetch::Client::fetch`]; [`Kind::Offline`].
     pub async fn text(&self, wanted: &Wanted) -> Result<Text, Problem> {
         let Location::Http(url) = &wanted.location else {
             return local_text(self, wanted);
