@@ -36,7 +36,7 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Cache", env = "KITHARA_OFFLINE")]
     #[arg(value_parser = FalseyValueParser::new())]
     pub offline: bool,
-    /// Fetch everything again
+    /// Ask the server whether what is stored still holds
     #[arg(long, global = true, help_heading = "Cache", env = "KITHARA_REFRESH")]
     #[arg(value_parser = FalseyValueParser::new())]
     pub refresh: bool,

@@ -96,7 +96,6 @@ impl Client {
         }
     }
 
-    /// Host and port of the proxy that the HTTP library will use for `url`.
     /// Host and port of the proxy through which `url` is reached, if any.
     pub fn proxy_of(&self, url: &Url) -> Option<String> {
         let target = url.as_str().parse().ok()?;

@@ -1,4 +1,4 @@
-//! Where a server may lead us, by a redirect or a playlist. Pure: the client
+//! Where a server may lead us, by a redirect. Pure: the client
 //! follows by hand, one decision per hop, because a library that follows on
 //! its own also leaks on its own.
 

@@ -1,12 +1,15 @@
 //! HLS: from the address of a playlist to ordered segments (RFC 8216).
-//! What is decided is decided in pure files; nothing here does I/O.
+//! What is decided is decided in pure files; `feed/` is the loop that acts,
+//! `presentation.rs` loads playlists, and both reach bytes only through the store.
 
 pub mod abr;
 pub mod attributes;
 pub mod average;
 pub mod codecs;
 pub mod feed;
+pub mod load;
 pub mod media;
+pub mod meter;
 pub mod multivariant;
 pub mod plan;
 pub mod playlist;

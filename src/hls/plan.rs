@@ -12,7 +12,7 @@ pub enum Progress {
     Missing,
     /// Asked for.
     InFlight,
-    /// Here in full, or nothing to fetch (`#EXT-X-GAP`).
+    /// Here in full.
     Held,
 }
 

@@ -1,5 +1,5 @@
-//! What a stream is, for `info`: its playlists are read, its media only when
-//! the user asks for a probe.
+//! What a stream is, for `info`: its playlists are read, of a file its head; HLS
+//! media only when the user asks for a probe.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,5 +1,5 @@
 //! AAC frames one after another, without a container (ADTS): a pull demuxer for
-//! whole files, radio streams and segments. Passes over tags and damage; counts
+//! whole files and segments. Passes over tags and damage; counts
 //! time in frames, for nothing else tells it.
 
 mod adts;

@@ -1,8 +1,8 @@
 //! A whole file read with one of Symphonia's readers: its units in order, and
 //! seeks that land early enough to decode exactly.
 //!
-//! Readers open unable to seek, because able ones read the end of the file
-//! first; they are opened again when a seek is wanted.
+//! Readers that would read the end of the file first are opened unable to seek,
+//! and opened again when a seek is wanted.
 
 mod seek;
 

@@ -1,0 +1,160 @@
+//! Noting what the tasks tell: what began, what is whole, what will not come.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Anchor, Feed, Purpose};
+use crate::error::{Kind, Problem};
+use crate::event::Event;
+use crate::hls::abr;
+use crate::hls::load::{Load, Note};
+use crate::hls::quality::Quality;
+use crate::stats::Stage;
+use crate::store::{Body, Moved};
+
+impl Feed {
+    pub(super) fn take(&mut self, note: Note) -> Result<(), Problem> {
+        while let Some(ended) = self.tasks.try_join_next() {
+            ended.map_err(|_| lost_task())?;
+        }
+        match note {
+            Note::Opened(load, body) => self.opened(load, body),
+            Note::Complete(load, moved) => self.complete(load, moved),
+            Note::Failed(load, problem) => return self.failed(load, problem),
+            Note::Playlist(rung, Ok(media)) => {
+                self.presentation.media[rung] = Some(Arc::new(media))
+            }
+            Note::Playlist(_, Err(problem)) => self.events.send(Event::Warning(problem)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn opened(&mut self, load: Load, body: Body) {
+        match load {
+            Load::Init { rung, map } => {
+                self.inits.insert((rung, map), body.clone());
+            }
+            Load::Anchor { .. } => self.anchor = Anchor::Here(body.clone()),
+            Load::Segment { .. } => {
+                self.stats.end(Stage::SegmentFirstByte);
+                self.meter.begin(self.stats.network_bytes.total());
+            }
+        }
+        self.flights.insert(load, Some(body));
+    }
+
+    pub(super) fn complete(&mut self, load: Load, moved: Option<Moved>) {
+        let body = self.flights.remove(&load).flatten();
+        if matches!(load, Load::Init { .. }) {
+            self.stats.end(Stage::Init);
+        }
+        let Load::Segment { index, rung } = load else {
+            return;
+        };
+        self.hold(index, rung);
+        // The network is back: what was lost meanwhile can be had again.
+        self.lost.clear();
+        self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
+        if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
+            self.in_memory.extend(body.map(|body| (index, body)));
+        }
+        let busy = self.meter.end(self.stats.network_bytes.total());
+        if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
+            self.controller.sample(abr::Sample {
+                // What came before its note was read is missing in the meter.
+                bytes: bytes.max(moved.bytes),
+                first_byte: moved.first_byte,
+                transfer: transfer.max(moved.transfer),
+            });
+            let estimate = self.controller.estimate().unwrap_or_default();
+            self.stats.estimate.store(estimate.0, Ordering::Relaxed);
+        }
+        self.measure_ahead();
+        self.report();
+    }
+
+    pub(super) fn is_held(&self, index: usize) -> bool {
+        self.held.get(index).is_some_and(Option::is_some)
+    }
+
+    pub(super) fn hold(&mut self, index: usize, rung: usize) {
+        self.held[index] = u16::try_from(rung).ok();
+        self.stored_segments += 1;
+        while self.stored < self.range.end && self.is_held(self.stored) {
+            self.stored += 1;
+        }
+    }
+
+    /// Whether no segment is whole yet: the first has the link for itself.
+    pub(super) fn is_beginning(&self) -> bool {
+        self.stored_segments == 0
+    }
+
+    /// Publishes up to where everything is on disk, from what is demanded on.
+    pub(super) fn measure_ahead(&self) {
+        let demanded = self.demanded().max(self.stored);
+        let hole = (demanded..self.range.end).find(|index| !self.is_held(*index));
+        let media = self.media(self.first_rung);
+        let until = media.segment(hole.unwrap_or(self.range.end));
+        let until = until.map_or(media.duration(), |segment| segment.start);
+        self.stats.fetched_until.set(until);
+    }
+
+    pub(super) fn report(&self) {
+        if self.wishes.purpose == Purpose::Decode {
+            return;
+        }
+        let (segments, of) = (self.stored_segments, self.range.len() as u64);
+        let total = Some(self.stored_bytes / segments.max(1) * of);
+        self.events.send(Event::Progress {
+            bytes: self.stored_bytes,
+            total,
+            segments,
+            of,
+        });
+    }
+
+    /// Another variant's same segment first, where the choice is ours; else the
+    /// segment is lost, which matters when it is demanded.
+    pub(super) fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
+        let had_body = self.flights.remove(&load).flatten().is_some();
+        if had_body && matches!(load, Load::Segment { .. }) {
+            self.meter.end(self.stats.network_bytes.total());
+        }
+        let (index, rung) = match load {
+            Load::Segment { index, rung } => (index, rung),
+            Load::Init { rung, map } if self.wishes.purpose == Purpose::Decode => {
+                self.lost_inits.insert((rung, map), problem);
+                return Ok(());
+            }
+            Load::Init { .. } => return Err(problem),
+            Load::Anchor { .. } => {
+                // The playlist's own sums have to do.
+                self.anchor = Anchor::Refused;
+                return Ok(());
+            }
+        };
+        if self.handed == Some(index) {
+            // Its reader has been told, and decodes what came.
+            self.hold(index, rung);
+            return Ok(());
+        }
+        self.refused.entry(index).or_default().push(rung);
+        let helps = matches!(problem.kind, Kind::HttpStatus(_) | Kind::NoData);
+        if helps && self.wishes.quality == Quality::Auto && self.open_rung(index).is_some() {
+            self.events.send(Event::Warning(problem));
+            return Ok(());
+        }
+        if self.wishes.purpose != Purpose::Decode {
+            return Err(problem);
+        }
+        let was_demanded = index == self.demanded();
+        self.lost.insert(index, (problem, was_demanded));
+        Ok(())
+    }
+}
+
+fn lost_task() -> Problem {
+    let why = "a transfer of kithara panicked";
+    Problem::new(Kind::Bug, "cannot go on", why, "please report it")
+}

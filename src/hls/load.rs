@@ -1,0 +1,66 @@
+//! What the loop asks its tasks to load, and what they tell it.
+
+use tokio::sync::mpsc;
+
+use crate::error::Problem;
+use crate::hls::media::Media;
+use crate::store::{Body, Moved, Store, Wanted};
+
+/// What a task of the loop tells it.
+pub enum Note {
+    /// The response began (or the bytes were here): they can be read.
+    Opened(Load, Body),
+    /// All bytes are here; `None` when none had to be moved.
+    Complete(Load, Option<Moved>),
+    /// It will not come.
+    Failed(Load, Problem),
+    /// Another variant's media playlist.
+    Playlist(usize, Result<Media, Problem>),
+}
+
+/// What a task loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Load {
+    /// An initialisation section: variant and index in its playlist.
+    Init {
+        /// The variant.
+        rung: usize,
+        /// Its place in the playlist.
+        map: usize,
+    },
+    /// A segment, in this variant.
+    Segment {
+        /// Its place in the playlist.
+        index: usize,
+        /// The variant.
+        rung: usize,
+    },
+    /// The head of the stream's first segment, in this variant.
+    Anchor {
+        /// The variant.
+        rung: usize,
+    },
+}
+
+/// One load from its request to its last byte.
+pub async fn carry(store: Store, wanted: Wanted, load: Load, tell: mpsc::Sender<Note>) {
+    let opened = match store.open(&wanted).await {
+        Ok(opened) => opened,
+        Err(problem) => return say(&tell, Note::Failed(load, problem)).await,
+    };
+    say(&tell, Note::Opened(load, opened.body)).await;
+    let note = match opened.transfer {
+        None => Note::Complete(load, None),
+        Some(transfer) => match transfer.run().await {
+            Ok(moved) => Note::Complete(load, Some(moved)),
+            Err(problem) => Note::Failed(load, problem),
+        },
+    };
+    say(&tell, note).await;
+}
+
+/// Tells the loop.
+pub async fn say(tell: &mpsc::Sender<Note>, note: Note) {
+    // A loop that is gone needs no answer.
+    let _ = tell.send(note).await;
+}

@@ -1,0 +1,51 @@
+//! How fast the link is, over all requests together. Asks the clock and counts;
+//! what follows from it is decided in `abr.rs`.
+
+use std::time::{Duration, Instant};
+
+/// Throughput of the link: bytes of all requests together, over the time in
+/// which at least one body was under way.
+#[derive(Debug, Default)]
+pub struct Meter {
+    active: u32,
+    since: Option<Instant>,
+    bytes: u64,
+}
+
+impl Meter {
+    /// A body begins; `total` is what all requests received so far.
+    pub fn begin(&mut self, total: u64) {
+        if self.active == 0 {
+            self.since = Some(Instant::now());
+            self.bytes = total;
+        }
+        self.active += 1;
+    }
+
+    /// A body ended: bytes and busy time since the last sample; `None` when
+    /// none was under way.
+    pub fn end(&mut self, total: u64) -> Option<(u64, Duration)> {
+        self.active = self.active.saturating_sub(1);
+        let now = Instant::now();
+        let time = now.saturating_duration_since(self.since?);
+        let bytes = total.saturating_sub(self.bytes);
+        self.since = (self.active > 0).then_some(now);
+        self.bytes = total;
+        Some((bytes, time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_counted_once_whoever_ends_first() {
+        let mut meter = Meter::default();
+        meter.begin(100);
+        meter.begin(100);
+        assert_eq!(meter.end(1_100).map(|(bytes, _)| bytes), Some(1_000));
+        assert_eq!(meter.end(1_600).map(|(bytes, _)| bytes), Some(500));
+        assert!(meter.end(1_600).is_none(), "nothing is under way");
+    }
+}
