@@ -32,6 +32,8 @@ impl Null {
 
     /// Plays until the ring is at its end, or until a stop has faded out.
     pub fn run(mut self) {
+        // A block that was taken is still sounding for its length, as on a card.
+        self.callback.set_latency(PERIOD);
         let mut due = Instant::now();
         while self.beat() {
             due += PERIOD;

@@ -36,7 +36,7 @@ impl Shelf {
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Result<Self, Problem> {
-        if must_store && matches!(choice.mode, CacheMode::None | CacheMode::Offline) {
+        if must_store && choice.mode == CacheMode::None {
             return Err(nothing_to_store());
         }
         let memory = Cache::memory(Arc::clone(bell), Arc::clone(stats));
@@ -110,12 +110,12 @@ impl Shelf {
 }
 
 fn nothing_to_store() -> Problem {
-    let why = "it is told not to fetch or not to keep anything";
+    let why = "it is told not to keep anything";
     Problem::new(
         Kind::Arguments,
         "cannot cache the stream",
         why,
-        "leave out --no-cache and --offline",
+        "leave out --no-cache",
     )
 }
 

@@ -29,7 +29,6 @@ pub struct Sound {
     output: Mutex<Option<Output>>,
     remote: OnceLock<Remote>,
     volume: u8,
-    is_card: bool,
 }
 
 /// Opens `output` on a thread of its own; the sink waits for it.
@@ -50,7 +49,6 @@ pub fn open(
         output: Mutex::new(None),
         remote: OnceLock::new(),
         volume,
-        is_card: output != OutputChoice::Null,
     });
     let (ours, stats, told) = (Arc::clone(&sound), Arc::clone(stats), events.clone());
     let thread = match output {
@@ -118,10 +116,10 @@ impl Sound {
             .unwrap_or_default()
     }
 
-    /// Fades out; returns when it is silent and the card has played what it
+    /// Fades out; returns when it is silent and the output has played what it
     /// holds, or after the longest time that takes.
     pub fn fade_out(&self) {
-        let Some(remote) = self.remote.get().filter(|_| self.is_card) else {
+        let Some(remote) = self.remote.get() else {
             return;
         };
         remote.stop();

@@ -14,7 +14,6 @@ use crate::limits;
 use crate::media::Codec;
 use crate::units::{ChannelCount, Frames, SampleRate, Spec};
 
-
 const ABSURD: f32 = 4.0; // 12 dB over full scale: no encoder made this, a broken stream did
 
 /// Frames of one access unit: interleaved, frames × channels, in WAV order.
