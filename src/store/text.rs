@@ -16,6 +16,9 @@ use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume
 /// Bytes looked at to tell a playlist from media.
 const SNIFF_BYTES: usize = 512;
 
+/// A playlist has an HLS tag in its first bytes.
+const TAGS_WITHIN: usize = 4096;
+
 /// A playlist's bytes.
 #[derive(Clone, Debug)]
 pub struct Text {
@@ -339,6 +342,7 @@ fn cache_head(head: &fetch::Head) -> Head {
 
 fn is_playlist(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    let head = &head[..head.len().min(TAGS_WITHIN)]; // the body of a file may follow
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start();
     text.starts_with("#EXTM3U") && ["#EXT-X-", "#EXTINF"].iter().any(|tag| text.contains(tag))
@@ -354,12 +358,13 @@ fn playlist_kind(head: &[u8]) -> RequestKind {
 
 /// What captive portals and broken servers send in place of anything.
 pub(super) fn is_web_page(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head)
-        .trim_start()
-        .to_ascii_lowercase();
-    ["<!doctype", "<html", "<head", "<body"]
-        .iter()
-        .any(|tag| text.starts_with(tag))
+    const BEGINNINGS: [&[u8]; 4] = [b"<!doctype", b"<html", b"<head", b"<body"];
+    let head = head.trim_ascii_start();
+    let begins = |with: &&[u8]| {
+        head.get(..with.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(with))
+    };
+    BEGINNINGS.iter().any(begins)
 }
 
 pub(super) fn web_page(what: String, response: &Response) -> Problem {
