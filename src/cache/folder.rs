@@ -43,6 +43,8 @@ impl Folder {
             };
             let lease = match dir.open_or_create(LEASE) {
                 Err(_) if !is_made => return Ok(None), // lost, on a disk we may only read
+                // It was evicted between the two looks.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 lease => lease?,
             };
             match lease.file.try_lock_shared() {

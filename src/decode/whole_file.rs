@@ -1,0 +1,110 @@
+//! The decode thread's way through a whole file: opened, sought to where the run
+//! begins, and decoded to its end.
+
+use crate::decode::Decoding;
+use crate::decode::file::File;
+use crate::decode::lane::Flow;
+use crate::decode::placement::Window;
+use crate::decode::unit::Track;
+use crate::decode::{Join, checksum};
+use crate::error::{Kind, Problem};
+use crate::event::Event;
+use crate::media::{Provenance, Start, WholeFile};
+use crate::stats::Stage;
+use crate::units::{BitRate, MediaTime};
+
+impl Decoding<'_> {
+    pub(super) fn file(&mut self, whole: WholeFile) -> Result<(), Problem> {
+        let WholeFile { url, media, wire } = whole;
+        let bytes = media.length();
+        let named = |problem: Problem| match problem.kind {
+            Kind::Malformed | Kind::Unsupported | Kind::Encryption | Kind::NotAStream => {
+                problem.during(format!("cannot play \"{url}\""))
+            }
+            _ => problem,
+        };
+        self.stats.begin(Stage::Probe);
+        let mut file = File::open(media, &self.stats).map_err(named)?;
+        self.stats.end(Stage::Probe);
+        self.stats.begin(Stage::FirstPacket);
+        self.fit(file.track())?;
+        let track = file.track().clone();
+        self.stats.duration.set(track.duration.unwrap_or_default());
+        self.aim(&mut file, &track)?;
+        let bit_rate = match (bytes, track.duration) {
+            (Some(bytes), Some(duration)) => BitRate::of(bytes, duration.duration()),
+            _ => BitRate(0),
+        };
+        let mut join = Join::Known {
+            zero: MediaTime::ZERO,
+        };
+        let (mut flow, mut links) = (Flow::On, 0);
+        let may_be_last = file.shortens_its_last_unit();
+        while flow == Flow::On {
+            let Some(unit) = file.next_unit().map_err(named)? else {
+                break;
+            };
+            self.join_at(&mut join, unit.start, track.edit.start);
+            flow = self.unit(&unit, may_be_last, bit_rate).map_err(named)?;
+            if file.links() != links {
+                links = file.links();
+                self.fit(file.track())?;
+            }
+        }
+        self.lane.drop_tail(self.format());
+        let (frames, trimmed) = (self.lane.written(), self.lane.take_trimmed());
+        let sha256 = wire.map(checksum).transpose()?;
+        self.events.send(Event::Segment {
+            number: 0,
+            variant: 0,
+            frames,
+        });
+        self.lane.segment(&Provenance {
+            number: 0,
+            variant: 0,
+            url,
+            frames,
+            trimmed,
+            sha256,
+        })
+    }
+
+    /// Seeks `file` to where the run begins and opens the window there.
+    fn aim(&mut self, file: &mut File, track: &Track) -> Result<(), Problem> {
+        let from = match self.wanted.start {
+            None => MediaTime::ZERO,
+            Some(start) => start.resolve(track.duration).ok_or_else(no_length)?,
+        };
+        if track
+            .duration
+            .is_some_and(|duration| from >= duration && from > MediaTime::ZERO)
+        {
+            self.events.send(Event::Warning(Start::past_the_end(from)));
+            // One unit is decoded all the same: the output gets its layout.
+            self.lane.window = Window {
+                from,
+                until: Some(MediaTime::ZERO),
+            };
+            return Ok(());
+        }
+        let length = self.wanted.length.map(|length| from + length);
+        let visible = track.edit.end.map(|end| end - track.edit.start);
+        let until = [length, visible].into_iter().flatten().min();
+        self.lane.window = Window { from, until };
+        self.stats.start.set(from);
+        if from > MediaTime::ZERO {
+            file.seek(from + track.edit.start)?;
+        }
+        Ok(())
+    }
+}
+
+fn no_length() -> Problem {
+    let why = "the stream does not say how long it is";
+    Problem::new(
+        Kind::Arguments,
+        "cannot start from the end",
+        why,
+        "give --start from the beginning",
+    )
+}
