@@ -38,8 +38,11 @@ impl Folder {
                 if !is_made {
                     return Ok(None);
                 }
-                root.remove(&name)?; // a link or a file
-                continue;
+                match root.remove(&name) {
+                    // A link or a file is out of the way, or an evicted folder is gone.
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    Ok(_) | Err(_) => continue,
+                }
             };
             let lease = match dir.open_or_create(LEASE) {
                 Err(_) if !is_made => return Ok(None), // lost, on a disk we may only read
@@ -55,8 +58,11 @@ impl Folder {
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            if root.holds(&name, dir.file())? && dir.holds(LEASE, &lease.file)? {
-                return Ok(Some(Self { dir, lease }));
+            let is_ours = root.holds(&name, dir.file());
+            match is_ours.and_then(|ours| Ok(ours && dir.holds(LEASE, &lease.file)?)) {
+                Ok(true) => return Ok(Some(Self { dir, lease })),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(false) | Err(_) => {}
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())
