@@ -50,6 +50,9 @@ use folder::Folder;
 use space::Space;
 use stream::Shelf;
 
+/// Each is lost only to a process that evicts just what we open.
+const RACES: u32 = 8;
+
 /// The cache of one run. Clones are the same cache.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -265,6 +268,16 @@ impl Cache {
 
 /// Opens a stream's folder; `None` when it is not there and is not to be made.
 fn folder(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Problem> {
+    for _ in 0..RACES {
+        // What another process evicts under our hands is looked for once more.
+        if let Ok(folder) = leased(space, identity, is_made) {
+            return Ok(folder);
+        }
+    }
+    leased(space, identity, is_made)
+}
+
+fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Problem> {
     let root = match is_made {
         true => Some(root::make(space.root())?),
         false => root::open(space.root())?,
