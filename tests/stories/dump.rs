@@ -419,7 +419,8 @@ fn an_encoded_stream_is_downloaded_once() {
         assert_eq!(
             origin.requests(&format!("/hls/flac-{number}.m4s")).len(),
             1,
-            "segment {number}"
+            "segment {number}: {:#?}",
+            origin.log()
         );
     }
     assert_eq!(origin.requests("/hls/flac-init.mp4").len(), 1);

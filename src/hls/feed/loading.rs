@@ -83,7 +83,7 @@ impl Feed {
         {
             self.start(Load::Init { rung, map });
         }
-        let begins = self.wishes.is_exact && self.handed.is_none() && index > 0;
+        let begins = self.wishes.is_exact && self.handed.is_none() && self.range.start > 0;
         if begins && matches!(self.anchor, Anchor::None) {
             self.anchor = Anchor::Coming;
             self.start(Load::Anchor { rung });
