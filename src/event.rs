@@ -22,6 +22,8 @@ pub enum State {
     Buffering,
     /// Frames are flowing.
     Playing,
+    /// The stream does not come; it is asked for again and again.
+    Reconnecting,
     /// The end was reached.
     Ended,
 }
@@ -33,6 +35,7 @@ impl State {
             Self::Opening => "opening",
             Self::Buffering => "buffering",
             Self::Playing => "playing",
+            Self::Reconnecting => "reconnecting",
             Self::Ended => "ended",
         }
     }
@@ -179,6 +182,31 @@ pub enum Event {
     Resume {
         /// Where.
         position: MediaTime,
+    },
+    /// Another title is heard from a position on.
+    Title {
+        /// The text, safe for a terminal.
+        title: String,
+        /// Where, in the sound from the start of play on.
+        position: MediaTime,
+    },
+    /// Silence in place of what is missing.
+    Gap {
+        /// The first segment that is missing.
+        number: u64,
+        /// Where.
+        position: MediaTime,
+        /// How long.
+        duration: MediaTime,
+        /// It could not be had; otherwise the playlist announced it.
+        is_lost: bool,
+    },
+    /// The playlist of a live stream was loaded again.
+    Reload {
+        /// Its variant.
+        variant: usize,
+        /// Segments that are new in it.
+        added: u64,
     },
     /// Something is wrong, but the run goes on.
     Warning(Problem),

@@ -107,13 +107,15 @@ pub struct Segment {
     pub url: String,
     /// The initialisation section (EXT-X-MAP).
     pub init: Option<Init>,
-    /// The media bytes.
+    /// The media bytes, as they came over the wire.
     pub media: Box<dyn Source>,
+    /// How the media bytes are encrypted; `None` when they are not.
+    pub cipher: Option<Cipher>,
     /// The wire bytes once more, for the ledger's checksum.
     pub wire: Option<Box<dyn Source>>,
     /// The first bytes of the stream's very first segment, when the run begins
     /// later than there: its media time is the zero of the presentation.
-    pub anchor: Option<Box<dyn Source>>,
+    pub anchor: Option<Anchor>,
     /// Where the segment starts by the playlist (sum of EXTINF).
     pub start: MediaTime,
     /// Its length by the playlist.
@@ -129,14 +131,79 @@ pub struct Segment {
     pub until: Option<MediaTime>,
     /// Nominal bit rate of the variant, for the report.
     pub bit_rate: BitRate,
+    /// Titles that the playlist (EXT-X-DATERANGE) puts into this segment.
+    pub titles: Vec<Title>,
+}
+
+/// The head of a stream's first segment.
+pub struct Anchor {
+    /// Its bytes, as they came over the wire.
+    pub bytes: Box<dyn Source>,
+    /// How they are encrypted.
+    pub cipher: Option<Cipher>,
+}
+
+/// What is heard from a moment on, as the stream says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Title {
+    /// When it begins, from the start of the segment it came with.
+    pub offset: MediaTime,
+    /// The text, not yet made safe.
+    pub text: String,
+}
+
+/// AES-128 in CBC mode with PKCS#7 padding over a whole resource
+/// (RFC 8216 section 4.3.2.4).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cipher {
+    /// The key.
+    pub key: [u8; 16],
+    /// The initialisation vector of the resource's first block.
+    pub iv: [u8; 16],
+}
+
+impl fmt::Debug for Cipher {
+    /// Never shows the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cipher")
+    }
+}
+
+/// A stretch of the stream without bytes: silence of its length is heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// As in [`Segment`].
+    pub epoch: u64,
+    /// The first segment that is missing, as in [`Segment`].
+    pub number: u64,
+    /// The segment that follows.
+    pub next: u64,
+    /// As in [`Segment`].
+    pub variant: usize,
+    /// Address without secrets, for the ledger.
+    pub url: String,
+    /// Where it starts by the playlist.
+    pub start: MediaTime,
+    /// Its length by the playlist.
+    pub duration: MediaTime,
+    /// As in [`Segment`].
+    pub discontinuity: bool,
+    /// As in [`Segment`].
+    pub from: MediaTime,
+    /// As in [`Segment`].
+    pub until: Option<MediaTime>,
+    /// Why it could not be had; `None` when the playlist says so (EXT-X-GAP).
+    pub loss: Option<Problem>,
 }
 
 /// An initialisation section. Read only when its `id` differs from the last.
 pub struct Init {
     /// Names the section within one run: equal ids are equal bytes.
     pub id: u64,
-    /// The bytes.
+    /// The bytes, as they came over the wire.
     pub bytes: Box<dyn Source>,
+    /// How they are encrypted.
+    pub cipher: Option<Cipher>,
 }
 
 /// What the decode thread wants next: the door from `decode` to `net`.
@@ -183,6 +250,8 @@ impl Start {
 pub enum Piece {
     /// The next segment of an HLS stream.
     Segment(Box<Segment>),
+    /// Nothing, for a while.
+    Gap(Box<Gap>),
     /// A whole file.
     File(WholeFile),
     /// The stream is over.

@@ -96,6 +96,16 @@ pub enum What<'a> {
         ahead_ms: i64,
         bytes: u64,
     },
+    /// What is heard from here on.
+    Title { title: String },
+    /// Silence in place of what is missing.
+    Gap {
+        segment: u64,
+        duration_ms: i64,
+        lost: bool,
+    },
+    /// The playlist of a live stream was loaded again.
+    Reload { variant: usize, added: u64 },
     /// A warning or an error.
     Problem { code: &'a str, message: String },
     /// The end of one stream, and why.
@@ -168,6 +178,27 @@ impl<'a> Line<'a> {
             }
             Event::Stall { position } => ("stall", Some(*position), What::Nothing {}),
             Event::Resume { position } => ("resume", Some(*position), What::Nothing {}),
+            Event::Title { title, position } => {
+                let title = title.clone();
+                ("title", Some(*position), What::Title { title })
+            }
+            Event::Gap {
+                number,
+                position,
+                duration,
+                is_lost,
+            } => {
+                let what = What::Gap {
+                    segment: *number,
+                    duration_ms: duration.millis(),
+                    lost: *is_lost,
+                };
+                ("gap", Some(*position), what)
+            }
+            Event::Reload { variant, added } => {
+                let (variant, added) = (*variant, *added);
+                ("reload", None, What::Reload { variant, added })
+            }
             Event::Warning(problem) => ("warning", None, What::problem(problem)),
             Event::Decision(_) | Event::Exchange(_) | Event::Done(..) => return None,
         };

@@ -196,7 +196,10 @@ impl Follower<'_> {
             | Event::Exchange(_)
             | Event::Segment { .. }
             | Event::Stall { .. }
-            | Event::Resume { .. } => {}
+            | Event::Resume { .. }
+            | Event::Title { .. }
+            | Event::Gap { .. }
+            | Event::Reload { .. } => {}
         }
         None
     }

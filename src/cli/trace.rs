@@ -91,6 +91,9 @@ impl Trace {
             | Event::Progress { .. }
             | Event::Stall { .. }
             | Event::Resume { .. }
+            | Event::Title { .. }
+            | Event::Gap { .. }
+            | Event::Reload { .. }
             | Event::Warning(_)
             | Event::Done(..) => return,
         };

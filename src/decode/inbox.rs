@@ -80,6 +80,7 @@ impl Inbox {
             let seen = self.bell.count();
             match self.pieces.try_recv() {
                 Ok(Piece::Segment(segment)) if segment.epoch != demand.epoch => {}
+                Ok(Piece::Gap(gap)) if gap.epoch != demand.epoch => {}
                 Ok(piece) => return piece,
                 Err(_) if self.bell.is_stopped() => return Piece::Failed(Problem::stopped()),
                 Err(TryRecvError::Empty) => {

@@ -33,7 +33,7 @@ use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, State};
 use crate::limits;
-use crate::media::{Demand, Format, Init, Piece, Provenance, Segment, Sink, Source, Start};
+use crate::media::{Anchor, Demand, Format, Init, Piece, Provenance, Segment, Sink, Source, Start};
 use crate::stats::{Stage, Stats};
 use crate::units::{BitRate, MediaTime};
 
@@ -113,6 +113,7 @@ impl Decoding<'_> {
                         return Ok(());
                     }
                 }
+                Piece::Gap(gap) => demand.number = Some(gap.next),
                 Piece::File(source) => {
                     self.buffering();
                     return self.file(source);
@@ -251,7 +252,7 @@ impl Decoding<'_> {
         &mut self,
         variant: usize,
         discontinuity: bool,
-        anchor: Option<Box<dyn Source>>,
+        anchor: Option<Anchor>,
         start: MediaTime,
     ) -> Join {
         let before = self.variant.replace(variant);
@@ -260,7 +261,7 @@ impl Decoding<'_> {
             let init = self.init.as_ref().map(|(_, init)| init);
             // Without the first segment the playlist's own sum has to do.
             let zero = anchor.and_then(|anchor| {
-                stream::first_time(init.map(Arc::as_ref), anchor, &self.stats).ok()
+                stream::first_time(init.map(Arc::as_ref), anchor.bytes, &self.stats).ok()
             });
             return zero.map_or(Join::Begin { start }, |zero| Join::Known { zero });
         }

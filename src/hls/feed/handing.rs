@@ -6,7 +6,7 @@ use super::{Anchor, Feed, Purpose};
 use crate::error::Problem;
 use crate::hls::load::Load;
 use crate::hls::media::Media;
-use crate::media::{Init, Piece, Segment};
+use crate::media::{self, Init, Piece, Segment};
 use crate::store::Body;
 
 impl Feed {
@@ -64,13 +64,17 @@ impl Feed {
                 Some(body) => Some(Init {
                     id: init_id(rung, map),
                     bytes: body.source(&self.stats)?,
+                    cipher: None,
                 }),
             },
         };
         let is_first = self.handed.is_none();
         let anchor = match &self.anchor {
             Anchor::Coming if is_first => return Ok(None),
-            Anchor::Here(body) if is_first => Some(body.source(&self.stats)?),
+            Anchor::Here(body) if is_first => Some(media::Anchor {
+                bytes: body.source(&self.stats)?,
+                cipher: None,
+            }),
             _ => None,
         };
         let wire = if self.wishes.ledger {
@@ -85,6 +89,7 @@ impl Feed {
             url: media.location(about.uri)?.to_string(),
             init,
             media: body.source(&self.stats)?,
+            cipher: None,
             wire,
             anchor,
             start: about.start,
@@ -94,6 +99,7 @@ impl Feed {
             from: self.from,
             until: self.until,
             bit_rate: self.presentation.ladder.rungs[rung].rate(),
+            titles: Vec::new(),
         }))
     }
 
