@@ -78,6 +78,11 @@ impl Stream {
         }
     }
 
+    /// Titles met since this was last asked, with the media time each is heard from.
+    pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
+        Vec::new()
+    }
+
     /// The next access unit, as soon as its bytes are here.
     pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
         match self {
