@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::cache::{Entry, Head, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, RequestKind};
-use crate::fetch::{self, Request, Response, Status};
+use crate::fetch::{self, Document, Request, Response, Status};
 use crate::limits;
 use crate::location::Location;
 use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume};
@@ -28,8 +28,23 @@ pub struct Text {
     pub base: Location,
     /// What the server calls it: text from outside.
     pub content_type: Option<String>,
+    /// The server's mark of this version, for asking whether it changed.
+    pub etag: Option<String>,
     /// What to keep it as, when it came from the network.
-    keep: Option<Box<(Identity, Head)>>,
+    pub(super) keep: Option<Box<(Identity, Head)>>,
+}
+
+impl Text {
+    /// What came over the network; nothing says yet whether to keep it.
+    pub(super) fn of(document: Document) -> Self {
+        Self {
+            bytes: document.bytes.into(),
+            base: Location::Http(document.head.final_url),
+            content_type: document.head.content_type,
+            etag: document.head.etag,
+            keep: None,
+        }
+    }
 }
 
 /// What a URL turned out to be.
@@ -119,14 +134,11 @@ impl Store {
                 kept_text(&entry)
             }
             (Ok(document), _) => {
-                let base = Location::Http(document.head.final_url.clone());
                 let keep = (!document.head.no_store)
                     .then(|| Box::new((identity, cache_head(&document.head))));
                 Ok(Text {
-                    bytes: document.bytes.into(),
-                    base,
                     keep,
-                    content_type: document.head.content_type,
+                    ..Text::of(document)
                 })
             }
             (Err(problem), Some(entry)) if is_network(&problem) => {
@@ -237,6 +249,7 @@ impl Store {
         response.set_kind(request.kind);
         let base = Location::Http(response.head.final_url.clone());
         let content_type = response.head.content_type.clone();
+        let etag = response.head.etag.clone();
         let keep = (!response.head.no_store)
             .then(|| Box::new((wanted.identity(&request.url), head_of(&response))));
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
@@ -248,6 +261,7 @@ impl Store {
                     base,
                     keep,
                     content_type,
+                    etag,
                 }))
             }
             // Broke off: read it anew, with the retries of a playlist.
@@ -262,7 +276,7 @@ impl Store {
     }
 }
 
-fn local_text(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
+pub(super) fn local_text(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
     let body = Body::File(remote_path(wanted), None);
     let mut bytes = Vec::new();
     let mut source = body.source(&store.stats)?.take(limits::PLAYLIST_BYTES + 1);
@@ -283,6 +297,7 @@ fn local_text(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
         base: wanted.location.clone(),
         keep: None,
         content_type: None,
+        etag: None,
     })
 }
 
@@ -319,6 +334,7 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
         base: Location::parse(url)?,
         keep: None,
         content_type: None,
+        etag: None,
     })
 }
 
