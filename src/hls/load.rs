@@ -14,6 +14,8 @@ pub enum Note {
     Complete(Load, Option<Moved>),
     /// It will not come.
     Failed(Load, Problem),
+    /// A key came, or will not come; named as in [`Load::Key`].
+    Key(u64, Result<[u8; 16], Problem>),
     /// Another variant's media playlist.
     Playlist(usize, Result<Media, Problem>),
 }
@@ -34,6 +36,11 @@ pub enum Load {
         index: usize,
         /// The variant.
         rung: usize,
+    },
+    /// A key, by its name in the ring of keys.
+    Key {
+        /// Its name.
+        key: u64,
     },
     /// The head of the stream's first segment, in this variant.
     Anchor {

@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod average;
 pub mod codecs;
 pub mod feed;
+pub mod key;
 pub mod live;
 pub mod load;
 pub mod media;

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
-use crate::hls::media::{Media, Method};
+use crate::hls::key;
+use crate::hls::media::Media;
 use crate::hls::playlist::{self, Parsed, Playlist, Repairs};
 use crate::hls::quality::{Choice, Quality};
 use crate::hls::variant::{self, Ladder};
@@ -173,17 +174,7 @@ fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
     if media.is_empty() {
         return refuse(Kind::Malformed, "its media playlist has no segments");
     }
-    match media.keys.first().map(|key| &key.method) {
-        None => Ok(()),
-        Some(Method::Aes128) => refuse(
-            Kind::Encryption,
-            "its segments are encrypted (AES-128), which this version cannot undo",
-        ),
-        Some(Method::Other(name)) => refuse(
-            Kind::Encryption,
-            &format!("its segments are encrypted ({})", crate::text::safe(name)),
-        ),
-    }
+    key::refuse_undecipherable(media)
 }
 
 /// A finished stream's playlists are kept, so that it plays offline.

@@ -22,7 +22,7 @@ impl Store {
         etag: Option<&str>,
     ) -> Result<Option<Text>, Problem> {
         let Location::Http(url) = &wanted.location else {
-            return local_text(self, wanted).map(Some);
+            return local_text(self, wanted, limits::PLAYLIST_BYTES).map(Some);
         };
         let mut request = wanted.request(url);
         request.if_none_match = etag.map(str::to_owned);

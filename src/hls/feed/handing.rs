@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Anchor, Feed, Purpose};
 use crate::error::Problem;
+use crate::hls::key::Lock;
 use crate::hls::load::Load;
 use crate::hls::media::Media;
 use crate::media::{self, Init, Piece, Segment};
@@ -45,7 +46,7 @@ impl Feed {
     }
 
     /// The segment at `index`, if it, its init section and (at the beginning)
-    /// the anchor can be read.
+    /// the anchor can be read and their keys are here.
     pub(super) fn segment(&mut self, epoch: u64, index: usize) -> Result<Option<Segment>, Problem> {
         let Some((rung, body)) = self.body(index) else {
             return Ok(None);
@@ -54,6 +55,16 @@ impl Feed {
         let about = media
             .segment(index)
             .expect("the plan stays inside the playlist");
+        let Lock::Open(cipher) = self.segment_lock(index, rung)? else {
+            return Ok(None);
+        };
+        let init_cipher = match about.map.map(|map| self.init_lock(map, rung)) {
+            None => None,
+            Some(lock) => match lock? {
+                Lock::Open(cipher) => cipher,
+                Lock::Shut => return Ok(None),
+            },
+        };
         let init = match about.map {
             None => None,
             Some(map) => match self.inits.get(&(rung, map)) {
@@ -64,17 +75,20 @@ impl Feed {
                 Some(body) => Some(Init {
                     id: init_id(rung, map),
                     bytes: body.source(&self.stats)?,
-                    cipher: None,
+                    cipher: init_cipher,
                 }),
             },
         };
         let is_first = self.handed.is_none();
-        let anchor = match &self.anchor {
+        let anchor = match self.anchor.clone() {
             Anchor::Coming if is_first => return Ok(None),
-            Anchor::Here(body) if is_first => Some(media::Anchor {
-                bytes: body.source(&self.stats)?,
-                cipher: None,
-            }),
+            Anchor::Here(body) if is_first => match self.segment_lock(0, rung)? {
+                Lock::Shut => return Ok(None),
+                Lock::Open(cipher) => Some(media::Anchor {
+                    bytes: body.source(&self.stats)?,
+                    cipher,
+                }),
+            },
             _ => None,
         };
         let wire = if self.wishes.ledger {
@@ -89,7 +103,7 @@ impl Feed {
             url: media.location(about.uri)?.to_string(),
             init,
             media: body.source(&self.stats)?,
-            cipher: None,
+            cipher,
             wire,
             anchor,
             start: about.start,

@@ -83,9 +83,11 @@ impl Feed {
         {
             self.start(Load::Init { rung, map });
         }
+        self.start_keys(index, rung);
         let begins = self.wishes.is_exact && self.handed.is_none() && self.range.start > 0;
         if begins && matches!(self.anchor, Anchor::None) {
             self.anchor = Anchor::Coming;
+            self.start_keys(0, rung);
             self.start(Load::Anchor { rung });
         }
     }
@@ -101,7 +103,7 @@ impl Feed {
         match load {
             Load::Segment { .. } => self.stats.begin(Stage::SegmentFirstByte),
             Load::Init { .. } => self.stats.begin(Stage::Init),
-            Load::Anchor { .. } => {}
+            Load::Anchor { .. } | Load::Key { .. } => {}
         }
         self.tasks
             .spawn(carry(self.store.clone(), wanted, load, self.tell.clone()));
@@ -111,6 +113,7 @@ impl Feed {
         let (rung, kind) = match load {
             Load::Init { rung, .. } => (rung, RequestKind::Init),
             Load::Segment { rung, .. } | Load::Anchor { rung } => (rung, RequestKind::Segment),
+            Load::Key { .. } => return None, // asked for by its address
         };
         let media = self.media(rung);
         let (uri, range, segment) = match load {
@@ -138,6 +141,7 @@ impl Feed {
                 let end = whole.end.min(whole.start.saturating_add(ANCHOR_BYTES));
                 (segment.uri, Some(whole.start..end), Some(0))
             }
+            Load::Key { .. } => return None,
         };
         // The parser checked every address already.
         let location = media.location(uri).ok()?;

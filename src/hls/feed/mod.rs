@@ -7,6 +7,7 @@ mod choosing;
 mod handing;
 mod loading;
 mod noting;
+mod unlocking;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,6 +20,7 @@ use crate::decode::inbox::Doors;
 use crate::error::Problem;
 use crate::event::{Event, Events};
 use crate::hls::abr::Controller;
+use crate::hls::key;
 use crate::hls::load::{Load, Note};
 use crate::hls::meter::Meter;
 use crate::hls::plan::Step;
@@ -89,6 +91,7 @@ impl Wishes {
 }
 
 /// The head of the stream's first segment, which tells presentation zero.
+#[derive(Clone)]
 enum Anchor {
     /// Not asked for.
     None,
@@ -129,6 +132,7 @@ pub struct Feed {
     /// Loads under way, and where to read those whose response began.
     flights: HashMap<Load, Option<Body>>,
     inits: HashMap<(usize, usize), Body>,
+    keys: key::Ring,
     anchor: Anchor,
     /// Rungs in which a segment could not be had.
     refused: HashMap<usize, Vec<usize>>,
@@ -191,6 +195,7 @@ impl Feed {
             in_memory: HashMap::new(),
             flights: HashMap::new(),
             inits: HashMap::new(),
+            keys: key::Ring::default(),
             anchor: Anchor::None,
             refused: HashMap::new(),
             lost: HashMap::new(),

@@ -21,6 +21,7 @@ impl Feed {
             Note::Opened(load, body) => self.opened(load, body),
             Note::Complete(load, moved) => self.complete(load, moved),
             Note::Failed(load, problem) => return self.failed(load, problem),
+            Note::Key(key, loaded) => return self.key_came(key, loaded),
             Note::Playlist(rung, Ok(media)) => {
                 self.presentation.media[rung] = Some(Arc::new(media))
             }
@@ -35,6 +36,7 @@ impl Feed {
                 self.inits.insert((rung, map), body.clone());
             }
             Load::Anchor { .. } => self.anchor = Anchor::Here(body.clone()),
+            Load::Key { .. } => {}
             Load::Segment { .. } => {
                 self.stats.end(Stage::SegmentFirstByte);
                 self.meter.begin(self.stats.network_bytes.total());
@@ -127,7 +129,7 @@ impl Feed {
                 self.lost_inits.insert((rung, map), problem);
                 return Ok(());
             }
-            Load::Init { .. } => return Err(problem),
+            Load::Init { .. } | Load::Key { .. } => return Err(problem),
             Load::Anchor { .. } => {
                 // The playlist's own sums have to do.
                 self.anchor = Anchor::Refused;
