@@ -14,6 +14,8 @@ pub const PLAYLIST_VARIANTS: usize = 512;
 pub const PLAYLIST_LINE_BYTES: usize = 64 << 10;
 /// Attributes of one tag.
 pub const TAG_ATTRIBUTES: usize = 64;
+/// Date ranges of one media playlist.
+pub const DATE_RANGES: usize = 10_000;
 /// Length of one segment; RFC 8216 knows no limit, a day is absurd enough.
 pub const SEGMENT_SECONDS: f64 = 86_400.0;
 
