@@ -51,7 +51,9 @@ pub fn summary(stats: &Stats, facts: &Facts, samples: &Samples) -> Summary {
 /// How far behind the broadcast the sound is, at `now`, and what was lost.
 fn live(stats: &Stats, now: SystemTime) -> Live {
     let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH);
-    let now_ms = since_1970.map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    let now_ms = since_1970.map_or(0, |time| {
+        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    });
     let latency = |(moment, date_ms): (MediaTime, i64)| {
         let heard_ms = date_ms.saturating_add((stats.position() - moment).millis());
         now_ms.saturating_sub(heard_ms)

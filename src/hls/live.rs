@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::hls::media::Media;
+use crate::hls::media::{Media, StartOffset};
 use crate::media::Start;
 use crate::units::MediaTime;
 
@@ -35,20 +35,39 @@ pub fn beginning(media: &Media, edge: Edge, start: Option<Start>) -> MediaTime {
         (Some(Start::FromEnd(time)), _) => return behind(time),
         (None, Edge::Oldest) => MediaTime::ZERO,
         (None, Edge::Behind(distance)) => behind(distance),
-        (None, Edge::Usual) => match media.start_offset.map(|start| start.offset) {
-            Some(offset) if offset < MediaTime::ZERO => behind(hold_back.max(MediaTime::ZERO - offset)),
-            Some(offset) => offset.min(behind(hold_back)),
+        (None, Edge::Usual) => match media.start_offset {
+            Some(start) => publisher_start(media, start).min(behind(hold_back)),
             None => behind(hold_back),
         },
     };
-    let index = media.segment_at(wanted);
+    segment_start(media, wanted)
+}
+
+/// Where the publisher wants playing to begin (EXT-X-START), counted from the
+/// start of `media`: that of a segment unless it is to be precise.
+pub fn publisher_start(media: &Media, start: StartOffset) -> MediaTime {
+    let wanted = match start.offset < MediaTime::ZERO {
+        true => media.duration() + start.offset,
+        false => start.offset.min(media.duration()),
+    };
+    match start.is_precise {
+        true => wanted.max(MediaTime::ZERO),
+        false => segment_start(media, wanted.max(MediaTime::ZERO)),
+    }
+}
+
+fn segment_start(media: &Media, time: MediaTime) -> MediaTime {
+    let index = media.segment_at(time);
     let segment = index.and_then(|index| media.segment(index));
-    segment.map_or(wanted, |segment| segment.start)
+    segment.map_or(time, |segment| segment.start)
 }
 
 /// How far from the end a player stays.
 pub fn hold_back(media: &Media) -> MediaTime {
-    let usual = media.target_duration.nanos().saturating_mul(TARGETS_FROM_EDGE);
+    let usual = media
+        .target_duration
+        .nanos()
+        .saturating_mul(TARGETS_FROM_EDGE);
     media.hold_back.unwrap_or(MediaTime::from_nanos(usual))
 }
 
@@ -172,7 +191,13 @@ mod tests {
         let first = "#EXT-X-START:TIME-OFFSET=0\n";
         let cases = [
             ("three targets", "", Edge::Usual, None, 28.0),
-            ("the publisher's distance", hold_back, Edge::Usual, None, 16.0),
+            (
+                "the publisher's distance",
+                hold_back,
+                Edge::Usual,
+                None,
+                16.0,
+            ),
             ("never too near", late, Edge::Usual, None, 28.0),
             ("earlier", early, Edge::Usual, None, 8.0),
             ("from its start", first, Edge::Usual, None, 0.0),

@@ -118,11 +118,12 @@ impl Listed {
     /// Puts `media`, the same playlist loaded later, in its place. An older copy
     /// of what is known (a server behind the others) changes nothing.
     pub fn reload(&self, media: Arc<Media>) -> (Self, Change) {
-        let (old, new) = (self.media.numbers(), media.numbers());
+        let (old, new) = (numbers(&self.media), numbers(&media));
         let is_older = new.start < old.start && new.end < old.end;
         let is_apart = new.end <= old.start;
         let restarted = match self.dates_agree(&media) {
-            Some(agree) => !agree || (is_apart && !self.is_dated_before(&media)),
+            Some(agree) => !agree,
+            None if self.is_dated_before(&media) => false,
             None => is_apart || (is_older && !self.names_agree(&media)),
         };
         if media.is_empty() || (is_older && !restarted) {
@@ -163,7 +164,7 @@ impl Listed {
 
     /// `media` counts on from here, perhaps over a hole.
     fn moved(&self, media: Arc<Media>) -> Self {
-        let (old, new) = (self.media.numbers(), media.numbers());
+        let (old, new) = (numbers(&self.media), numbers(&media));
         let ahead = |from: u64, to: u64| usize::try_from(to.saturating_sub(from)).unwrap_or(0);
         let (first, origin) = if new.start > old.end {
             let hole = self.hole(&media, new.start - old.end);
@@ -208,10 +209,10 @@ impl Listed {
     /// Whether a segment that both list has one date; `None` when none says.
     fn dates_agree(&self, media: &Media) -> Option<bool> {
         let (number, ours) = self.dated().find(|(number, _)| {
-            let theirs = media.by_number(*number);
+            let theirs = by_number(media, *number);
             theirs.is_some_and(|theirs| theirs.date_time.is_some())
         })?;
-        let theirs = media.by_number(number)?.date_time?;
+        let theirs = by_number(media, number)?.date_time?;
         Some((ours - theirs).abs() < DATE_JITTER_MS)
     }
 
@@ -233,7 +234,7 @@ impl Listed {
     fn names_agree(&self, media: &Media) -> bool {
         let bare = |uri: &str| uri.split('?').next().unwrap_or_default().to_owned();
         self.media.segments().all(|ours| {
-            let theirs = media.by_number(ours.number);
+            let theirs = by_number(media, ours.number);
             theirs.is_none_or(|theirs| bare(theirs.uri) == bare(ours.uri))
         })
     }
@@ -251,7 +252,7 @@ impl Listed {
     }
 
     fn matched_by_number(&self, media: &Media) -> Option<(usize, usize)> {
-        let (ours, theirs) = (self.media.numbers(), media.numbers());
+        let (ours, theirs) = (numbers(&self.media), numbers(&media));
         let number = ours.start.max(theirs.start);
         if number >= ours.end || number >= theirs.end {
             return None;
@@ -271,6 +272,17 @@ impl Change {
     }
 }
 
+/// The media sequence numbers that are listed.
+fn numbers(media: &Media) -> Range<u64> {
+    let first = media.first_number();
+    first..first.saturating_add(media.len() as u64)
+}
+
+fn by_number(media: &Media, number: u64) -> Option<SegmentRef<'_>> {
+    let index = number.checked_sub(media.first_number())?;
+    media.segment(usize::try_from(index).ok()?)
+}
+
 fn milliseconds(count: i64) -> MediaTime {
     MediaTime::from_nanos(count.saturating_mul(1_000_000))
 }
@@ -283,9 +295,7 @@ mod tests {
     /// Segments of 4 s numbered from `first`, named with `prefix`; dated when
     /// `date` gives the second of the first one.
     fn list(first: u64, count: u64, prefix: &str, date: Option<u64>) -> Arc<Media> {
-        let mut text = format!(
-            "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{first}\n"
-        );
+        let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
         for number in first..first + count {
             if let Some(date) = date {
                 let second = date + (number - first) * 4;
@@ -353,7 +363,10 @@ mod tests {
             assert_eq!((change.added, change.is_restart), (3, true), "{name}");
             let first = listed.segment(106).expect("it is listed");
             assert!(first.discontinuity, "{name}");
-            assert!(!listed.segment(107).expect("listed").discontinuity, "{name}");
+            assert!(
+                !listed.segment(107).expect("listed").discontinuity,
+                "{name}"
+            );
             // And slides on from there.
             let (next, _) = listed.reload(list(first.number + 1, 3, prefix, None));
             assert_eq!(facts(&next), (107..110, seconds(16.0)), "{name}");

@@ -53,7 +53,8 @@ pub(super) struct InitAbout {
 }
 
 /// Where a key is, and the vector that goes with it; or what is wrong with them.
-pub(super) type Seal = Result<(Address, [u8; 16]), Problem>;
+#[derive(Clone, Debug)]
+pub(super) struct Seal(pub Result<(Address, [u8; 16]), Problem>);
 
 impl About {
     /// The segment at `place` of `list`, which is that of variant `rung`.
@@ -74,10 +75,9 @@ impl About {
         let init = init.and_then(|map| {
             Some(InitAbout {
                 wanted: wanted(&map.uri, map.range, RequestKind::Init, None)?,
-                seal: map.key.map(|key| {
-                    let address = address(media, key)?;
-                    Ok((address, key::init_iv(&media.keys[key])?))
-                }),
+                seal: map
+                    .key
+                    .map(|key| seal(media, key, key::init_iv(&media.keys[key]))),
             })
         });
         Some(Self {
@@ -91,7 +91,7 @@ impl About {
             init,
             seal: segment.key.map(|key| {
                 let iv = key::segment_iv(&media.keys[key], segment.number);
-                Ok((address(media, key)?, iv))
+                seal(media, key, Ok(iv))
             }),
             start: segment.start,
             duration: segment.duration,
@@ -108,9 +108,10 @@ fn bytes(range: Option<ByteRange>) -> Option<std::ops::Range<u64>> {
     range.map(|range| range.start..range.end())
 }
 
-fn address(media: &Media, key: usize) -> Result<Address, Problem> {
-    key::refuse_foreign(&media.keys[key])?;
-    Address::of(&media.keys[key], media.base())
+fn seal(media: &Media, key: usize, iv: Result<[u8; 16], Problem>) -> Seal {
+    let key = &media.keys[key];
+    let address = key::refuse_foreign(key).and_then(|()| Address::of(key, media.base()));
+    Seal(address.and_then(|address| Ok((address, iv?))))
 }
 
 /// The init sections of a run, each with a name.
@@ -159,6 +160,13 @@ impl Sections {
         let state = SectionState::Coming;
         self.list.push_back(Section { id, wanted, state });
         id
+    }
+
+    /// Forgets the one at `wanted`, so that it is asked for again.
+    pub fn forget(&mut self, wanted: &Wanted) {
+        self.list.retain(|one| {
+            one.wanted.location != wanted.location || one.wanted.range != wanted.range
+        });
     }
 
     /// The one named `id`, unless it is forgotten.

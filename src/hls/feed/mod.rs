@@ -111,7 +111,6 @@ impl Wishes {
 }
 
 /// The head of the stream's first segment, which tells presentation zero.
-#[derive(Clone)]
 enum Anchor {
     /// Not asked for.
     None,
