@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod file;
 pub mod fmp4;
+pub mod id3;
 pub mod inbox;
 pub mod lane;
 pub mod outlet;
