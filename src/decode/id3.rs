@@ -48,8 +48,8 @@ pub fn read(tag: &[u8]) -> Tag {
             is_unsynchronised: body.has_unsynchronised_frames,
             rest: &body.bytes,
         };
-        while let Some((name, content)) = frames.next() {
-            facts.note(name, content.as_deref().unwrap_or_default());
+        while let Some(frame) = frames.next() {
+            facts.note(frame.name, frame.content.as_deref().unwrap_or_default());
         }
     }
     facts.tag()
@@ -102,6 +102,12 @@ fn behind_extended_header(bytes: &[u8], version: u8) -> Option<&[u8]> {
     bytes.get(usize::try_from(length).ok()?..)
 }
 
+struct Frame<'a> {
+    name: &'a [u8],
+    /// `None` where it cannot be read.
+    content: Option<Cow<'a, [u8]>>,
+}
+
 /// The frames of a tag, one after another.
 struct Frames<'a> {
     version: u8,
@@ -110,8 +116,7 @@ struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    /// Name and content of the next frame; no content where it cannot be read.
-    fn next(&mut self) -> Option<(&'a [u8], Option<Cow<'a, [u8]>>)> {
+    fn next(&mut self) -> Option<Frame<'a>> {
         let is_short = self.version == 2;
         let (header, rest) = self.rest.split_at_checked(if is_short { 6 } else { 10 })?;
         let (name, numbers) = header.split_at(if is_short { 3 } else { 4 });
@@ -132,7 +137,7 @@ impl<'a> Frames<'a> {
             3 => content_of_2_3(content, flags),
             _ => content_of_2_4(content, flags, self.is_unsynchronised),
         };
-        Some((name, content))
+        Some(Frame { name, content })
     }
 }
 
