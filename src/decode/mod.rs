@@ -207,7 +207,7 @@ impl Decoding<'_> {
         start: MediaTime,
     ) -> Result<Stream, Problem> {
         let init = init.map(|init| self.init(init)).transpose()?;
-        let stream = Stream::open(init.as_deref(), media, start, &self.stats)?;
+        let stream = Stream::open(init.as_deref(), media, start, None, &self.stats)?;
         self.fit(stream.track())?;
         Ok(stream)
     }
