@@ -17,6 +17,7 @@ pub mod placement;
 pub mod remap;
 pub mod resample;
 pub mod stream;
+pub mod ticks;
 pub mod unit;
 mod whole_file;
 pub mod window;
