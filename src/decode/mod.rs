@@ -3,18 +3,22 @@
 //! Commanded by the bell's stop and by what its inbox brings; waits only on the
 //! bell (bytes, pieces) and inside the sink. Never opens a file or a socket.
 
+pub mod adts;
 pub mod codec;
 pub mod file;
 pub mod fmp4;
+pub mod id3;
 pub mod inbox;
 mod join;
 pub mod lane;
+pub mod mpeg;
 pub mod outlet;
 pub mod packed;
 pub mod placement;
 pub mod remap;
 pub mod resample;
 pub mod stream;
+pub mod ticks;
 pub mod titles;
 pub mod unit;
 mod whole_file;
