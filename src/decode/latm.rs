@@ -8,8 +8,8 @@ use crate::units::{Frames, SampleRate};
 
 /// Bytes of a LOAS header.
 pub const HEADER_BYTES: usize = 3;
-/// The first byte of one.
-pub const SYNC: u8 = 0x56;
+
+const SYNC: u8 = 0x56;
 
 const SPECIFIC_BYTES: usize = 512; // an AudioSpecificConfig with a long comment in it
 

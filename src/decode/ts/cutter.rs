@@ -27,7 +27,9 @@ pub struct Frame {
 /// The stream between its PES packets and its frames.
 #[derive(Debug)]
 pub struct Cutter {
+    /// As the program map says, until the first frame shows it.
     format: Format,
+    has_frames: bool,
     bytes: Vec<u8>,
     /// Position in the elementary stream of the buffer's first byte.
     base: u64,
@@ -42,10 +44,11 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// An empty stream of such frames.
+    /// An empty stream of such frames; of others, should they be others.
     pub fn new(format: Format) -> Self {
         Self {
             format,
+            has_frames: false,
             bytes: Vec::new(),
             base: 0,
             position: 0,
@@ -54,6 +57,11 @@ impl Cutter {
             is_after_loss: false,
             losses: 0,
         }
+    }
+
+    /// What the frames are.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Takes the next piece of the stream.
@@ -95,12 +103,13 @@ impl Cutter {
         &self.bytes[from..from + frame.header.length()]
     }
 
-    /// Everything before `frame` is no longer needed.
-    pub fn forget_before(&mut self, frame: &Frame) {
-        let done = self.offset(frame.position);
+    /// Everything before `frame`, or before what was not cut yet, is no longer needed.
+    pub fn forget_before(&mut self, frame: Option<&Frame>) {
+        let position = frame.map_or(self.position, |frame| frame.position);
+        let done = self.offset(position);
         if done >= TIDY_BYTES {
             self.bytes.drain(..done);
-            self.base = frame.position;
+            self.base = position;
         }
     }
 
@@ -135,29 +144,38 @@ impl Cutter {
             match self.judge(is_over) {
                 Verdict::Frame(header) => return self.take(header),
                 Verdict::Wait => return None,
-                Verdict::Junk => {
-                    let after = self.rest().iter().skip(1);
-                    let first = self.format.first_byte();
-                    let next = after.take_while(|&&byte| byte != first).count() + 1;
-                    self.position += next as u64;
-                }
+                Verdict::Junk => self.position += 1,
             }
         }
         None
     }
 
+    /// Before the first frame the program map may be wrong: frames of another
+    /// format are believed when they follow each other.
     fn judge(&self, is_over: bool) -> Verdict {
+        let is_aligned = self.marks.iter().any(|&(at, _)| at == self.position);
+        let verdict = self.judge_as(self.format, is_aligned, is_over);
+        if self.has_frames || !matches!(verdict, Verdict::Junk) {
+            return verdict;
+        }
+        let others = Format::ALL
+            .into_iter()
+            .filter(|&other| other != self.format);
+        let mut verdicts = others.map(|other| self.judge_as(other, false, is_over));
+        let found = verdicts.find(|verdict| !matches!(verdict, Verdict::Junk));
+        found.unwrap_or(Verdict::Junk)
+    }
+
+    fn judge_as(&self, format: Format, is_aligned: bool, is_over: bool) -> Verdict {
         let rest = self.rest();
-        let Some(header) = Header::read(self.format, rest) else {
+        let Some(header) = Header::read(format, rest) else {
             return Verdict::Junk;
         };
-        let behind = rest.get(header.length()..);
-        let is_aligned = self.marks.iter().any(|&(at, _)| at == self.position);
-        match behind {
+        match rest.get(header.length()..) {
             Some(_) if is_aligned => Verdict::Frame(header),
             Some([]) if is_over => Verdict::Frame(header),
-            Some(behind) if behind.len() >= self.format.header_bytes() => {
-                match Header::read(self.format, behind) {
+            Some(behind) if behind.len() >= format.header_bytes() => {
+                match Header::read(format, behind) {
                     Some(next) if next.agrees(&header) => Verdict::Frame(header),
                     _ => Verdict::Junk,
                 }
@@ -172,6 +190,8 @@ impl Cutter {
         let position = self.position;
         let stamp = self.take_stamp();
         self.position += header.length() as u64;
+        self.format = header.format();
+        self.has_frames = true;
         self.last = Some(header);
         Some(Frame {
             position,
@@ -232,6 +252,14 @@ impl Header {
         }
     }
 
+    fn format(&self) -> Format {
+        match self {
+            Self::Adts(_) => Format::Adts,
+            Self::Loas(_) => Format::Latm,
+            Self::Mpeg(_) => Format::Mpeg,
+        }
+    }
+
     /// Bytes of the frame.
     fn length(&self) -> usize {
         match self {
@@ -273,13 +301,6 @@ impl Format {
             Self::Adts => adts::HEADER_BYTES,
             Self::Latm => latm::HEADER_BYTES,
             Self::Mpeg => mpeg::HEADER_BYTES,
-        }
-    }
-
-    fn first_byte(self) -> u8 {
-        match self {
-            Self::Adts | Self::Mpeg => 0xFF,
-            Self::Latm => latm::SYNC,
         }
     }
 }

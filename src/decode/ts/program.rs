@@ -20,11 +20,13 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Adts, Self::Latm, Self::Mpeg];
+
     /// The name shown to people.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Adts => "AAC",
-            Self::Latm => "LATM",
+            Self::Adts | Self::Latm => "AAC",
             Self::Mpeg => "MPEG audio",
         }
     }
@@ -148,10 +150,10 @@ impl Stream<'_> {
             0x1C => Meaning::Undecoded("MPEG-4 audio without a transport syntax"),
             0x2D | 0x2E => Meaning::Undecoded("MPEG-H 3D audio"),
             0x80 | 0x83 if self.is_hdmv => Meaning::Undecoded("LPCM or TrueHD"),
-            0x82 | 0x85 | 0x86 if self.is_hdmv => Meaning::Undecoded("DTS"),
+            0x85 | 0x86 if self.is_hdmv => Meaning::Undecoded("DTS"),
             0x81 => Meaning::Undecoded("AC-3"),
             0x84 | 0x87 => Meaning::Undecoded("E-AC-3"),
-            0x88 | 0x8A => Meaning::Undecoded("DTS"),
+            0x82 | 0x88 | 0x8A => Meaning::Undecoded("DTS"),
             0xC1 => Meaning::Encrypted("AC-3"),
             0xC2 => Meaning::Encrypted("E-AC-3"),
             0xCF => Meaning::Encrypted("AAC"),

@@ -132,12 +132,15 @@ impl Sound {
             self.note_multiplex(&frame)?;
             self.frames.push_back(frame);
         }
+        if self.frames.is_empty() {
+            self.cutter.forget_before(None);
+        }
         stats.decode_errors.add(self.cutter.take_losses());
         Ok(())
     }
 
     fn note_multiplex(&mut self, frame: &Frame) -> Result<(), Problem> {
-        if self.choice.format != Format::Latm {
+        if self.cutter.format() != Format::Latm {
             return Ok(());
         }
         let bytes = self.cutter.bytes(frame);
@@ -175,14 +178,14 @@ impl Sound {
         let lasts = self.lasts(&frame)?;
         self.date(&frame, lasts);
         self.frames.pop_front();
-        self.cutter.forget_before(&frame);
+        self.cutter.forget_before(Some(&frame));
         let (start, end) = self.clock.pass(lasts);
         Some(Dated { frame, start, end })
     }
 
     /// Unpacks a frame that was just taken; false when it is broken.
     pub fn unpack(&mut self, dated: &Dated) -> bool {
-        if self.choice.format != Format::Latm {
+        if self.cutter.format() != Format::Latm {
             return true;
         }
         let bytes = self.cutter.bytes(&dated.frame);
@@ -192,7 +195,7 @@ impl Sound {
 
     /// The access unit of a frame that was just unpacked.
     pub fn unit(&self, dated: &Dated) -> &[u8] {
-        match self.choice.format {
+        match self.cutter.format() {
             Format::Latm => &self.unit,
             Format::Adts | Format::Mpeg => self.cutter.bytes(&dated.frame),
         }
