@@ -78,6 +78,7 @@ pub fn run(
         codec: None,
         variant: None,
         init: None,
+        tail: None,
         is_severed: false,
         loss: None,
         titles: Titles::default(),
@@ -101,6 +102,8 @@ struct Decoding<'a> {
     codec: Option<Codec>,
     variant: Option<usize>,
     init: Option<(u64, Arc<fmp4::Init>)>,
+    /// What the segment before left unfinished.
+    tail: Option<ts::Tail>,
     /// A discontinuity came with a gap: the next segment is on a new timeline.
     is_severed: bool,
     /// Why the first segment that is missing could not be had.
@@ -183,9 +186,10 @@ impl Decoding<'_> {
         self.announce(variant, bit_rate);
         let mut join = self.join(variant, segment.discontinuity, anchor, start, duration);
         let near = self.near(join, start, init.as_deref());
-        let mut stream = self
-            .enter(init.as_deref(), media, start, near)
-            .map_err(named)?;
+        let tail = self.tail.take().filter(|_| matches!(join, Join::Next));
+        let begin = near.unwrap_or(start); // where its own bytes have no time
+        let stream = Stream::open(init.as_deref(), media, begin, near, tail, &self.stats);
+        let mut stream = stream.map_err(named)?;
         if self.fit(stream.track()).map_err(named)? {
             join = join.with_another_codec(duration);
         }
@@ -212,6 +216,7 @@ impl Decoding<'_> {
         if titles.is_some() {
             return Err(named(no_sound()));
         }
+        self.tail = stream.into_tail();
         if ends_run {
             self.lane.drop_tail();
         }
@@ -228,18 +233,6 @@ impl Decoding<'_> {
             frames,
         });
         Ok(flow)
-    }
-
-    /// The demuxer of a segment that is expected `near` a media time. Where its
-    /// own bytes have no time, it goes on by count.
-    fn enter(
-        &self,
-        init: Option<&fmp4::Init>,
-        media: Box<dyn Source>,
-        start: MediaTime,
-        near: Option<MediaTime>,
-    ) -> Result<Stream, Problem> {
-        Stream::open(init, media, near.unwrap_or(start), near, &self.stats)
     }
 
     /// The media time at which a segment is expected to begin.
@@ -333,6 +326,7 @@ impl Decoding<'_> {
             is_lost: gap.loss.is_some(),
         });
         self.is_severed |= gap.discontinuity;
+        self.tail = None;
         self.loss = self.loss.take().or(gap.loss);
         // What was decoded before the gap does not overlap into what follows.
         if let Some(codec) = &mut self.codec {
