@@ -187,6 +187,7 @@ impl Decoding<'_> {
         let mut join = self.join(variant, segment.discontinuity, anchor, start, duration);
         let near = self.near(join, start, init.as_deref());
         let tail = self.tail.take().filter(|_| matches!(join, Join::Next));
+        let goes_on = tail.is_some();
         let begin = near.unwrap_or(start); // where its own bytes have no time
         let stream = Stream::open(init.as_deref(), media, begin, near, tail, &self.stats);
         let mut stream = stream.map_err(named)?;
@@ -213,10 +214,11 @@ impl Decoding<'_> {
             }
             self.tell_titles();
         }
-        if titles.is_some() {
+        self.tail = stream.into_tail();
+        // A short piece of a transport stream may be all pictures.
+        if titles.is_some() && !(goes_on && self.tail.is_some()) {
             return Err(named(no_sound()));
         }
-        self.tail = stream.into_tail();
         if ends_run {
             self.lane.drop_tail();
         }
