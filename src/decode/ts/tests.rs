@@ -1,14 +1,16 @@
-//! Whole segments through the demuxer: in any read size, damaged in every way,
-//! cut where no frame ends.
+//! Whole segments through the demuxer.
 
-use super::testkit::{Mux, PICTURES, SOUND, TITLES, frame, frames, pes, section, stamp};
+mod damage;
+mod joins;
+mod property;
+
+use super::testkit::{Mux, PICTURES, SOUND, TITLES, frame, frames, stamp};
 use super::*;
 use crate::decode::latm::tests::loas;
 use crate::decode::ticks::TICKS_PER_SECOND;
 use crate::decode::window::tests::Drip;
 use crate::media::Codec;
 use crate::units::SampleRate;
-use proptest::prelude::*;
 
 const START: u64 = 126_000;
 
@@ -140,155 +142,6 @@ fn a_jump_of_the_clock_is_followed() {
 }
 
 #[test]
-fn damage_costs_the_frames_it_hits_and_no_time() {
-    let all = |gone: &[u8]| {
-        (0..40)
-            .filter(|number| !gone.contains(number))
-            .collect::<Vec<u8>>()
-    };
-    // Packets: PAT, PMT, then PES packets of 4 frames in 3 packets each; a frame of 100 bytes.
-    let clean = Mux::adts(START, 0..40, 4).packets();
-    let edit = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
-        let mut packets = clean.clone();
-        change(&mut packets);
-        packets.concat()
-    };
-    let cases: [(&str, Vec<u8>, Vec<u8>, u64); 11] = [
-        ("nothing", edit(&|_| {}), all(&[]), 0),
-        (
-            "doubled packets",
-            edit(&|packets| packets.insert(6, packets[6].clone())),
-            all(&[]),
-            0,
-        ),
-        (
-            "every packet twice",
-            edit(&|packets| {
-                *packets = packets
-                    .iter()
-                    .flat_map(|one| [one.clone(), one.clone()])
-                    .collect();
-            }),
-            all(&[]),
-            0,
-        ),
-        (
-            "a middle packet lost",
-            edit(&|packets| drop(packets.remove(6))),
-            all(&[5, 6, 7]),
-            1,
-        ),
-        (
-            "a first packet lost",
-            edit(&|packets| drop(packets.remove(5))),
-            all(&[4, 5]),
-            1,
-        ),
-        (
-            "a last packet lost",
-            edit(&|packets| drop(packets.remove(7))),
-            all(&[7]),
-            1,
-        ),
-        (
-            "a PES packet lost",
-            edit(&|packets| drop(packets.drain(5..8))),
-            all(&[4, 5, 6, 7]),
-            1,
-        ),
-        (
-            "many packets lost",
-            edit(&|packets| drop(packets.drain(6..23))),
-            all(&(5..=27).collect::<Vec<_>>()),
-            1,
-        ),
-        (
-            "damaged on its way",
-            edit(&|packets| packets[6][1] |= 0x80),
-            all(&[5, 6, 7]),
-            1,
-        ),
-        (
-            "a header overwritten",
-            edit(&|packets| packets[5][118] = 0),
-            all(&[5]),
-            1,
-        ),
-        (
-            "100 bytes lost",
-            edit(&|packets| drop(packets[6].drain(50..150))),
-            all(&[5, 6, 7]),
-            1,
-        ),
-    ];
-    for (case, bytes, want, errors) in cases {
-        let (heard, counted) = listen(&bytes);
-        assert_eq!(numbers(&heard), want, "{case}");
-        assert!(is_in_time(&heard), "{case}: {heard:?}");
-        assert_eq!(counted, errors, "{case}");
-    }
-}
-
-#[test]
-fn a_segment_may_be_cut_off_anywhere() {
-    let whole = Mux::adts(START, 0..12, 3).bytes;
-    for length in (0..whole.len()).step_by(31) {
-        match open(&whole[..length], 4096).and_then(|mut demuxer| hear(&mut demuxer)) {
-            Ok((heard, errors)) => {
-                let count = u8::try_from(heard.len()).expect("few");
-                assert_eq!(numbers(&heard), (0..count).collect::<Vec<_>>(), "{length}");
-                assert_eq!(errors, 0, "{length}");
-            }
-            Err(problem) => assert!(length < 4 * 188, "{length}: {problem}"),
-        }
-    }
-}
-
-#[test]
-fn what_one_segment_leaves_unfinished_the_next_one_finishes() {
-    let packets = Mux::adts(START, 0..40, 8).packets();
-    for cut in 3..packets.len() {
-        let (first, second) = packets.split_at(cut);
-        let mut demuxer = open(&first.concat(), 4096).expect("a segment");
-        let (mut heard, _) = hear(&mut demuxer).expect("sound");
-        // The second has no tables of its own.
-        let tail = demuxer.into_tail();
-        let mut demuxer = resume(&second.concat(), 4096, tail).expect("a segment");
-        let (rest, errors) = hear(&mut demuxer).expect("sound");
-        heard.extend(rest);
-        assert_eq!(numbers(&heard), (0..40).collect::<Vec<_>>(), "{cut}");
-        assert!(is_in_time(&heard) && errors == 0, "{cut}: {heard:?}");
-    }
-}
-
-#[test]
-fn a_segment_that_counts_packets_anew_follows_without_a_loss() {
-    let mut demuxer = open(&Mux::adts(START, 0..7, 3).bytes, 4096).expect("a segment");
-    let (mut heard, _) = hear(&mut demuxer).expect("sound");
-    let next = Mux::adts(stamp(START, 7), 7..20, 3).bytes;
-    let mut demuxer = resume(&next, 4096, demuxer.into_tail()).expect("a segment");
-    let (rest, errors) = hear(&mut demuxer).expect("sound");
-    heard.extend(rest);
-    assert_eq!(numbers(&heard), (0..20).collect::<Vec<_>>());
-    assert!(is_in_time(&heard) && errors == 0, "{heard:?}");
-}
-
-#[test]
-fn a_segment_of_pictures_only_is_borne_inside_a_run() {
-    let streams: [(u8, u16, &[u8]); 2] = [(0x1B, PICTURES, &[]), (0x0F, SOUND, &[])];
-    let mut pictures = Mux::with(&streams);
-    pictures.pes(PICTURES, Some(0), &[0; 3000]);
-    let problem = open(&pictures.bytes, 4096).err().expect("no sound");
-    assert_eq!(problem.kind, Kind::Malformed, "{problem}");
-    let mut both = Mux::with(&streams);
-    both.sound(START, 0..3, 3);
-    let mut demuxer = open(&both.bytes, 4096).expect("sound");
-    hear(&mut demuxer).expect("sound");
-    let mut demuxer = resume(&pictures.bytes, 4096, demuxer.into_tail()).expect("borne");
-    assert!(demuxer.next_unit().expect("pictures").is_none());
-}
-
-#[test]
 fn sound_is_found_among_pictures_and_before_its_tables() {
     let streams: [(u8, u16, &[u8]); 3] = [
         (0x1B, PICTURES, &[]),
@@ -318,76 +171,6 @@ fn a_new_map_moves_the_sound() {
     let (heard, _) = listen(&mux.bytes);
     assert_eq!(numbers(&heard), (0..12).collect::<Vec<_>>());
     assert!(is_in_time(&heard), "{heard:?}");
-}
-
-#[test]
-fn what_cannot_be_played_is_named() {
-    let opus: &[u8] = b"\x05\x04Opus\x7F\x02\x80\x02";
-    let tables = |streams: &[(u8, u16, &[u8])]| {
-        let mut mux = Mux::with(streams);
-        mux.pes(SOUND, Some(0), &[0; 1000]);
-        mux.bytes
-    };
-    let mut scrambled = Mux::adts(START, 0..6, 3).packets();
-    scrambled
-        .iter_mut()
-        .skip(2)
-        .for_each(|packet| packet[3] |= 0xC0);
-    let cases: [(Vec<u8>, Kind, &str); 12] = [
-        (
-            tables(&[(0x1B, PICTURES, &[])]),
-            Kind::Unsupported,
-            "only H.264 pictures",
-        ),
-        (tables(&[]), Kind::Unsupported, "there is no sound in it"),
-        (
-            tables(&[(0x81, SOUND, &[])]),
-            Kind::Unsupported,
-            "its sound is AC-3",
-        ),
-        (
-            tables(&[(0x87, SOUND, &[])]),
-            Kind::Unsupported,
-            "its sound is E-AC-3",
-        ),
-        (
-            tables(&[(0x06, SOUND, &[0x6A, 1, 0])]),
-            Kind::Unsupported,
-            "its sound is AC-3",
-        ),
-        (
-            tables(&[(0x06, SOUND, opus)]),
-            Kind::Unsupported,
-            "its sound is Opus",
-        ),
-        (
-            tables(&[(0x8A, SOUND, &[])]),
-            Kind::Unsupported,
-            "its sound is DTS",
-        ),
-        (
-            tables(&[(0xCF, SOUND, &[])]),
-            Kind::Encryption,
-            "AAC encrypted by SAMPLE-AES",
-        ),
-        (
-            tables(&[(0x0F, SOUND, &[])]),
-            Kind::Malformed,
-            "there is no frame of AAC in it",
-        ),
-        (scrambled.concat(), Kind::Encryption, "scrambled"),
-        (
-            Mux::adts(START, 0..6, 3).bytes[376..].to_vec(),
-            Kind::Malformed,
-            "no program map",
-        ),
-        (vec![0x55; 4000], Kind::NotAStream, "no transport packets"),
-    ];
-    for (bytes, kind, why) in cases {
-        let problem = open(&bytes, 4096).err().expect(why);
-        assert_eq!(problem.kind, kind, "{problem}");
-        assert!(problem.why.contains(why), "{problem}, not {why:?}");
-    }
 }
 
 #[test]
@@ -512,77 +295,5 @@ fn the_first_frame_comes_before_the_segment_is_whole() {
     for number in 0..3 {
         let unit = demuxer.next_unit().expect("in time").expect("a frame");
         assert_eq!(unit.data, frame(number));
-    }
-}
-
-/// A stream with everything in it.
-fn colourful() -> Vec<u8> {
-    let mut mux = Mux::with(&[
-        (0x1B, PICTURES, &[]),
-        (0x0F, SOUND, &[]),
-        (0x15, TITLES, &[]),
-    ]);
-    for number in (0..30).step_by(3) {
-        mux.pes(PICTURES, Some(0), &[0x47; 500]);
-        mux.sound(stamp(START, number), number..number + 3, 2);
-        mux.pes(
-            TITLES,
-            None,
-            b"ID3\x04\0\0\0\0\0\x0ETIT2\0\0\0\x04\0\0\x03abc",
-        );
-        mux.section(0x1FFB, &section(0xC7, 0, &[number as u8; 300]));
-    }
-    mux.packet(SOUND, true, &pes(None, &frame(30))[..8]); // a header in two packets
-    mux.packet(SOUND, false, &pes(None, &frame(30))[8..]);
-    mux.bytes
-}
-
-/// What came out until the end or a problem, and how much memory it took.
-fn outcome(bytes: &[u8], step: usize) -> (Vec<(Vec<u8>, MediaTime)>, Option<Problem>, u64) {
-    let mut units = Vec::new();
-    let mut demuxer = match open(bytes, step) {
-        Ok(demuxer) => demuxer,
-        Err(problem) => return (units, Some(problem), 0),
-    };
-    let problem = loop {
-        match demuxer.next_unit() {
-            Ok(Some(unit)) => units.push((unit.data.to_vec(), unit.start)),
-            Ok(None) => break None,
-            Err(problem) => break Some(problem),
-        }
-    };
-    (units, problem, demuxer.streams.stats.decode_errors.total())
-}
-
-proptest! {
-    #[test]
-    fn every_read_size_gives_the_same(
-        edits in prop::collection::vec((0_usize..20_000, any::<u8>()), 0..12),
-        cuts in prop::collection::vec((0_usize..20_000, 0_usize..400), 0..3),
-        step in 1_usize..700,
-    ) {
-        let mut bytes = colourful();
-        for (at, value) in edits {
-            let at = at % bytes.len();
-            bytes[at] = value;
-        }
-        for (at, length) in cuts {
-            let at = at % bytes.len();
-            let end = (at + length).min(bytes.len());
-            bytes.drain(at..end);
-        }
-        let whole = outcome(&bytes, usize::MAX);
-        prop_assert!(whole.0.len() <= 60);
-        prop_assert_eq!(whole, outcome(&bytes, step));
-    }
-
-    #[test]
-    fn noise_is_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..3000), step in 1_usize..500) {
-        let mut stream = Mux::with(&[(0x0F, SOUND, &[]), (0x15, TITLES, &[])]);
-        for (index, part) in bytes.chunks(184).enumerate() {
-            stream.packet([SOUND, TITLES, 0, 0x1000][index % 4], index % 3 == 0, part);
-        }
-        prop_assert_eq!(outcome(&stream.bytes, step), outcome(&stream.bytes, usize::MAX));
-        outcome(&bytes, step);
     }
 }
