@@ -20,13 +20,15 @@ const NEAR_ZERO: MediaTime = MediaTime::from_nanos(500_000_000);
 pub enum Stream {
     /// Fragmented MP4.
     Fmp4(Box<fmp4::Demuxer>),
-    /// Packed AAC.
-    Adts(Box<packed::Demuxer>),
+    /// Packed AAC or MPEG audio.
+    Packed(Box<packed::Demuxer>),
 }
 
 impl Stream {
     /// A demuxer for `media`, which belongs to `init` when the playlist named
-    /// one; `start` is where it begins if its own bytes do not say.
+    /// one. `start` is where it begins if its own bytes do not say; `near` is
+    /// where it is expected to begin on the media timeline, so that a clock of
+    /// 33 bits can be unfolded (`None`: it is taken as it stands).
     ///
     /// # Errors
     ///
@@ -35,6 +37,7 @@ impl Stream {
         init: Option<&fmp4::Init>,
         mut media: Box<dyn Source>,
         start: MediaTime,
+        near: Option<MediaTime>,
         stats: &Arc<Stats>,
     ) -> Result<Self, Problem> {
         let stats = Arc::clone(stats);
@@ -48,12 +51,9 @@ impl Stream {
             let demuxer = fmp4::Demuxer::self_initialising(media, stats, start)?;
             return Ok(Self::Fmp4(Box::new(demuxer)));
         }
-        if head.starts_with(b"ID3")
-            || matches!(head[..], [0xFF, second, ..] if second & 0xF6 == 0xF0)
-        {
-            return Ok(Self::Adts(Box::new(packed::Demuxer::open(
-                media, stats, start,
-            )?)));
+        if packed::looks_packed(&head) {
+            let demuxer = packed::Demuxer::segment(media, stats, start, near)?;
+            return Ok(Self::Packed(Box::new(demuxer)));
         }
         let why = match head.first() {
             Some(0x47) => "MPEG transport stream segments are not played by this version",
@@ -71,7 +71,7 @@ impl Stream {
     pub fn track(&self) -> &Track {
         match self {
             Self::Fmp4(demuxer) => demuxer.init().track(),
-            Self::Adts(demuxer) => demuxer.track(),
+            Self::Packed(demuxer) => demuxer.track(),
         }
     }
 
@@ -79,7 +79,17 @@ impl Stream {
     pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
         match self {
             Self::Fmp4(demuxer) => demuxer.next_unit(),
-            Self::Adts(demuxer) => demuxer.next_unit(),
+            Self::Packed(demuxer) => demuxer.next_unit(),
+        }
+    }
+
+    /// The titles met since this was last asked, with the media times at which
+    /// they begin to hold; some may lie behind the unit that was given last.
+    /// Not yet made safe.
+    pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
+        match self {
+            Self::Fmp4(demuxer) => demuxer.take_titles(),
+            Self::Packed(demuxer) => demuxer.take_titles(),
         }
     }
 }
@@ -107,7 +117,7 @@ pub fn first_time(
     media: Box<dyn Source>,
     stats: &Arc<Stats>,
 ) -> Result<MediaTime, Problem> {
-    let mut stream = Stream::open(init, media, MediaTime::ZERO, stats)?;
+    let mut stream = Stream::open(init, media, MediaTime::ZERO, None, stats)?;
     let edit = stream.track().edit.start;
     let first = stream
         .next_unit()?
