@@ -3,11 +3,14 @@
 //! Commanded by the bell's stop and by what its inbox brings; waits only on the
 //! bell (bytes, pieces) and inside the sink. Never opens a file or a socket.
 
+pub mod adts;
 pub mod codec;
 pub mod file;
 pub mod fmp4;
+pub mod id3;
 pub mod inbox;
 pub mod lane;
+pub mod mpeg;
 pub mod outlet;
 pub mod packed;
 pub mod placement;
@@ -204,7 +207,7 @@ impl Decoding<'_> {
         start: MediaTime,
     ) -> Result<Stream, Problem> {
         let init = init.map(|init| self.init(init)).transpose()?;
-        let stream = Stream::open(init.as_deref(), media, start, &self.stats)?;
+        let stream = Stream::open(init.as_deref(), media, start, None, &self.stats)?;
         self.fit(stream.track())?;
         Ok(stream)
     }

@@ -26,7 +26,9 @@ pub enum Stream {
 
 impl Stream {
     /// A demuxer for `media`, which belongs to `init` when the playlist named
-    /// one; `start` is where it begins if its own bytes do not say.
+    /// one. `start` is where it begins if its own bytes do not say; `near` is
+    /// where it is expected to begin on the media timeline, so that a clock of
+    /// 33 bits can be unfolded (`None`: it is taken as it stands).
     ///
     /// # Errors
     ///
@@ -35,6 +37,7 @@ impl Stream {
         init: Option<&fmp4::Init>,
         mut media: Box<dyn Source>,
         start: MediaTime,
+        near: Option<MediaTime>,
         stats: &Arc<Stats>,
     ) -> Result<Self, Problem> {
         let stats = Arc::clone(stats);
@@ -107,7 +110,7 @@ pub fn first_time(
     media: Box<dyn Source>,
     stats: &Arc<Stats>,
 ) -> Result<MediaTime, Problem> {
-    let mut stream = Stream::open(init, media, MediaTime::ZERO, stats)?;
+    let mut stream = Stream::open(init, media, MediaTime::ZERO, None, stats)?;
     let edit = stream.track().edit.start;
     let first = stream
         .next_unit()?

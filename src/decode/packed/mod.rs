@@ -2,13 +2,13 @@
 //! whole files and segments. Passes over tags and damage; counts
 //! time in frames, for nothing else tells it.
 
-mod adts;
-
 use std::sync::Arc;
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 
+use crate::decode::adts::{BLOCK_FRAMES, HEADER_BYTES, Header};
+use crate::decode::id3;
 use crate::decode::unit::{Edit, Track, Unit};
 use crate::decode::window::Window;
 use crate::error::{Kind, Problem};
@@ -17,10 +17,6 @@ use crate::media::{Codec, Source};
 use crate::stats::Stats;
 use crate::units::{Frames, MediaTime, SampleRate};
 
-use adts::{BLOCK_FRAMES, HEADER_BYTES, Header};
-
-const TAG_HEADER_BYTES: usize = 10; // of ID3v2
-const TIMESTAMP_OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
 const SURE_FRAMES: usize = 3; // that agree, until bytes are called ADTS
 const JUNK_BYTES: u64 = 64 << 10; // at the end of a file, of an unknown tag
 
@@ -231,43 +227,18 @@ fn chain(bytes: &[u8]) -> usize {
 fn skip_tags(window: &mut Window) -> Result<Option<u64>, Problem> {
     let mut timestamp = None;
     loop {
-        window.fill(TAG_HEADER_BYTES)?;
-        let Some(length) = id3_length(window.bytes()) else {
+        window.fill(id3::HEADER_BYTES)?;
+        let Some(length) = id3::length(window.bytes()) else {
             return Ok(timestamp);
         };
         let kept = usize::try_from(length).unwrap_or(usize::MAX);
         window.fill(kept.min(limits::TAG_BYTES))?;
         let tag = &window.bytes()[..kept.min(window.bytes().len())];
-        timestamp = timestamp.or_else(|| read_timestamp(tag));
+        timestamp = timestamp.or_else(|| id3::read(tag).timestamp);
         if !window.skip(length)? {
             return Err(truncated());
         }
     }
-}
-
-/// The timestamp in the PRIV frame of a tag.
-fn read_timestamp(tag: &[u8]) -> Option<u64> {
-    let mut places = tag.windows(TIMESTAMP_OWNER.len());
-    let at = places.position(|place| place == TIMESTAMP_OWNER)?;
-    let ticks = tag.get(at + TIMESTAMP_OWNER.len()..)?.first_chunk::<8>()?;
-    Some(u64::from_be_bytes(*ticks) & 0x1_FFFF_FFFF)
-}
-
-/// Length of the ID3v2 tag at the front of `bytes`, header and footer with it.
-fn id3_length(bytes: &[u8]) -> Option<u64> {
-    let &[b'I', b'D', b'3', _, _, flags, size @ ..] = bytes.first_chunk::<TAG_HEADER_BYTES>()?
-    else {
-        return None;
-    };
-    let mut length = 0;
-    for byte in size {
-        if byte & 0x80 != 0 {
-            return None;
-        }
-        length = length << 7 | u64::from(byte);
-    }
-    let footer = if flags & 0x10 != 0 { 10 } else { 0 };
-    Some(TAG_HEADER_BYTES as u64 + length + footer)
 }
 
 /// Whether a tag that stands at the end of a file begins here: ID3v1, APE, Lyrics3.
