@@ -79,7 +79,7 @@ pub fn init_iv(key: &Key) -> Result<[u8; 16], Problem> {
 }
 
 /// Where the bytes of a key are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// In the playlist itself (`data:`).
     Inline([u8; KEY_BYTES]),
@@ -110,7 +110,7 @@ impl Address {
 }
 
 /// What is known of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum State {
     /// Asked for; whether a segment that is wanted now waits for it.
     Coming {
@@ -129,7 +129,7 @@ pub enum State {
 }
 
 /// The keys asked for in one run, the newest [`limits::KEYS`] of them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Ring {
     keys: VecDeque<(u64, Location, State)>,
     next: u64,

@@ -81,13 +81,16 @@ impl Feed {
     }
 
     fn lock(&mut self, rung: usize, key: usize, iv: [u8; 16]) -> Result<Lock, Problem> {
-        let open = |key| Ok(Lock::Open(Some(Cipher { key, iv })));
-        let location = match address(self.media(rung), key)? {
-            Address::Inline(key) => return open(key),
+        let media = self.media(rung);
+        let open = |key, key_name| Ok(Lock::Open(Some(Cipher { key, iv, key_name })));
+        let location = match address(media, key)? {
+            Address::Inline(bytes) => {
+                return open(bytes, format!("the key in line {}", media.keys[key].line));
+            }
             Address::At(location) => location,
         };
         match self.keys.wait_for(&location) {
-            Some(State::Here(key)) => open(*key),
+            Some(State::Here(key)) => open(*key, format!("the key {location}")),
             Some(State::Coming { .. }) => Ok(Lock::Shut),
             Some(State::Lost { problem, .. }) => Err(problem.clone()),
             None => {
