@@ -161,7 +161,7 @@ pub struct Cipher {
     /// The initialisation vector of the resource's first block.
     pub iv: [u8; 16],
     /// What the key is called in messages: `the key` and its address without
-    /// secrets, or its line in the playlist.
+    /// secrets.
     pub key_name: String,
 }
 

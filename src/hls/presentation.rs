@@ -41,6 +41,7 @@ impl Presentation {
         match parsed.playlist {
             Playlist::Media(media) => {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
+                stats.lists().encryption = key::encryption(&media);
                 keep(store, &text, media.ended);
                 let ladder = Ladder::single(text.base.clone());
                 Ok(Self {
@@ -136,6 +137,7 @@ pub async fn load(
             "give the address of a media playlist",
         ));
     };
+    store.stats().lists().encryption = key::encryption(&media);
     refuse_unplayable(&media)?;
     keep(store, &text, media.ended);
     Ok((media, parsed.repairs))

@@ -28,6 +28,8 @@ pub struct Text {
     pub base: Location,
     /// What the server calls it: text from outside.
     pub content_type: Option<String>,
+    /// The server forbids keeping it.
+    pub no_store: bool,
     /// What to keep it as, when it came from the network.
     keep: Option<Box<(Identity, Head)>>,
 }
@@ -143,6 +145,7 @@ impl Store {
                 Ok(Text {
                     bytes: document.bytes.into(),
                     base,
+                    no_store: keep.is_none(),
                     keep,
                     content_type: document.head.content_type,
                 })
@@ -265,6 +268,7 @@ impl Store {
                 Ok(First::Playlist(Text {
                     bytes: head,
                     base,
+                    no_store: keep.is_none(),
                     keep,
                     content_type,
                 }))
@@ -296,6 +300,7 @@ fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<Text, Proble
     Ok(Text {
         bytes,
         base: wanted.location.clone(),
+        no_store: false,
         keep: None,
         content_type: None,
     })
@@ -332,6 +337,7 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
     Ok(Text {
         bytes,
         base: Location::parse(url)?,
+        no_store: false,
         keep: None,
         content_type: None,
     })

@@ -35,9 +35,11 @@ impl Feed {
         let key = self.keys.ask(&location, is_waited_for);
         self.flights.insert(Load::Key { key }, None);
         self.stats.begin(Stage::Key);
-        let (store, tell) = (self.store.clone(), self.tell.clone());
+        let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
+        let must_keep = self.wishes.purpose != Purpose::Decode;
+        let wanted = key::wanted(location, rung);
         self.tasks.spawn(async move {
-            let loaded = key::load(&store, location, rung).await;
+            let loaded = key::load(&store, &wanted, must_keep, &events).await;
             say(&tell, Note::Key(key, loaded)).await;
         });
     }
@@ -81,16 +83,15 @@ impl Feed {
     }
 
     fn lock(&mut self, rung: usize, key: usize, iv: [u8; 16]) -> Result<Lock, Problem> {
-        let media = self.media(rung);
-        let open = |key, key_name| Ok(Lock::Open(Some(Cipher { key, iv, key_name })));
-        let location = match address(media, key)? {
-            Address::Inline(bytes) => {
-                return open(bytes, format!("the key in line {}", media.keys[key].line));
-            }
+        let address = address(self.media(rung), key)?;
+        let key_name = address.to_string();
+        let open = |key| Ok(Lock::Open(Some(Cipher { key, iv, key_name })));
+        let location = match address {
+            Address::Inline(key) => return open(key),
             Address::At(location) => location,
         };
         match self.keys.wait_for(&location) {
-            Some(State::Here(key)) => open(*key, format!("the key {location}")),
+            Some(State::Here(key)) => open(*key),
             Some(State::Coming { .. }) => Ok(Lock::Shut),
             Some(State::Lost { problem, .. }) => Err(problem.clone()),
             None => {
