@@ -5,6 +5,7 @@
 
 pub mod adts;
 pub mod codec;
+pub mod decrypt;
 pub mod file;
 pub mod fmp4;
 pub mod id3;
@@ -32,6 +33,7 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 use crate::decode::codec::{Decoded, Decoder};
+use crate::decode::decrypt::Part;
 use crate::decode::inbox::Inbox;
 use crate::decode::join::Join;
 use crate::decode::lane::{Flow, Label, Lane, Times};
@@ -162,6 +164,7 @@ impl Decoding<'_> {
         let Segment {
             init,
             media,
+            cipher,
             anchor,
             wire,
             number,
@@ -178,6 +181,7 @@ impl Decoding<'_> {
             until: segment.until,
         };
         self.stats.begin(Stage::Probe);
+        let media = decrypt::open(media, cipher, Part::Segment).map_err(named)?;
         let init = init.map(|init| self.init(init)).transpose();
         let init = init.map_err(named)?;
         self.announce(variant, bit_rate);
@@ -256,7 +260,8 @@ impl Decoding<'_> {
         {
             return Ok(Arc::clone(parsed));
         }
-        let parsed = Arc::new(fmp4::Init::read(init.bytes, Arc::clone(&self.stats))?);
+        let bytes = decrypt::open(init.bytes, init.cipher, Part::Init)?;
+        let parsed = Arc::new(fmp4::Init::read(bytes, Arc::clone(&self.stats))?);
         self.init = Some((init.id, Arc::clone(&parsed)));
         Ok(parsed)
     }
@@ -310,7 +315,8 @@ impl Decoding<'_> {
             let init = self.init.as_ref().map(|(_, init)| init);
             // Without the first segment the playlist's own sum has to do.
             let zero = anchor.and_then(|anchor| {
-                stream::first_time(init.map(Arc::as_ref), anchor.bytes, &self.stats).ok()
+                let bytes = decrypt::open(anchor.bytes, anchor.cipher, Part::Segment).ok()?;
+                stream::first_time(init.map(Arc::as_ref), bytes, &self.stats).ok()
             });
             return zero.map_or(Join::Begin { start }, |zero| Join::Known { zero });
         }

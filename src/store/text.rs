@@ -30,6 +30,8 @@ pub struct Text {
     pub content_type: Option<String>,
     /// The server's mark of this version, for asking whether it changed.
     pub etag: Option<String>,
+    /// The server forbids keeping it.
+    pub no_store: bool,
     /// What to keep it as, when it came from the network.
     pub(super) keep: Option<Box<(Identity, Head)>>,
 }
@@ -42,6 +44,7 @@ impl Text {
             base: Location::Http(document.head.final_url),
             content_type: document.head.content_type,
             etag: document.head.etag,
+            no_store: document.head.no_store,
             keep: None,
         }
     }
@@ -278,6 +281,7 @@ impl Store {
                 Ok(First::Playlist(Text {
                     bytes: head,
                     base,
+                    no_store: keep.is_none(),
                     keep,
                     content_type,
                     etag,
@@ -310,6 +314,7 @@ pub(super) fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<T
     Ok(Text {
         bytes,
         base: wanted.location.clone(),
+        no_store: false,
         keep: None,
         content_type: None,
         etag: None,
@@ -347,6 +352,7 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
     Ok(Text {
         bytes,
         base: Location::parse(url)?,
+        no_store: false,
         keep: None,
         content_type: None,
         etag: None,
