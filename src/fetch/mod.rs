@@ -10,13 +10,17 @@
 
 mod client;
 mod connect;
+mod cookies;
 mod failure;
 mod hop;
 mod origin;
+mod pem;
+mod proxy;
 mod range;
 mod redirect;
 mod response;
 mod retry;
+mod secrets;
 mod tls;
 
 #[cfg(test)]
@@ -24,10 +28,13 @@ mod tests;
 
 pub use client::{Client, Document, Settings};
 pub use failure::{Cause, Failure};
+pub use origin::Credentials;
+pub use pem::{Authorities, Certificate};
+pub use proxy::Proxies;
 pub use range::{ByteRange, Status};
-pub use redirect::lead;
 pub use response::{Head, Response};
 pub use retry::Attempts;
+pub use secrets::Secrets;
 
 use url::Url;
 
@@ -37,7 +44,7 @@ use crate::text;
 /// What to fetch.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Where. User-info is sent, but only to this origin.
+    /// Where. User-info in it is not sent.
     pub url: Url,
     /// What for. Playlists may come compressed, everything else must not.
     pub kind: RequestKind,
