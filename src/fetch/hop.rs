@@ -243,12 +243,10 @@ fn body(
     let headers = answer.headers();
     if let Some(encoding) = word(headers, header::CONTENT_ENCODING)
         && !encoding.eq_ignore_ascii_case("identity")
-        && !(request.is_compressible() && is_gzip(encoding))
+        && !(request.may_come_compressed() && is_gzip(encoding))
     {
-        let why = format!("the server compressed it ({})", text::safe(encoding));
-        let todo = "tell the owner of the server";
-        let problem = Problem::new(Kind::Unsupported, attempt.what, why, todo);
-        return Err(Failure::last(problem));
+        let what = attempt.what.to_owned();
+        return Err(Failure::last(compressed(what, encoding)));
     }
     let asked = Asked {
         range: request.range,
@@ -266,6 +264,13 @@ fn body(
     place
         .map(Meaning::Body)
         .map_err(|why| Failure::misplaced(attempt.what, why))
+}
+
+/// Media that is packed once more: its offsets are not those of the bytes we count.
+pub(super) fn compressed(what: String, encoding: &str) -> Problem {
+    let why = format!("the server compressed it ({})", text::safe(encoding));
+    let todo = "tell the owner of the server";
+    Problem::new(Kind::Unsupported, what, why, todo)
 }
 
 /// A header as text, when it is one.

@@ -79,9 +79,16 @@ impl Request {
         }
     }
 
-    /// Whether the answer may be compressed. Media never: its offsets count.
+    /// Whether compression is asked for. Of media never: its offsets count.
     fn is_compressible(&self) -> bool {
         matches!(self.kind, RequestKind::Multivariant | RequestKind::Media)
+    }
+
+    /// Whether the answer may be compressed unasked: some servers keep
+    /// playlists that way, and only the answer tells what a file is.
+    fn may_come_compressed(&self) -> bool {
+        let is_unknown = self.kind == RequestKind::File && self.range.is_none();
+        is_unknown || self.is_compressible()
     }
 
     /// The first part of a problem: what cannot be done.

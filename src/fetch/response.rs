@@ -19,6 +19,7 @@ use crate::text;
 use super::Request;
 use super::client::Client;
 use super::failure::{Attempt, Failure, Login};
+use super::hop::compressed;
 use super::range::{ByteRange, Status};
 
 const FLOOR_BYTES_PER_SECOND: u64 = 1024; // below the poorest speech stream
@@ -128,6 +129,16 @@ impl Response {
             true => inflate(&all, limit, &self.what).map(Bytes::from),
             false => Ok(all.into()),
         }
+    }
+
+    /// Whether the body is compressed: then only [`Response::read_all`] may read it.
+    pub fn is_compressed(&self) -> bool {
+        self.is_gzip
+    }
+
+    /// The problem of a compressed body that turns out to be media.
+    pub fn compressed(&self) -> Problem {
+        compressed(self.what.clone(), "gzip")
     }
 
     /// Corrects what the request was for, when the first bytes have told it.
