@@ -246,6 +246,9 @@ impl Store {
         mut response: Response,
         asked: Instant,
     ) -> Result<First, Problem> {
+        if response.is_compressed() {
+            return self.first_compressed(wanted, response).await;
+        }
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
         while head.len() < SNIFF_BYTES && !is_playlist(&head) {
@@ -296,6 +299,34 @@ impl Store {
                 self.text(&whole).await.map(First::Playlist)
             }
         }
+    }
+
+    /// An answer that was compressed unasked: read whole, and only if it is a
+    /// playlist.
+    async fn first_compressed(
+        &self,
+        wanted: &Wanted,
+        mut response: Response,
+    ) -> Result<First, Problem> {
+        response.set_kind(RequestKind::Media);
+        let refusal = response.compressed();
+        let head = response.head.clone();
+        let keep = (!head.no_store)
+            .then(|| remote(wanted).map(|url| (wanted.identity(url), cache_head(&head))))
+            .transpose()?;
+        let read = response.read_all(limits::PLAYLIST_BYTES).await;
+        let bytes: Vec<u8> = read.map_err(|failure| failure.problem)?.into();
+        if !is_playlist(&bytes) {
+            return Err(refusal);
+        }
+        Ok(First::Playlist(Text {
+            bytes,
+            base: Location::Http(head.final_url),
+            keep: keep.map(Box::new),
+            content_type: head.content_type,
+            etag: head.etag,
+            no_store: head.no_store,
+        }))
     }
 }
 
