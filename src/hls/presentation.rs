@@ -2,15 +2,18 @@
 //! media playlists loaded so far. One media playlist is loaded before sound;
 //! others when the controller first wants them.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Kind, Problem};
-use crate::event::RequestKind;
+use crate::event::{Event, Events, RequestKind};
 use crate::hls::media::{Media, Method};
+use crate::hls::multivariant::Multivariant;
 use crate::hls::playlist::{self, Parsed, Playlist, Repairs};
 use crate::hls::quality::{Choice, Quality};
-use crate::hls::variant::{self, Ladder};
+use crate::hls::taste::Taste;
+use crate::hls::variant::{self, Ladder, Rung};
 use crate::location::Location;
 use crate::stats::{Stage, Stats, VariantRow};
 use crate::store::{Store, Text, Wanted};
@@ -19,6 +22,9 @@ use crate::store::{Store, Text, Wanted};
 pub struct Presentation {
     /// What can be chosen, ascending by bandwidth.
     pub ladder: Ladder,
+    /// The multivariant playlist, which also announces keys; `None` when a media
+    /// playlist was opened by itself.
+    pub multivariant: Option<Multivariant>,
     /// Media playlists, one place for each rung.
     pub media: Vec<Option<Arc<Media>>>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
@@ -27,14 +33,30 @@ pub struct Presentation {
     pub repairs: Repairs,
 }
 
+/// A media playlist that was loaded.
+pub struct Loaded {
+    /// What it says.
+    pub media: Media,
+    /// What had to be mended in it.
+    pub repairs: Repairs,
+    /// Which of the rung's places it was had from.
+    pub location: Location,
+}
+
 impl Presentation {
-    /// Reads the playlist in `text`, which was asked for at `asked`; nothing is
-    /// chosen yet.
+    /// Reads the playlist in `text`, which was asked for at `asked`, for a user
+    /// of this `taste`; nothing is chosen yet.
     ///
     /// # Errors
     ///
     /// What the parser says.
-    pub fn read(store: &Store, text: Text, asked: Instant, stats: &Stats) -> Result<Self, Problem> {
+    pub fn read(
+        store: &Store,
+        text: Text,
+        asked: Instant,
+        taste: &Taste,
+        stats: &Stats,
+    ) -> Result<Self, Problem> {
         let parsed = parse(&text)?;
         let repairs = parsed.repairs;
         match parsed.playlist {
@@ -45,6 +67,7 @@ impl Presentation {
                 Ok(Self {
                     media: vec![Some(Arc::new(media))],
                     ladder,
+                    multivariant: None,
                     chosen: None,
                     repairs,
                 })
@@ -52,11 +75,12 @@ impl Presentation {
             Playlist::Multivariant(multivariant) => {
                 stats.stage(Stage::Multivariant, asked, Instant::now());
                 keep(store, &text, true);
-                let ladder = Ladder::of(&multivariant, &[])?;
+                let ladder = Ladder::of(&multivariant, taste)?;
                 stats.lists().variants = rows(&ladder);
                 Ok(Self {
                     media: vec![None; ladder.rungs.len()],
                     ladder,
+                    multivariant: Some(multivariant),
                     chosen: None,
                     repairs,
                 })
@@ -64,33 +88,84 @@ impl Presentation {
         }
     }
 
-    /// Chooses a rung and loads its media playlist.
+    /// Chooses a rung and loads its media playlist; when that cannot be had and
+    /// the quality leaves a choice, that of another rung.
     ///
     /// # Errors
     ///
-    /// What the store or the parser says; [`Kind::Unsupported`] or
-    /// [`Kind::Encryption`] when there is nothing we can play.
+    /// What the store or the parser says of the first choice;
+    /// [`Kind::Unsupported`] or [`Kind::Encryption`] when there is nothing we can
+    /// play.
     pub async fn choose(
         mut self,
         store: &Store,
         quality: Quality,
         stats: &Stats,
+        events: &Events,
     ) -> Result<Self, Problem> {
-        let chosen = choose(store, &self.ladder, quality)?;
-        let rung = chosen.rung;
-        self.chosen = Some(chosen);
-        if self.media(rung).is_none() {
-            stats.begin(Stage::MediaPlaylist);
-            let location = self.ladder.rungs[rung].location.clone();
-            let (media, repairs) = load(store, location, rung).await?;
-            stats.end(Stage::MediaPlaylist);
-            self.repairs.list.extend(repairs.list);
-            self.repairs.more += repairs.more;
-            self.media[rung] = Some(Arc::new(media));
+        if let Some(missed) = &self.ladder.missed {
+            events.send(Event::Warning(missed.clone()));
         }
-        self.media(rung)
+        let mut chosen = choose(store, &self.ladder, quality)?;
+        if self.media(chosen.rung).is_none() {
+            stats.begin(Stage::MediaPlaylist);
+            let (choice, loaded) = self.load_first(store, chosen, quality, events).await?;
+            stats.end(Stage::MediaPlaylist);
+            chosen = choice;
+            self.repairs.list.extend(loaded.repairs.list);
+            self.repairs.more += loaded.repairs.more;
+            self.media[chosen.rung] = Some(Arc::new(loaded.media));
+            self.ladder.rungs[chosen.rung].prefer(&loaded.location);
+        }
+        self.media(chosen.rung)
             .map_or(Ok(()), |media| refuse_unplayable(media))?;
+        self.chosen = Some(chosen);
         Ok(self)
+    }
+
+    /// Loads the media playlist of the first rung that has one. A failure is a
+    /// warning as soon as there is something else to say: each is said once.
+    async fn load_first(
+        &self,
+        store: &Store,
+        first: Choice,
+        quality: Quality,
+        events: &Events,
+    ) -> Result<(Choice, Loaded), Problem> {
+        let fallbacks = match store.is_offline() {
+            true => Vec::new(),
+            false => self.ladder.fallbacks(&first, &quality),
+        };
+        let mut failure = None;
+        for choice in iter::once(first).chain(fallbacks) {
+            let problem = match load(store, &self.ladder.rungs[choice.rung], events).await {
+                Ok(loaded) => {
+                    if let Some(failure) = failure {
+                        events.send(Event::Warning(failure));
+                    }
+                    return Ok((choice, loaded));
+                }
+                Err(problem) => problem,
+            };
+            let is_final = !may_be_elsewhere(problem.kind) || self.is_protected(&problem);
+            match failure {
+                None if is_final => return Err(problem),
+                None => failure = Some(problem),
+                Some(failure) if is_final => return Err(failure),
+                Some(_) => events.send(Event::Warning(problem)),
+            }
+        }
+        Err(failure.expect("the first choice was tried"))
+    }
+
+    /// Whether `problem` is what the multivariant playlist announced: keys of
+    /// which we can use none. Then no other rung is asked.
+    fn is_protected(&self, problem: &Problem) -> bool {
+        let announced = self
+            .multivariant
+            .as_ref()
+            .is_some_and(Multivariant::is_protected);
+        announced && problem.kind == Kind::Encryption
     }
 
     /// The media playlist of `rung`, when it is loaded.
@@ -110,14 +185,52 @@ fn parse(text: &Text) -> Result<Parsed, Problem> {
     })
 }
 
-/// Fetches and parses the media playlist of a rung.
-pub async fn load(
-    store: &Store,
-    location: Location,
-    rung: usize,
-) -> Result<(Media, Repairs), Problem> {
+/// Fetches and parses the media playlist of a rung, from the first of its places
+/// that has it.
+///
+/// # Errors
+///
+/// What is wrong at the first place, when it cannot be had at any.
+pub async fn load(store: &Store, rung: &Rung, events: &Events) -> Result<Loaded, Problem> {
+    let mut failure = None;
+    for location in rung.locations() {
+        let problem = match load_from(store, location, rung.id).await {
+            Ok(loaded) => {
+                if let Some(failure) = failure {
+                    events.send(Event::Warning(failure));
+                }
+                return Ok(loaded);
+            }
+            Err(problem) => problem,
+        };
+        match failure {
+            None if !may_be_elsewhere(problem.kind) => return Err(problem),
+            None => failure = Some(problem),
+            Some(_) => events.send(Event::Warning(problem)),
+        }
+    }
+    Err(failure.expect("a rung has a place"))
+}
+
+/// Whether another place may have what could not be had for this reason.
+fn may_be_elsewhere(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::HttpStatus(_)
+            | Kind::NoData
+            | Kind::Resolve
+            | Kind::Connect
+            | Kind::Tls
+            | Kind::NotAStream
+            | Kind::Malformed
+            | Kind::Encryption
+            | Kind::Offline
+    )
+}
+
+async fn load_from(store: &Store, location: &Location, rung: usize) -> Result<Loaded, Problem> {
     let wanted = Wanted {
-        location,
+        location: location.clone(),
         range: None,
         kind: RequestKind::Media,
         variant: Some(rung),
@@ -137,15 +250,24 @@ pub async fn load(
     };
     refuse_unplayable(&media)?;
     keep(store, &text, media.ended);
-    Ok((media, parsed.repairs))
+    Ok(Loaded {
+        media,
+        repairs: parsed.repairs,
+        location: wanted.location,
+    })
 }
 
-/// Offline, `auto` means the best of what is in the cache.
+/// Offline, `auto` means the best of what is in the cache: of what is wanted if
+/// there is any.
 fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Problem> {
     if store.is_offline() && quality == Quality::Auto {
-        let cached = |rung: &usize| store.has(&ladder.rungs[*rung].location);
-        let playable = |rung: &usize| ladder.rungs[*rung].is_decodable();
-        if let Some(rung) = (0..ladder.rungs.len()).rev().filter(playable).find(cached) {
+        let is_cached = |rung: &usize| {
+            ladder.rungs[*rung]
+                .locations()
+                .any(|place| store.has(place))
+        };
+        let best = |rungs: Vec<usize>| rungs.into_iter().rev().find(is_cached);
+        if let Some(rung) = best(ladder.adaptive()).or_else(|| best(ladder.spares())) {
             return Ok(Choice {
                 rung,
                 reason: "the best variant in the cache".to_owned(),

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::hls::codecs::Wish;
+pub use crate::hls::language::Tag;
 pub use crate::hls::quality::Quality;
+pub use crate::hls::taste::Taste;
 use crate::location::Location;
 pub use crate::media::Start;
 pub use crate::output::wav::Sample;
@@ -18,6 +21,8 @@ pub struct Job {
     pub task: Task,
     /// Which variant.
     pub quality: Quality,
+    /// Which rendition and codec.
+    pub taste: Taste,
     /// Where to begin.
     pub start: Option<Start>,
     /// How much, in time of the source.

@@ -72,8 +72,10 @@ impl Net {
             First::Playlist(text) => {
                 self.stats.lists().kind = "hls-vod";
                 let quality = self.job.quality;
-                let read = Presentation::read(&store, text, asked, &self.stats)?;
-                let presentation = read.choose(&store, quality, &self.stats).await?;
+                let read = Presentation::read(&store, text, asked, &self.job.taste, &self.stats)?;
+                let presentation = read
+                    .choose(&store, quality, &self.stats, &self.events)
+                    .await?;
                 let wishes = self.wishes();
                 Feed::new(
                     store,
