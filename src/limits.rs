@@ -14,9 +14,16 @@ pub const PLAYLIST_VARIANTS: usize = 512;
 pub const PLAYLIST_LINE_BYTES: usize = 64 << 10;
 /// Attributes of one tag.
 pub const TAG_ATTRIBUTES: usize = 64;
+/// Date ranges of one media playlist.
+pub const DATE_RANGES: usize = 10_000;
 /// Length of one segment; RFC 8216 knows no limit, a day is absurd enough.
 pub const SEGMENT_SECONDS: f64 = 86_400.0;
 
+/// What is read of the answer to a request for a key, whose 16 bytes are all
+/// that is wanted: enough to say what came instead.
+pub const KEY_BODY_BYTES: u64 = 64 << 10;
+/// Keys held in memory; older ones are read again from the cache.
+pub const KEYS: usize = 64;
 /// An initialisation section (EXT-X-MAP).
 pub const INIT_BYTES: u64 = 4 << 20;
 /// One box that is read whole (moov, moof, sidx); media data is streamed.

@@ -26,7 +26,7 @@ struct Page {
     #[serde(skip)]
     duration: Option<MediaTime>,
     live: (), // every stream that is described now has an end
-    encryption: &'static str,
+    encryption: String,
     codec: Option<&'static str>,
     rate: Option<u32>,
     channels: Option<usize>,

@@ -28,6 +28,7 @@ mod signals;
 mod stats;
 mod status;
 mod table;
+mod titles;
 mod trace;
 mod usage;
 mod values;

@@ -17,7 +17,7 @@ use super::signals::Signals;
 use super::trace::Trace;
 use crate::error::Problem;
 use crate::location::Location;
-use crate::pipeline::{Job, Network, Quality, Start, Task};
+use crate::pipeline::{Edge, Job, Network, Quality, Start, Task};
 use crate::stats::{Stage, Stats};
 use crate::units::MediaTime;
 
@@ -68,6 +68,8 @@ pub struct Selection {
     pub length: Option<MediaTime>,
     /// How far to fetch ahead.
     pub buffer: Option<MediaTime>,
+    /// Where to begin in a live stream.
+    pub edge: Edge,
 }
 
 impl Session<'_> {
@@ -128,6 +130,7 @@ impl Session<'_> {
             start: selection.start,
             length: selection.length,
             buffer: selection.buffer,
+            edge: selection.edge,
             cache: self.global.cache()?,
             network: network.clone(),
         })

@@ -166,7 +166,25 @@ impl Client {
     ///
     /// As [`Client::open`]; [`Kind::Limit`] beyond `limit` bytes.
     pub async fn fetch(&self, request: &Request, limit: u64) -> Result<Document, Problem> {
-        let mut attempts = self.attempts();
+        self.fetch_within(request, limit, self.attempts()).await
+    }
+
+    /// As [`Client::fetch`], but asks only once: for callers that ask again by
+    /// themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::fetch`].
+    pub async fn fetch_once(&self, request: &Request, limit: u64) -> Result<Document, Problem> {
+        self.fetch_within(request, limit, Attempts::new(0)).await
+    }
+
+    async fn fetch_within(
+        &self,
+        request: &Request,
+        limit: u64,
+        mut attempts: Attempts,
+    ) -> Result<Document, Problem> {
         loop {
             let response = self.open(request, &mut attempts).await?;
             let head = response.head.clone();

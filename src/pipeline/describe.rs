@@ -45,8 +45,8 @@ pub struct Description {
     pub more_repairs: usize,
     /// How long it is.
     pub duration: Option<MediaTime>,
-    /// `none`, or the method of its keys.
-    pub encryption: &'static str,
+    /// `none`, the method of its keys, or the key system they come from.
+    pub encryption: String,
     /// What is decoded; only after a probe.
     pub codec: Option<Format>,
     /// The proxy it is reached through.
@@ -145,7 +145,13 @@ impl Look {
                 self.hls(store, location, read, quality, probe).await?
             }
         };
-        let format = self.stats.lists().format;
+        let (format, encryption) = {
+            let lists = self.stats.lists();
+            (lists.format, lists.encryption.clone())
+        };
+        if !encryption.is_empty() {
+            description.encryption = encryption;
+        }
         let duration = Some(self.stats.duration.now()).filter(|time| *time > MediaTime::ZERO);
         description.duration = description.duration.or(duration);
         description.codec = format;
@@ -254,7 +260,7 @@ impl Description {
             repairs: Vec::new(),
             more_repairs: 0,
             duration: None,
-            encryption: "none",
+            encryption: "none".to_owned(),
             codec: None,
             proxy: None,
         }
@@ -289,7 +295,7 @@ impl Description {
                 .collect(),
             more_repairs: presentation.repairs.more,
             duration: media.map(|media| media.duration()),
-            encryption: "none",
+            encryption: "none".to_owned(),
             codec: None,
             proxy: None,
         }

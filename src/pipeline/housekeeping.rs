@@ -11,7 +11,7 @@ use crate::cache::{Cache, Identity, Stream};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
 use crate::location::Location;
-use crate::pipeline::{self, CacheChoice, CacheMode};
+use crate::pipeline::{self, CacheChoice, CacheMode, Job};
 use crate::stats::Stats;
 
 /// The cache of a run.
@@ -41,7 +41,7 @@ impl Shelf {
         }
         let memory = Cache::memory(Arc::clone(bell), Arc::clone(stats));
         let opened = match choice.mode {
-            CacheMode::None => Cache::private(&parent(), Arc::clone(bell), Arc::clone(stats)),
+            CacheMode::None => Cache::private(&parent(choice), Arc::clone(bell), Arc::clone(stats)),
             CacheMode::Use | CacheMode::Offline | CacheMode::Refresh => {
                 root(choice).and_then(|root| {
                     Cache::open(&root, choice.size, Arc::clone(bell), Arc::clone(stats))
@@ -89,6 +89,29 @@ impl Shelf {
             Err(problem) if problem.kind == Kind::Cache && !must_store => {
                 events.send(Event::Warning(without(problem)));
                 self.spare(location)
+            }
+            result => result,
+        }
+    }
+
+    /// A place for the stream of `job` that is this run's own and goes with it;
+    /// in memory when the disk refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`].
+    pub fn private(
+        &self,
+        job: &Job,
+        bell: &Arc<Bell>,
+        stats: &Arc<Stats>,
+        events: &Events,
+    ) -> Result<Stream, Problem> {
+        let made = Cache::private(&parent(&job.cache), Arc::clone(bell), Arc::clone(stats));
+        match made.and_then(|cache| cache.stream(&identity(&job.location))) {
+            Err(problem) if problem.kind == Kind::Cache => {
+                events.send(Event::Warning(without(problem)));
+                self.spare(&job.location)
             }
             result => result,
         }
@@ -178,13 +201,8 @@ fn root(choice: &CacheChoice) -> Result<PathBuf, Problem> {
 }
 
 /// Where a private cache lies: beside the shared one, else with temporary files.
-fn parent() -> PathBuf {
-    let choice = CacheChoice {
-        dir: None,
-        size: None,
-        mode: CacheMode::None,
-    };
-    let beside = root(&choice)
+fn parent(choice: &CacheChoice) -> PathBuf {
+    let beside = root(choice)
         .ok()
         .and_then(|root| root.parent().map(PathBuf::from));
     beside

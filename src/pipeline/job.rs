@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fetch::Credentials;
 pub use crate::fetch::{Authorities, Certificate, Proxies, Secrets};
+pub use crate::hls::live::Edge;
 pub use crate::hls::quality::Quality;
 use crate::location::Location;
 pub use crate::media::Start;
@@ -26,6 +27,8 @@ pub struct Job {
     pub length: Option<MediaTime>,
     /// How far to fetch ahead; the default of the net thread when `None`.
     pub buffer: Option<MediaTime>,
+    /// Where to begin in a live stream.
+    pub edge: Edge,
     /// The cache.
     pub cache: CacheChoice,
     /// The network.

@@ -44,8 +44,8 @@ pub use housekeeping::{
     CacheRow, Verified, cache_list, cache_path, cache_remove, cache_trim, cache_verify,
 };
 pub use job::{
-    Authorities, CacheChoice, CacheMode, Certificate, Job, Network, OutputChoice, Proxies, Quality,
-    Sample, Secrets, Start, Target, Task,
+    Authorities, CacheChoice, CacheMode, Certificate, Edge, Job, Network, OutputChoice, Proxies,
+    Quality, Sample, Secrets, Start, Target, Task,
 };
 pub use sound::{DeviceRow, devices};
 

@@ -4,7 +4,7 @@
 //! decodes and never blocks on the decode thread.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -21,10 +21,10 @@ use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
 use crate::store::{First, Policy, Store, Wanted};
-use crate::units::MediaTime;
 
-/// Look-ahead kept on disk unless `--buffer` says otherwise.
-const AHEAD: MediaTime = MediaTime::from_nanos(300_000_000_000);
+/// How long the playlist of a live stream may fail to load before a dump of it
+/// ends; while playing it is tried for ever.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What the thread works with.
 pub struct Net {
@@ -65,16 +65,20 @@ impl Net {
     async fn source(mut self) -> Result<(), Problem> {
         self.events.send(Event::State(State::Opening));
         let credentials = self.job.network.credentials(&mut self.job.location);
-        let store = self.open_store(credentials)?;
+        let (shelf, store) = self.open_store(credentials)?;
         let location = self.job.location.clone();
         let wanted = Wanted::whole(location, RequestKind::File);
         let asked = Instant::now();
         match store.first(&wanted).await? {
             First::Playlist(text) => {
-                self.stats.lists().kind = "hls-vod";
                 let quality = self.job.quality;
                 let read = Presentation::read(&store, text, asked, &self.stats)?;
                 let presentation = read.choose(&store, quality, &self.stats).await?;
+                self.stats.lists().kind = presentation.kind();
+                let store = match presentation.is_live() {
+                    true => self.live_store(&shelf, store)?,
+                    false => store,
+                };
                 let wishes = self.wishes();
                 Feed::new(
                     store,
@@ -101,7 +105,16 @@ impl Net {
         }
     }
 
-    fn open_store(&self, credentials: Option<Credentials>) -> Result<Store, Problem> {
+    /// A live stream leaves nothing behind: its bytes are this run's own.
+    fn live_store(&self, shelf: &Shelf, store: Store) -> Result<Store, Problem> {
+        if matches!(self.job.task, Task::Cache { .. }) {
+            return Err(endless());
+        }
+        let private = shelf.private(&self.job, &self.bell, &self.stats, &self.events)?;
+        Ok(store.in_stream(private))
+    }
+
+    fn open_store(&self, credentials: Option<Credentials>) -> Result<(Shelf, Store), Problem> {
         let mode = self.job.cache.mode;
         self.stats.begin(Stage::CacheOpen);
         let must_store = matches!(self.job.task, Task::Cache { .. });
@@ -120,24 +133,22 @@ impl Net {
         let policy = policy(mode, must_store);
         let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
         let spare = shelf.spare(&self.job.location)?;
-        Ok(Store::new(
-            client,
-            stream,
-            spare,
-            policy,
-            &self.stats,
-            &self.events,
-        ))
+        let store = Store::new(client, stream, spare, policy, &self.stats, &self.events);
+        Ok((shelf, store))
     }
 
     fn wishes(&self) -> Wishes {
+        let is_dump = matches!(self.job.task, Task::Dump { .. });
         Wishes {
             quality: self.job.quality,
             start: self.job.start,
             length: self.job.length,
-            ahead: self.job.buffer.unwrap_or(AHEAD),
+            edge: self.job.edge,
+            ahead: self.job.buffer,
             ledger: self.keeps_ledger(),
-            is_exact: matches!(self.job.task, Task::Dump { .. }),
+            is_exact: is_dump,
+            is_publisher_heard: matches!(self.job.task, Task::Play { .. }),
+            patience: is_dump.then_some(PATIENCE),
             purpose: match self.job.task {
                 Task::Cache { jobs } => Purpose::Cache { jobs },
                 Task::Play { .. } | Task::Dump { .. } => Purpose::Decode,
@@ -154,6 +165,15 @@ impl Net {
             }
         )
     }
+}
+
+fn endless() -> Problem {
+    Problem::new(
+        Kind::Unsupported,
+        "cannot cache the stream",
+        "it is live and has no end",
+        "record it with \"kithara dump\", or play it",
+    )
 }
 
 /// One thread's runtime: sockets and timers, no workers.

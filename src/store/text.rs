@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::cache::{Entry, Head, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, RequestKind};
-use crate::fetch::{self, Request, Response, Status};
+use crate::fetch::{self, Document, Request, Response, Status};
 use crate::limits;
 use crate::location::Location;
 use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume};
@@ -19,7 +19,7 @@ const SNIFF_BYTES: usize = 512;
 /// A playlist has an HLS tag in its first bytes.
 const TAGS_WITHIN: usize = 4096;
 
-/// A playlist's bytes.
+/// The bytes of a playlist, or of a key.
 #[derive(Clone, Debug)]
 pub struct Text {
     /// The body, decoded.
@@ -28,8 +28,26 @@ pub struct Text {
     pub base: Location,
     /// What the server calls it: text from outside.
     pub content_type: Option<String>,
+    /// The server's mark of this version, for asking whether it changed.
+    pub etag: Option<String>,
+    /// The server forbids keeping it.
+    pub no_store: bool,
     /// What to keep it as, when it came from the network.
-    keep: Option<Box<(Identity, Head)>>,
+    pub(super) keep: Option<Box<(Identity, Head)>>,
+}
+
+impl Text {
+    /// What came over the network; nothing says yet whether to keep it.
+    pub(super) fn of(document: Document) -> Self {
+        Self {
+            bytes: document.bytes.into(),
+            base: Location::Http(document.head.final_url),
+            content_type: document.head.content_type,
+            etag: document.head.etag,
+            no_store: document.head.no_store,
+            keep: None,
+        }
+    }
 }
 
 /// What a URL turned out to be.
@@ -99,8 +117,26 @@ impl Store {
     ///
     /// Those of [`crate::fetch::Client::fetch`]; [`Kind::Offline`].
     pub async fn text(&self, wanted: &Wanted) -> Result<Text, Problem> {
+        self.small(wanted, limits::PLAYLIST_BYTES, true).await
+    }
+
+    /// The body of the key at `wanted`, whatever it is: what is kept, unless
+    /// `--refresh` has the server asked. It is kept by [`Store::keep`] once its
+    /// reader knows that it is a key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::text`]; [`Kind::Limit`] above [`limits::KEY_BODY_BYTES`].
+    pub async fn key(&self, wanted: &Wanted) -> Result<Text, Problem> {
+        let is_asked = self.policy.refresh;
+        self.small(wanted, limits::KEY_BODY_BYTES, is_asked).await
+    }
+
+    /// What is read whole, of at most `limit` bytes; a kept one is returned
+    /// without a request unless `is_asked`.
+    async fn small(&self, wanted: &Wanted, limit: u64, is_asked: bool) -> Result<Text, Problem> {
         let Location::Http(url) = &wanted.location else {
-            return local_text(self, wanted);
+            return local_text(self, wanted, limit);
         };
         let identity = wanted.identity(url);
         let old = self
@@ -109,24 +145,21 @@ impl Store {
         if self.policy.offline {
             return kept_text(&old.ok_or_else(|| offline(wanted))?);
         }
+        if let Some(entry) = old.as_ref().filter(|_| !is_asked) {
+            return kept_text(entry);
+        }
         let mut request = wanted.request(url);
         request.if_none_match = old.as_ref().and_then(|entry| entry.head().etag.clone());
-        match (
-            self.client.fetch(&request, limits::PLAYLIST_BYTES).await,
-            old,
-        ) {
+        match (self.client.fetch(&request, limit).await, old) {
             (Ok(document), Some(entry)) if document.head.status == Status::NotModified => {
                 kept_text(&entry)
             }
             (Ok(document), _) => {
-                let base = Location::Http(document.head.final_url.clone());
                 let keep = (!document.head.no_store)
                     .then(|| Box::new((identity, cache_head(&document.head))));
                 Ok(Text {
-                    bytes: document.bytes.into(),
-                    base,
                     keep,
-                    content_type: document.head.content_type,
+                    ..Text::of(document)
                 })
             }
             (Err(problem), Some(entry)) if is_network(&problem) => {
@@ -137,7 +170,7 @@ impl Store {
         }
     }
 
-    /// Keeps a playlist that will not change any more.
+    /// Keeps a playlist that will not change any more, or a key.
     ///
     /// # Errors
     ///
@@ -171,7 +204,8 @@ impl Store {
                 .map_err(|error| unreadable(wanted, error))?;
         }
         if is_playlist(&head) {
-            return local_text(self, wanted).map(First::Playlist).map(Some);
+            let text = local_text(self, wanted, limits::PLAYLIST_BYTES)?;
+            return Ok(Some(First::Playlist(text)));
         }
         Ok(Some(First::Media(Opened {
             body,
@@ -240,6 +274,7 @@ impl Store {
         response.set_kind(request.kind);
         let base = Location::Http(response.head.final_url.clone());
         let content_type = response.head.content_type.clone();
+        let etag = response.head.etag.clone();
         let keep = (!response.head.no_store)
             .then(|| Box::new((wanted.identity(&request.url), head_of(&response))));
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
@@ -249,8 +284,10 @@ impl Store {
                 Ok(First::Playlist(Text {
                     bytes: head,
                     base,
+                    no_store: keep.is_none(),
                     keep,
                     content_type,
+                    etag,
                 }))
             }
             // Broke off: read it anew, with the retries of a playlist.
@@ -287,31 +324,31 @@ impl Store {
             base: Location::Http(head.final_url),
             keep: keep.map(Box::new),
             content_type: head.content_type,
+            etag: head.etag,
+            no_store: head.no_store,
         }))
     }
 }
 
-fn local_text(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
+pub(super) fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<Text, Problem> {
     let body = Body::File(remote_path(wanted), None);
     let mut bytes = Vec::new();
-    let mut source = body.source(&store.stats)?.take(limits::PLAYLIST_BYTES + 1);
+    let mut source = body.source(&store.stats)?.take(limit + 1);
     source
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(wanted, error))?;
-    if bytes.len() as u64 > limits::PLAYLIST_BYTES {
+    if bytes.len() as u64 > limit {
         let what = format!("cannot read \"{}\"", wanted.location);
-        return Err(Problem::new(
-            Kind::Limit,
-            what,
-            "it is longer than 16 MiB",
-            "this is no playlist",
-        ));
+        let why = format!("it is longer than {limit} bytes");
+        return Err(Problem::new(Kind::Limit, what, why, "check the name"));
     }
     Ok(Text {
         bytes,
         base: wanted.location.clone(),
+        no_store: false,
         keep: None,
         content_type: None,
+        etag: None,
     })
 }
 
@@ -346,8 +383,10 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
     Ok(Text {
         bytes,
         base: Location::parse(url)?,
+        no_store: false,
         keep: None,
         content_type: None,
+        etag: None,
     })
 }
 
