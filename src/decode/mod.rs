@@ -5,12 +5,14 @@
 
 pub mod adts;
 pub mod codec;
+pub mod decrypt;
 pub mod file;
 pub mod fmp4;
 pub mod id3;
 pub mod inbox;
 mod join;
 pub mod lane;
+pub mod latm;
 pub mod mpeg;
 pub mod outlet;
 pub mod packed;
@@ -21,6 +23,7 @@ mod segments;
 pub mod stream;
 pub mod ticks;
 pub mod titles;
+pub mod ts;
 pub mod unit;
 mod whole_file;
 pub mod window;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::decode::decrypt::{self, Part};
 use crate::decode::fmp4;
 use crate::decode::join::Join;
 use crate::decode::lane::{Flow, Label};
@@ -99,13 +100,8 @@ impl Decoding<'_> {
             Join::Next
         };
         let near = self.near(join, start, init);
-        let stream = Stream::open(
-            init,
-            segment.media,
-            near.unwrap_or(start),
-            near,
-            &self.stats,
-        )?;
+        let media = decrypt::open(segment.media, segment.cipher, Part::Segment)?;
+        let stream = Stream::open(init, media, near.unwrap_or(start), near, &self.stats)?;
         let is_other = self.fit(stream.track())?;
         let join = match join {
             // Its priming is cut where its time says so.
@@ -121,7 +117,8 @@ impl Decoding<'_> {
         {
             return Ok(Arc::clone(parsed));
         }
-        let parsed = Arc::new(fmp4::Init::read(init.bytes, Arc::clone(&self.stats))?);
+        let bytes = decrypt::open(init.bytes, init.cipher, Part::Init)?;
+        let parsed = Arc::new(fmp4::Init::read(bytes, Arc::clone(&self.stats))?);
         self.init = Some((init.id, Arc::clone(&parsed)));
         Ok(parsed)
     }
@@ -141,8 +138,10 @@ impl Decoding<'_> {
         anchor: Option<Anchor>,
         start: MediaTime,
     ) -> Join {
-        let zero =
-            anchor.and_then(|anchor| stream::first_time(init, anchor.bytes, &self.stats).ok());
+        let zero = anchor.and_then(|anchor| {
+            let bytes = decrypt::open(anchor.bytes, anchor.cipher, Part::Segment).ok()?;
+            stream::first_time(init, bytes, &self.stats).ok()
+        });
         zero.map_or(Join::Begin { start }, |zero| Join::Known { zero })
     }
 

@@ -3,16 +3,25 @@
 //! key: not in a message, not in a log.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use crate::error::{Kind, Problem};
-use crate::event::RequestKind;
+use crate::event::{Event, Events, RequestKind};
 use crate::hls::media::{Key, Media, Method};
 use crate::limits;
 use crate::location::Location;
 use crate::media::Cipher;
-use crate::store::{Store, Text, Wanted};
+use crate::store::{Store, Wanted};
+use crate::text::safe;
 
 const KEY_BYTES: usize = 16;
+/// Key systems whose names say nothing to people, and what they are called.
+const SYSTEMS: [(&str, &str); 4] = [
+    ("com.apple.streamingkeydelivery", "FairPlay"),
+    ("com.microsoft.playready", "PlayReady"),
+    ("urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95", "PlayReady"),
+    ("urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed", "Widevine"),
+];
 const TELL: &str = "tell the publisher of the stream";
 
 /// Why segments of `media` cannot be decrypted, if so, before any key or
@@ -37,16 +46,25 @@ pub fn refuse_undecipherable(media: &Media) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What is encrypted with `key` can be decrypted by nobody or by a key system
-/// only: so says its tag.
+/// Refuses what only a key system can decrypt, or nobody knows how to.
+///
+/// # Errors
+///
+/// [`Kind::Encryption`] naming the method and the key system.
 pub fn refuse_foreign(key: &Key) -> Result<(), Problem> {
-    let how = match (&key.method, &key.format) {
+    let method = match (&key.method, &key.format) {
         (Method::Aes128, None) => return Ok(()),
-        (Method::Other(method), None) => method.clone(),
-        (Method::Aes128, Some(format)) => format!("AES-128 by \"{format}\""),
-        (Method::Other(method), Some(format)) => format!("{method} by \"{format}\""),
+        (Method::Aes128, Some(_)) => "AES-128",
+        (Method::Other(method), _) => method,
     };
-    let why = format!("its segments are encrypted ({})", crate::text::safe(&how));
+    let how = match &key.format {
+        None => safe(method),
+        Some(format) => match system(format) {
+            Some(name) => format!("{} by {name}, \"{format}\"", safe(method)),
+            None => format!("{} by \"{}\"", safe(method), safe(format)),
+        },
+    };
+    let why = format!("its segments are encrypted ({how})");
     let todo = "only AES-128 with a key of its own can be played";
     Err(Problem::new(
         Kind::Encryption,
@@ -54,6 +72,38 @@ pub fn refuse_foreign(key: &Key) -> Result<(), Problem> {
         why,
         todo,
     ))
+}
+
+fn system(format: &str) -> Option<&'static str> {
+    let is_it = |(id, _): &&(&str, &str)| id.eq_ignore_ascii_case(format);
+    SYSTEMS.iter().find(is_it).map(|(_, name)| *name)
+}
+
+/// How the segments of `media` are encrypted, for people: `none`, `aes-128`,
+/// another method in lower case, or the KEYFORMAT of a key system.
+pub fn encryption(media: &Media) -> String {
+    let mut names = Vec::new();
+    let mut before = None;
+    for segment in media.segments().filter(|segment| segment.key.is_some()) {
+        if segment.key != before {
+            before = segment.key;
+            names.extend(before.map(|key| short_name(&media.keys[key])));
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => safe(&names.join(", ")),
+    }
+}
+
+fn short_name(key: &Key) -> String {
+    match (&key.format, &key.method) {
+        (Some(format), _) => format.clone(),
+        (None, Method::Aes128) => "aes-128".to_owned(),
+        (None, Method::Other(method)) => method.to_lowercase(),
+    }
 }
 
 /// The initialisation vector of segment `number`: the one the tag states, else
@@ -79,7 +129,7 @@ pub fn init_iv(key: &Key) -> Result<[u8; 16], Problem> {
 }
 
 /// Where the bytes of a key are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// In the playlist itself (`data:`).
     Inline([u8; KEY_BYTES]),
@@ -109,8 +159,24 @@ impl Address {
     }
 }
 
+impl fmt::Display for Address {
+    /// The name of the key in messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(_) => f.write_str("the key in the playlist"),
+            Self::At(location) => write!(f, "the key {location}"),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    /// Never shows the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// What is known of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Asked for; whether a segment that is wanted now waits for it.
     Coming {
@@ -129,7 +195,7 @@ pub enum State {
 }
 
 /// The keys asked for in one run, the newest [`limits::KEYS`] of them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Ring {
     keys: VecDeque<(u64, Location, State)>,
     next: u64,
@@ -207,23 +273,22 @@ pub enum Lock {
     Open(Option<Cipher>),
 }
 
-/// Loads the key at `location`; it is kept with the stream.
+/// Loads the key at `wanted` and keeps it with the stream. When it `must_keep`
+/// and the server forbids it, that is a warning.
 ///
 /// # Errors
 ///
 /// The server's refusal after retries; [`Kind::Encryption`] when what came is
-/// no key, saying what it looks like.
+/// no key, saying what it looks like; [`Kind::Cache`] when it `must_keep` and
+/// the disk refuses.
 pub async fn load(
     store: &Store,
-    location: Location,
-    rung: usize,
+    wanted: &Wanted,
+    must_keep: bool,
+    events: &Events,
 ) -> Result<[u8; KEY_BYTES], Problem> {
-    let wanted = Wanted {
-        variant: Some(rung),
-        ..Wanted::whole(location, RequestKind::Key)
-    };
     let what = || format!("cannot use the key {}", wanted.location);
-    let text = store.key(&wanted).await.map_err(|problem| match problem {
+    let text = store.key(wanted).await.map_err(|problem| match problem {
         Problem {
             kind: Kind::Limit,
             why,
@@ -238,14 +303,27 @@ pub async fn load(
         let (why, todo) = (not_a_key(&text.bytes), todo(&text.bytes));
         return Err(Problem::new(Kind::Encryption, what(), why, todo));
     };
-    keep(store, &text);
+    match store.keep(&text) {
+        Err(problem) if must_keep => return Err(problem),
+        Err(problem) => tracing::warn!("{problem}"),
+        Ok(()) if must_keep && text.no_store => events.send(Event::Warning(forbidden(wanted))),
+        Ok(()) => {}
+    }
     Ok(key)
 }
 
-fn keep(store: &Store, text: &Text) {
-    if let Err(problem) = store.keep(text) {
-        tracing::warn!("{problem}");
+/// What a key is asked for with, in a playlist of variant `rung`.
+pub fn wanted(location: Location, rung: usize) -> Wanted {
+    Wanted {
+        variant: Some(rung),
+        ..Wanted::whole(location, RequestKind::Key)
     }
+}
+
+fn forbidden(wanted: &Wanted) -> Problem {
+    let what = format!("cannot keep the key {}", wanted.location);
+    let why = "the server forbids it (Cache-Control: no-store)";
+    Problem::new(Kind::Cache, what, why, "the stream will not play offline")
 }
 
 fn sixteen(bytes: &[u8]) -> Option<[u8; KEY_BYTES]> {

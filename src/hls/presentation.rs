@@ -46,6 +46,7 @@ impl Presentation {
         match parsed.playlist {
             Playlist::Media(media) => {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
+                stats.lists().encryption = key::encryption(&media);
                 keep(store, &text, media.ended);
                 let ladder = Ladder::single(text.base.clone());
                 Ok(Self {
@@ -166,6 +167,7 @@ pub async fn load(store: &Store, location: Location, rung: usize) -> Result<Load
     let wanted = wanted(location, rung);
     let text = store.text(&wanted).await?;
     let loaded = loaded(&wanted, &text)?;
+    store.stats().lists().encryption = key::encryption(&loaded.media);
     refuse_unplayable(&loaded.media)?;
     keep(store, &text, loaded.media.ended);
     Ok(loaded)

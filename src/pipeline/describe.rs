@@ -11,7 +11,7 @@ use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Events, RequestKind};
-use crate::fetch::Client;
+use crate::fetch::{Client, Credentials};
 use crate::hls::feed::{Feed, Wishes};
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
@@ -45,8 +45,8 @@ pub struct Description {
     pub more_repairs: usize,
     /// How long it is.
     pub duration: Option<MediaTime>,
-    /// `none`, or the method of its keys.
-    pub encryption: &'static str,
+    /// `none`, the method of its keys, or the key system they come from.
+    pub encryption: String,
     /// What is decoded; only after a probe.
     pub codec: Option<Format>,
     /// The proxy it is reached through.
@@ -88,7 +88,7 @@ pub fn describe(
     location: &Location,
     quality: Quality,
     cache: &CacheChoice,
-    network: Network,
+    network: &Network,
     probe: bool,
 ) -> Result<Description, Problem> {
     let (events, _unheard) = event::channel();
@@ -113,15 +113,19 @@ impl Look {
         location: &Location,
         quality: Quality,
         cache: &CacheChoice,
-        network: Network,
+        network: &Network,
         probe: bool,
     ) -> Result<Description, Problem> {
-        let client = net::client(network, &self.stats, &self.events)?;
+        let mut location = location.clone();
+        let credentials = network.credentials(&mut location);
+        let location = &location;
+        let asker = credentials.as_ref().and_then(Credentials::summary);
+        let client = net::client(network, credentials, &self.stats, &self.events)?;
         let proxy = match location {
             Location::Http(url) => client.proxy_of(url),
             Location::File(_) => None,
         };
-        let store = self.store(client, location, cache)?;
+        let store = self.store(client, location, asker.as_deref(), cache)?;
         let wanted = Wanted::whole(location.clone(), RequestKind::File);
         let mut description = match store.first(&wanted).await? {
             First::Media(opened) => {
@@ -141,7 +145,13 @@ impl Look {
                 self.hls(store, location, read, quality, probe).await?
             }
         };
-        let format = self.stats.lists().format;
+        let (format, encryption) = {
+            let lists = self.stats.lists();
+            (lists.format, lists.encryption.clone())
+        };
+        if !encryption.is_empty() {
+            description.encryption = encryption;
+        }
         let duration = Some(self.stats.duration.now()).filter(|time| *time > MediaTime::ZERO);
         description.duration = description.duration.or(duration);
         description.codec = format;
@@ -153,10 +163,11 @@ impl Look {
         &self,
         client: Client,
         location: &Location,
+        asker: Option<&str>,
         cache: &CacheChoice,
     ) -> Result<Store, Problem> {
         let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
-        let stream = shelf.stream(location, false, &self.events)?;
+        let stream = shelf.stream(location, asker, false, &self.events)?;
         let policy = net::policy(cache.mode, false);
         let spare = shelf.spare(location)?;
         Ok(Store::new(
@@ -249,7 +260,7 @@ impl Description {
             repairs: Vec::new(),
             more_repairs: 0,
             duration: None,
-            encryption: "none",
+            encryption: "none".to_owned(),
             codec: None,
             proxy: None,
         }
@@ -284,7 +295,7 @@ impl Description {
                 .collect(),
             more_repairs: presentation.repairs.more,
             duration: media.map(|media| media.duration()),
-            encryption: "none",
+            encryption: "none".to_owned(),
             codec: None,
             proxy: None,
         }
