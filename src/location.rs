@@ -189,7 +189,7 @@ fn inside(folder: &Path, path: &Path) -> Result<PathBuf, Problem> {
 }
 
 /// `%41` becomes `A`; `None` when the result is not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
+pub fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
 use crate::hls::media::{Media, Method};
-use crate::hls::playlist::{self, Parsed, Playlist, Repairs};
+use crate::hls::playlist::{self, Common, Parsed, Playlist, Repairs};
 use crate::hls::quality::{Choice, Quality};
 use crate::hls::variant::{self, Ladder};
 use crate::location::Location;
@@ -23,8 +23,11 @@ pub struct Presentation {
     pub media: Vec<Option<Arc<Media>>>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
     pub chosen: Option<Choice>,
-    /// What had to be mended in the playlists read so far.
-    pub repairs: Repairs,
+    /// What had to be mended in the playlists read so far, each with its place.
+    pub repairs: Vec<(Location, Repairs)>,
+    /// What the multivariant playlist says for its media playlists; `None`
+    /// when the stream is one media playlist.
+    pub common: Option<Arc<Common>>,
 }
 
 impl Presentation {
@@ -35,8 +38,8 @@ impl Presentation {
     ///
     /// What the parser says.
     pub fn read(store: &Store, text: Text, asked: Instant, stats: &Stats) -> Result<Self, Problem> {
-        let parsed = parse(&text)?;
-        let repairs = parsed.repairs;
+        let parsed = parse(&text, None)?;
+        let repairs = vec![(text.base.clone(), parsed.repairs)];
         match parsed.playlist {
             Playlist::Media(media) => {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
@@ -47,6 +50,7 @@ impl Presentation {
                     ladder,
                     chosen: None,
                     repairs,
+                    common: None,
                 })
             }
             Playlist::Multivariant(multivariant) => {
@@ -59,6 +63,7 @@ impl Presentation {
                     ladder,
                     chosen: None,
                     repairs,
+                    common: Some(Arc::new(parsed.common)),
                 })
             }
         }
@@ -82,10 +87,10 @@ impl Presentation {
         if self.media(rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
             let location = self.ladder.rungs[rung].location.clone();
-            let (media, repairs) = load(store, location, rung).await?;
+            let common = self.common.as_deref();
+            let (media, repairs) = load(store, location.clone(), rung, common).await?;
             stats.end(Stage::MediaPlaylist);
-            self.repairs.list.extend(repairs.list);
-            self.repairs.more += repairs.more;
+            self.repairs.push((location, repairs));
             self.media[rung] = Some(Arc::new(media));
         }
         self.media(rung)
@@ -100,21 +105,25 @@ impl Presentation {
 }
 
 /// Parses a playlist; what is none is named with what the server called it.
-fn parse(text: &Text) -> Result<Parsed, Problem> {
-    playlist::parse(&text.bytes, &text.base).map_err(|problem| match &text.content_type {
-        Some(stated) if problem.kind == Kind::NotAStream => {
-            let why = format!("{} ({})", problem.why, crate::text::safe(stated));
-            Problem { why, ..problem }
+fn parse(text: &Text, parent: Option<&Common>) -> Result<Parsed, Problem> {
+    playlist::parse_under(&text.bytes, &text.base, parent).map_err(|problem| {
+        match &text.content_type {
+            Some(stated) if problem.kind == Kind::NotAStream => {
+                let why = format!("{} ({})", problem.why, crate::text::safe(stated));
+                Problem { why, ..problem }
+            }
+            _ => problem,
         }
-        _ => problem,
     })
 }
 
-/// Fetches and parses the media playlist of a rung.
+/// Fetches and parses the media playlist of a rung, under what the
+/// multivariant playlist says for it.
 pub async fn load(
     store: &Store,
     location: Location,
     rung: usize,
+    common: Option<&Common>,
 ) -> Result<(Media, Repairs), Problem> {
     let wanted = Wanted {
         location,
@@ -124,7 +133,7 @@ pub async fn load(
         segment: None,
     };
     let text = store.text(&wanted).await?;
-    let parsed = parse(&text)?;
+    let parsed = parse(&text, common)?;
     let Playlist::Media(media) = parsed.playlist else {
         let what = format!("cannot play {}", wanted.location);
         let why = "a variant leads to another list of variants";

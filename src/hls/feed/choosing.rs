@@ -110,8 +110,9 @@ impl Feed {
         self.asked.push(rung);
         let (store, tell) = (self.store.clone(), self.tell.clone());
         let location = self.presentation.ladder.rungs[rung].location.clone();
+        let common = self.presentation.common.clone();
         self.tasks.spawn(async move {
-            let loaded = presentation::load(&store, location, rung)
+            let loaded = presentation::load(&store, location, rung, common.as_deref())
                 .await
                 .map(|(media, _)| media);
             say(&tell, Note::Playlist(rung, loaded)).await;

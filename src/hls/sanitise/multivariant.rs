@@ -4,7 +4,7 @@
 use crate::error::Problem;
 use crate::hls::attributes::{Attributes, push_bare, push_quoted};
 use crate::hls::playlist::{self, Repairs};
-use crate::hls::sanitise::{Line, Tag, check_version, start_tag};
+use crate::hls::sanitise::{Line, Tag, check_version};
 use crate::limits;
 use crate::location::Location;
 
@@ -67,10 +67,6 @@ impl<'a> Cleaner<'a> {
             "EXT-X-I-FRAME-STREAM-INF" => self.count()?,
             "EXT-X-INDEPENDENT-SEGMENTS" => {
                 self.out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
-            }
-            "EXT-X-START" => {
-                let start = start_tag(tag, self.repairs)?;
-                self.out.push_str(&start.unwrap_or_default());
             }
             "EXT-X-VERSION" => check_version(tag, self.repairs),
             "EXTINF" => {
