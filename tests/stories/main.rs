@@ -8,6 +8,7 @@ mod encryption;
 mod errors;
 mod info;
 mod input;
+mod live;
 mod origin;
 mod play;
 mod requests;
