@@ -103,19 +103,12 @@ impl Presentation {
         stats: &Stats,
         events: &Events,
     ) -> Result<Self, Problem> {
-        if let Some(missed) = &self.ladder.missed {
-            events.send(Event::Warning(missed.clone()));
-        }
+        warn(events, self.ladder.missed.clone());
         let mut chosen = choose(store, &self.ladder, quality)?;
         if self.media(chosen.rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
-            let (choice, loaded) = self.load_first(store, chosen, quality, events).await?;
+            chosen = self.load_first(store, chosen, quality, events).await?;
             stats.end(Stage::MediaPlaylist);
-            chosen = choice;
-            self.repairs.list.extend(loaded.repairs.list);
-            self.repairs.more += loaded.repairs.more;
-            self.media[chosen.rung] = Some(Arc::new(loaded.media));
-            self.ladder.rungs[chosen.rung].prefer(&loaded.location);
         }
         self.media(chosen.rung)
             .map_or(Ok(()), |media| refuse_unplayable(media))?;
@@ -126,36 +119,44 @@ impl Presentation {
     /// Loads the media playlist of the first rung that has one. A failure is a
     /// warning as soon as there is something else to say: each is said once.
     async fn load_first(
-        &self,
+        &mut self,
         store: &Store,
         first: Choice,
         quality: Quality,
         events: &Events,
-    ) -> Result<(Choice, Loaded), Problem> {
+    ) -> Result<Choice, Problem> {
         let fallbacks = match store.is_offline() {
             true => Vec::new(),
             false => self.ladder.fallbacks(&first, &quality),
         };
-        let mut failure = None;
+        let (mut failure, mut lost) = (None, Vec::new());
         for choice in iter::once(first).chain(fallbacks) {
             let problem = match load(store, &self.ladder.rungs[choice.rung], events).await {
                 Ok(loaded) => {
-                    if let Some(failure) = failure {
-                        events.send(Event::Warning(failure));
-                    }
-                    return Ok((choice, loaded));
+                    warn(events, failure);
+                    self.ladder.settle(choice.rung, &lost);
+                    self.take(choice.rung, loaded);
+                    return Ok(choice);
                 }
                 Err(problem) => problem,
             };
+            lost.push(choice.rung);
             let is_final = !may_be_elsewhere(problem.kind) || self.is_protected(&problem);
             match failure {
                 None if is_final => return Err(problem),
                 None => failure = Some(problem),
                 Some(failure) if is_final => return Err(failure),
-                Some(_) => events.send(Event::Warning(problem)),
+                Some(_) => warn(events, Some(problem)),
             }
         }
         Err(failure.expect("the first choice was tried"))
+    }
+
+    fn take(&mut self, rung: usize, loaded: Loaded) {
+        self.repairs.list.extend(loaded.repairs.list);
+        self.repairs.more += loaded.repairs.more;
+        self.media[rung] = Some(Arc::new(loaded.media));
+        self.ladder.rungs[rung].prefer(&loaded.location);
     }
 
     /// Whether `problem` is what the multivariant playlist announced: keys of
@@ -196,9 +197,7 @@ pub async fn load(store: &Store, rung: &Rung, events: &Events) -> Result<Loaded,
     for location in rung.locations() {
         let problem = match load_from(store, location, rung.id).await {
             Ok(loaded) => {
-                if let Some(failure) = failure {
-                    events.send(Event::Warning(failure));
-                }
+                warn(events, failure);
                 return Ok(loaded);
             }
             Err(problem) => problem,
@@ -206,10 +205,16 @@ pub async fn load(store: &Store, rung: &Rung, events: &Events) -> Result<Loaded,
         match failure {
             None if !may_be_elsewhere(problem.kind) => return Err(problem),
             None => failure = Some(problem),
-            Some(_) => events.send(Event::Warning(problem)),
+            Some(_) => warn(events, Some(problem)),
         }
     }
     Err(failure.expect("a rung has a place"))
+}
+
+fn warn(events: &Events, problem: Option<Problem>) {
+    if let Some(problem) = problem {
+        events.send(Event::Warning(problem));
+    }
 }
 
 /// Whether another place may have what could not be had for this reason.
