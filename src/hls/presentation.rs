@@ -146,6 +146,8 @@ impl Presentation {
                 None if is_final => return Err(problem),
                 None => failure = Some(problem),
                 Some(failure) if is_final => return Err(failure),
+                // Where one is encrypted most are: said once for all.
+                Some(_) if problem.kind == Kind::Encryption => {}
                 Some(_) => warn(events, Some(problem)),
             }
         }
@@ -205,6 +207,7 @@ pub async fn load(store: &Store, rung: &Rung, events: &Events) -> Result<Loaded,
         match failure {
             None if !may_be_elsewhere(problem.kind) => return Err(problem),
             None => failure = Some(problem),
+            Some(_) if problem.kind == Kind::Encryption => {}
             Some(_) => warn(events, Some(problem)),
         }
     }

@@ -455,7 +455,7 @@ would play 0: auto starts at no more than 900 kbit/s
     assert_eq!(described["languages"], serde_json::json!(["en", "de"]));
     let rows = described["variants"].as_array().expect("a list");
     assert_eq!(rows[0]["language"], "de", "{described}");
-    assert_eq!(described["chosen"]["reason"], "the only one we can decode");
+    assert_eq!(described["chosen"]["reason"], "there is no other");
     assert_eq!(playlists(&origin), ["/hls/flac.m3u8"]);
     origin.shut_down();
     let again = info(

@@ -1,6 +1,7 @@
 //! Playlists that cannot be had, and what plays instead (HLS.md M8, K9).
 
 use super::{AAC, dump, is_sound_of, list, playlists, serve, variant};
+use crate::origin::Origin;
 use crate::sandbox::{Outcome, Sandbox};
 use crate::stage;
 
@@ -108,24 +109,28 @@ fn m8_a_copy_plays_offline_when_it_is_the_one_that_is_stored() {
     }
 }
 
+/// A playlist whose segments only DRM opens.
+const DRM: &str = "METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"";
+
+fn serve_drm(origin: &Origin, path: &str) {
+    let text = format!(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:{DRM}\n#EXTINF:1,\ns.m4s\n#EXT-X-ENDLIST\n"
+    );
+    origin.serve(path, "application/vnd.apple.mpegurl", text.into_bytes());
+}
+
+/// Two qualities.
+fn two() -> String {
+    variant(&format!("BANDWIDTH=72000,{AAC}"), "lo.m3u8")
+        + &variant(&format!("BANDWIDTH=142000,{AAC}"), "hi.m3u8")
+}
+
 #[test]
 fn k9_drm_that_a_session_key_announces_is_refused_after_one_media_playlist() {
-    let drm = "METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"";
-    let tags = format!("#EXT-X-SESSION-KEY:{drm}\n")
-        + &variant(&format!("BANDWIDTH=72000,{AAC}"), "lo.m3u8")
-        + &variant(&format!("BANDWIDTH=142000,{AAC}"), "hi.m3u8");
+    let tags = format!("#EXT-X-SESSION-KEY:{DRM}\n") + &two();
     let (origin, sandbox, url) = list(&tags);
-    let text = format!(
-        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:{drm}\n#EXTINF:1,\ns.m4s\n#EXT-X-ENDLIST\n"
-    );
-    for name in ["lo", "hi"] {
-        let path = format!("/list/{name}.m3u8");
-        origin.serve(
-            &path,
-            "application/vnd.apple.mpegurl",
-            text.clone().into_bytes(),
-        );
-    }
+    serve_drm(&origin, "/list/lo.m3u8");
+    serve_drm(&origin, "/list/hi.m3u8");
     sandbox
         .kithara(["dump", &url, "-o", "x.wav"])
         .fails(5, &["SAMPLE-AES"])
@@ -135,4 +140,24 @@ fn k9_drm_that_a_session_key_announces_is_refused_after_one_media_playlist() {
     serve(&origin, &tags.replace("hi.m3u8", "../hls/flac.m3u8"));
     dump(&sandbox, &url, &[]);
     is_sound_of(&sandbox, "hls/flac.m3u8");
+}
+
+#[test]
+fn k9_drm_that_nothing_announces_is_refused_in_one_line_unless_one_quality_is_clear() {
+    let (origin, sandbox, url) = list(&two());
+    serve_drm(&origin, "/list/lo.m3u8");
+    serve_drm(&origin, "/list/hi.m3u8");
+    sandbox
+        .kithara(["dump", &url, "-o", "x.wav"])
+        .fails(5, &["SAMPLE-AES"])
+        .run();
+    assert!(
+        !origin
+            .log()
+            .iter()
+            .any(|request| request.path.ends_with(".m4s"))
+    );
+    serve(&origin, &two().replace("lo.m3u8", "../hls/aac64.m3u8"));
+    dump_with_warning(&sandbox, &url, &["-Q", "best"], &["SAMPLE-AES"]);
+    is_sound_of(&sandbox, "hls/aac64.m3u8");
 }
