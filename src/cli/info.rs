@@ -46,6 +46,7 @@ struct Page {
 struct Row {
     id: usize,
     bandwidth: u64,
+    with_pictures: bool,
     average_bandwidth: Option<u64>,
     codecs: Option<String>,
     decodable: bool,
@@ -152,6 +153,7 @@ fn row(variant: VariantRow) -> Row {
     Row {
         id: variant.id,
         bandwidth: variant.bandwidth,
+        with_pictures: variant.with_pictures,
         average_bandwidth: variant.average_bandwidth,
         codecs: safe(variant.codecs),
         decodable: variant.decodable,
@@ -234,8 +236,8 @@ fn line(row: &Row) -> [String; 9] {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
     [
         row.id.to_string(),
-        or_dash(&stated(Some(row.bandwidth))),
-        or_dash(&stated(row.average_bandwidth)),
+        or_dash(&stated(Some(row.bandwidth), row)),
+        or_dash(&stated(row.average_bandwidth, row)),
         or_dash(&row.codecs),
         or_dash(&row.container.map(str::to_owned)),
         or_dash(&row.channels.map(|channels| channels.to_string())),
@@ -245,9 +247,11 @@ fn line(row: &Row) -> [String; 9] {
     ]
 }
 
-fn stated(rate: Option<u64>) -> Option<String> {
+/// A rate, when there is one; with the pictures it is an upper bound.
+fn stated(rate: Option<u64>, row: &Row) -> Option<String> {
     let rate = rate.filter(|rate| *rate > 0)?;
-    Some(BitRate(rate).to_string())
+    let bound = if row.with_pictures { "≤ " } else { "" };
+    Some(format!("{bound}{}", BitRate(rate)))
 }
 
 /// What is to be said of a variant beside what it states.

@@ -79,6 +79,8 @@ pub struct VariantRow {
     pub id: usize,
     /// Peak bits per second; 0 when nothing is stated.
     pub bandwidth: u64,
+    /// The bandwidths are those of the sound and pictures together.
+    pub with_pictures: bool,
     /// Average bits per second, when stated.
     pub average_bandwidth: Option<u64>,
     /// The CODECS attribute.
@@ -307,6 +309,7 @@ impl Description {
         let row = |rung: &Rung| VariantRow {
             id: rung.id,
             bandwidth: rung.bandwidth.0,
+            with_pictures: rung.with_pictures,
             average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
             codecs: rung.codecs.clone(),
             decodable: rung.is_decodable(),

@@ -95,7 +95,8 @@ fn sent(sandbox: &Sandbox, path: &str) -> Vec<f64> {
         let url = line["url"].as_str().unwrap_or_default();
         url.ends_with(path)
     });
-    ours.filter_map(|line| Some(line["t_req"].as_f64()? * 1000.0)).collect()
+    ours.filter_map(|line| Some(line["t_req"].as_f64()? * 1000.0))
+        .collect()
 }
 
 fn events<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {

@@ -3,6 +3,7 @@
 //! program's inside.
 
 mod cache;
+mod choice;
 mod dump;
 mod encryption;
 mod errors;
