@@ -103,11 +103,21 @@ impl Placement {
     }
 
     /// The next unit comes from another variant: its time decides, to the frame,
-    /// if it is at most `limit` away.
-    pub fn believe_time(&mut self, limit: MediaTime) {
+    /// if it is near. (Variants that are not cut alike are not switched between.)
+    pub fn believe_time(&mut self) {
+        self.believe_within(EXTINF_SLACK);
+    }
+
+    /// The next unit comes from another encoder on the same clock: no more than
+    /// its priming may lie behind.
+    pub fn believe_priming(&mut self, priming: MediaTime) {
+        self.believe_within(priming.max(JITTER));
+    }
+
+    fn believe_within(&mut self, limit: MediaTime) {
         // The end of a gap is exact anyway.
         if self.trust == Trust::Count {
-            self.trust = Trust::Exact(limit + EXTINF_SLACK);
+            self.trust = Trust::Exact(limit);
         }
     }
 
@@ -288,7 +298,7 @@ mod tests {
     fn another_variant_is_placed_to_the_frame() {
         for (start, want) in [(4_000, offset(0, 96)), (4_100, offset(4, 0))] {
             let mut placement = after(4_096);
-            placement.believe_time(MediaTime::from_seconds(6.0));
+            placement.believe_time();
             assert_eq!(placement.offset(at(start), rate()), want, "{start}");
         }
     }
@@ -297,7 +307,7 @@ mod tests {
     fn a_variant_with_a_clock_of_its_own_goes_on_where_the_other_ended() {
         for start in [30 * 44_100, -30 * 44_100] {
             let mut placement = after(4_096);
-            placement.believe_time(MediaTime::from_seconds(6.0));
+            placement.believe_time();
             assert!(placement.is_jump(at(start)), "{start}");
             assert_eq!(placement.offset(at(start), rate()), offset(0, 0), "{start}");
         }
@@ -306,7 +316,7 @@ mod tests {
     #[test]
     fn an_overlap_longer_than_a_block_is_dropped_to_the_frame() {
         let mut placement = after(4_096);
-        placement.believe_time(MediaTime::from_seconds(6.0));
+        placement.believe_time();
         for (start, behind) in [(2_000, 2_096), (3_024, 1_072), (4_048, 48)] {
             let got = placement.offset(at(start), rate());
             assert_eq!(got, offset(0, behind), "{start}");

@@ -84,7 +84,7 @@ impl Decoding<'_> {
     /// The demuxer of a segment, a decoder that fits it, and how it is joined.
     /// A segment whose own bytes have no time goes on by count.
     fn enter(&mut self, segment: Segment) -> Result<(Stream, Join), Problem> {
-        let (start, duration) = (segment.start, segment.duration);
+        let start = segment.start;
         let init = segment.init.map(|init| self.init(init)).transpose()?;
         let init = init.as_deref();
         self.announce(segment.variant, segment.bit_rate);
@@ -95,7 +95,7 @@ impl Decoding<'_> {
         } else if self.lane.placement.needs_base() {
             self.beginning(init, segment.anchor, start)
         } else if switched {
-            Join::Switch { limit: duration }
+            Join::Switch
         } else {
             Join::Next
         };
@@ -104,8 +104,7 @@ impl Decoding<'_> {
         let stream = Stream::open(init, media, near.unwrap_or(start), near, &self.stats)?;
         let is_other = self.fit(stream.track())?;
         let join = match join {
-            // Its priming is cut where its time says so.
-            Join::Next if is_other => Join::Switch { limit: duration },
+            Join::Next if is_other => Join::Change,
             join => join,
         };
         Ok((stream, join))

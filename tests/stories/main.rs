@@ -13,6 +13,7 @@ mod requests;
 mod resume;
 mod sandbox;
 mod stats;
+mod timeline;
 mod wav;
 
 use std::fs;
