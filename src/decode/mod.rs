@@ -77,6 +77,7 @@ pub fn run(
         codec: None,
         variant: None,
         init: None,
+        tail: None,
         is_severed: false,
         loss: None,
         titles: Titles::default(),
@@ -100,6 +101,8 @@ struct Decoding<'a> {
     codec: Option<Codec>,
     variant: Option<usize>,
     init: Option<(u64, Arc<fmp4::Init>)>,
+    /// What the segment before left unfinished.
+    tail: Option<ts::Tail>,
     /// A discontinuity came with a gap: the next segment is on a new timeline.
     is_severed: bool,
     /// Why the first segment that is missing could not be had.

@@ -75,10 +75,11 @@ impl Decoding<'_> {
             }
             self.tell_titles();
         }
-        match titles {
-            None => Ok(flow),
-            Some(_) => Err(no_sound()),
+        if titles.is_some() {
+            return Err(no_sound());
         }
+        self.tail = stream.into_tail();
+        Ok(flow)
     }
 
     /// The demuxer of a segment, a decoder that fits it, and how it is joined.
@@ -101,7 +102,9 @@ impl Decoding<'_> {
         };
         let near = self.near(join, start, init);
         let media = decrypt::open(segment.media, segment.cipher, Part::Segment)?;
-        let stream = Stream::open(init, media, near.unwrap_or(start), near, &self.stats)?;
+        let tail = self.tail.take().filter(|_| matches!(join, Join::Next));
+        let begin = near.unwrap_or(start); // where its own bytes have no time
+        let stream = Stream::open(init, media, begin, near, tail, &self.stats)?;
         let is_other = self.fit(stream.track())?;
         let join = match join {
             Join::Next if is_other => Join::Change,
@@ -165,6 +168,7 @@ impl Decoding<'_> {
             is_lost: gap.loss.is_some(),
         });
         self.is_severed |= gap.discontinuity;
+        self.tail = None;
         self.loss = self.loss.take().or(gap.loss);
         // What was decoded before the gap does not overlap into what follows.
         if let Some(codec) = &mut self.codec {

@@ -4,6 +4,7 @@
 
 mod cache;
 mod dump;
+mod encryption;
 mod errors;
 mod info;
 mod input;

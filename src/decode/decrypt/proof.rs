@@ -56,7 +56,10 @@ fn is_box(head: &[u8]) -> bool {
     };
     let size = u32::from_be_bytes(*size);
     // 0 is "to the end", 1 "the size follows in 64 bits".
-    (size <= 1 || size >= 8) && BOXES.iter().any(|name| rest.starts_with(*name))
+    let is_known = (size <= 1 || size >= 8) && BOXES.iter().any(|name| rest.starts_with(*name));
+    // A wrong vector changes the first block only, and seldom all of it.
+    let is_fragment = rest.starts_with(b"moof") && size > 1;
+    is_known && (!is_fragment || rest.get(8..12) == Some(b"mfhd"))
 }
 
 fn is_tag(head: &[u8]) -> bool {
@@ -132,6 +135,18 @@ mod tests {
             ("nothing", Vec::new(), false, Proof::Unsure(16)),
             ("nothing at all", Vec::new(), true, Proof::Noise),
             ("a box", BOX.to_vec(), false, Proof::Media),
+            (
+                "a fragment",
+                b"\0\0\x02\0moof\0\0\0\x10mfhd".to_vec(),
+                false,
+                Proof::Media,
+            ),
+            (
+                "a fragment that is none",
+                b"\0\0\x02\0moof\0\0\0\x10mfhe".to_vec(),
+                false,
+                Proof::Noise,
+            ),
             (
                 "a box of no size",
                 BOX.iter()

@@ -181,7 +181,7 @@ fn wrong_padding_and_a_partial_block_are_one_and_the_same_complaint() {
 
 #[test]
 fn a_source_that_does_not_begin_as_media_do_is_not_opened() {
-    let mut media = b"\0\0\0\x10moofmsdh\0\0\0\0".to_vec();
+    let mut media = b"\0\0\0\x10stypmsdh\0\0\0\0".to_vec();
     media.extend(counting(50_000));
     let wire = encrypted(&media);
     let open = |key, iv| {
