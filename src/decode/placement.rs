@@ -1,14 +1,12 @@
 //! Where decoded frames belong: from an access unit's media time to frame
 //! numbers of the presentation, and from there to what is heard. Pure numbers.
 
+use crate::limits;
 use crate::units::{MediaTime, SampleRate};
 
 /// Timestamps may wander this far within a run before they are believed more
 /// than the count of frames: rounding of coarse timescales stays below it.
 const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
-/// A hole in the timestamps up to this length is missing sound; a longer one is
-/// a clock that was set anew, as for ffmpeg (`-dts_delta_threshold`).
-const LONGEST_HOLE: MediaTime = MediaTime::from_nanos(10_000_000_000);
 /// EXTINF may be rounded to whole seconds (RFC 8216 section 4.3.2.1).
 const EXTINF_SLACK: MediaTime = MediaTime::from_nanos(500_000_000);
 
@@ -99,7 +97,7 @@ impl Placement {
     /// the last one ended; what lies before that zero is not heard.
     pub fn splice(&mut self, zero: MediaTime) {
         self.base = Some(zero - self.end().unwrap_or_default());
-        self.trust = Trust::Exact(LONGEST_HOLE); // more priming than that is none
+        self.trust = Trust::Exact(limits::HOLE.into()); // more priming than that is none
     }
 
     /// The next unit comes from another variant: its time decides, to the frame,
@@ -152,11 +150,12 @@ impl Placement {
     pub fn is_jump(&self, start: MediaTime) -> bool {
         let Some(end) = self.end() else { return false };
         let wander = self.position(start) - end;
+        let hole = limits::HOLE.into();
         match self.trust {
             // Within a run nothing comes twice: what lies behind is no repetition.
-            Trust::Count => wander > LONGEST_HOLE || MediaTime::ZERO - wander > JITTER,
+            Trust::Count => wander > hole || MediaTime::ZERO - wander > JITTER,
             Trust::Exact(limit) => wander > limit || MediaTime::ZERO - wander > limit,
-            Trust::Gap(slack) => wander > LONGEST_HOLE || MediaTime::ZERO - wander > slack,
+            Trust::Gap(slack) => wander > hole || MediaTime::ZERO - wander > slack,
         }
     }
 

@@ -200,8 +200,10 @@ impl Decoding<'_> {
     }
 
     fn tell_titles(&mut self) {
+        let window = self.lane.window;
         let now = self.lane.placement.next().unwrap_or_default();
-        for (title, position) in self.titles.heard(now, self.lane.window.from) {
+        let now = window.until.map_or(now, |until| now.min(until));
+        for (title, position) in self.titles.heard(now, window.from) {
             self.events.send(Event::Title { title, position });
         }
     }
