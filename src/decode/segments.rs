@@ -85,7 +85,7 @@ impl Decoding<'_> {
     /// The demuxer of a segment, a decoder that fits it, and how it is joined.
     /// A segment whose own bytes have no time goes on by count.
     fn enter(&mut self, segment: Segment) -> Result<(Stream, Join), Problem> {
-        let (start, duration) = (segment.start, segment.duration);
+        let start = segment.start;
         let init = segment.init.map(|init| self.init(init)).transpose()?;
         let init = init.as_deref();
         self.announce(segment.variant, segment.bit_rate);
@@ -96,7 +96,7 @@ impl Decoding<'_> {
         } else if self.lane.placement.needs_base() {
             self.beginning(init, segment.anchor, start)
         } else if switched {
-            Join::Switch { limit: duration }
+            Join::Switch
         } else {
             Join::Next
         };
@@ -107,8 +107,7 @@ impl Decoding<'_> {
         let stream = Stream::open(init, media, begin, near, tail, &self.stats)?;
         let is_other = self.fit(stream.track())?;
         let join = match join {
-            // Its priming is cut where its time says so.
-            Join::Next if is_other => Join::Switch { limit: duration },
+            Join::Next if is_other => Join::Change,
             join => join,
         };
         Ok((stream, join))
@@ -201,8 +200,10 @@ impl Decoding<'_> {
     }
 
     fn tell_titles(&mut self) {
+        let window = self.lane.window;
         let now = self.lane.placement.next().unwrap_or_default();
-        for (title, position) in self.titles.heard(now, self.lane.window.from) {
+        let now = window.until.map_or(now, |until| now.min(until));
+        for (title, position) in self.titles.heard(now, window.from) {
             self.events.send(Event::Title { title, position });
         }
     }

@@ -16,6 +16,7 @@ mod requests;
 mod resume;
 mod sandbox;
 mod stats;
+mod timeline;
 mod wav;
 
 use std::fs;
