@@ -14,6 +14,8 @@ pub const PLAYLIST_VARIANTS: usize = 512;
 pub const PLAYLIST_LINE_BYTES: usize = 64 << 10;
 /// Attributes of one tag.
 pub const TAG_ATTRIBUTES: usize = 64;
+/// Date ranges of one media playlist.
+pub const DATE_RANGES: usize = 10_000;
 /// Length of one segment; RFC 8216 knows no limit, a day is absurd enough.
 pub const SEGMENT_SECONDS: f64 = 86_400.0;
 
@@ -46,6 +48,12 @@ pub const CHANNELS: u8 = 8;
 pub const URL_BYTES: usize = 8 << 10;
 /// Redirects followed for one request.
 pub const REDIRECTS: usize = 10;
+/// Cookies that servers may set in one run; a browser keeps as many for a host.
+pub const COOKIES: usize = 180;
+/// Name and value of a cookie.
+pub const COOKIE_BYTES: usize = 4 << 10;
+/// All cookies of one request: what common servers take.
+pub const COOKIE_HEADER_BYTES: usize = 8 << 10;
 /// The longest wait a server may ask for with Retry-After.
 pub const RETRY_AFTER: Duration = Duration::from_secs(30);
 

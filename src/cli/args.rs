@@ -10,8 +10,9 @@ use clap_complete::Shell;
 
 use super::global::Global;
 use super::values;
+use crate::error::{Kind, Problem};
 use crate::location::Location;
-use crate::pipeline::{Quality, Sample, Start};
+use crate::pipeline::{Edge, Quality, Sample, Start};
 use crate::units::{ChannelCount, MediaTime, SampleRate};
 
 const EXAMPLES: &str = "\
@@ -129,6 +130,9 @@ pub struct Play {
     /// The audio output, by its name in "kithara devices"
     #[arg(long, env = "KITHARA_DEVICE", value_name = "NAME")]
     pub device: Option<String>,
+    /// Where in a live stream.
+    #[command(flatten)]
+    pub live: Live,
     /// Output for programs.
     #[command(flatten)]
     pub json: Json,
@@ -247,6 +251,9 @@ pub struct Dump {
     /// Which variant.
     #[command(flatten)]
     pub quality: Choice,
+    /// Where in a live stream.
+    #[command(flatten)]
+    pub live: Live,
     /// Output for programs.
     #[command(flatten)]
     pub json: Json,
@@ -285,6 +292,9 @@ pub struct Stats {
     /// How far ahead.
     #[command(flatten)]
     pub ahead: Ahead,
+    /// Where in a live stream.
+    #[command(flatten)]
+    pub live: Live,
     /// Output for programs.
     #[command(flatten)]
     pub json: Json,
@@ -361,6 +371,38 @@ pub struct Ahead {
     /// How far to fetch ahead of the sound, on disk; without it 5 minutes
     #[arg(long, env = "KITHARA_BUFFER", value_name = "DUR", value_parser = values::length)]
     pub buffer: Option<MediaTime>,
+}
+
+/// Where to begin in a live stream.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Live {
+    /// How far behind the end of a live stream to begin; without it what the stream asks for
+    #[arg(long, env = "KITHARA_LIVE_EDGE", value_name = "SECS", value_parser = values::length)]
+    pub live_edge: Option<MediaTime>,
+    /// Begin a live stream with the oldest segment there is
+    #[arg(long, env = "KITHARA_LIVE_START", value_parser = FalseyValueParser::new())]
+    pub live_start: bool,
+}
+
+impl Live {
+    /// Both flags as one value.
+    ///
+    /// # Errors
+    ///
+    /// Both at once.
+    pub fn edge(self) -> Result<Edge, Problem> {
+        match (self.live_edge, self.live_start) {
+            (None, false) => Ok(Edge::Usual),
+            (Some(distance), false) => Ok(Edge::Behind(distance)),
+            (None, true) => Ok(Edge::Oldest),
+            (Some(_), true) => Err(Problem::new(
+                Kind::Arguments,
+                "cannot use --live-edge with --live-start",
+                "they name two places to begin",
+                "leave one of them out",
+            )),
+        }
+    }
 }
 
 /// Output for programs.

@@ -13,7 +13,7 @@ use super::session::{Report, Selection, Session, Wish};
 use super::table::bytes;
 use crate::error::{Kind, Problem};
 use crate::location::Location;
-use crate::pipeline::{self, CacheRow, Quality, Task};
+use crate::pipeline::{self, CacheRow, Edge, Quality, Task};
 use crate::text;
 
 #[derive(Serialize)]
@@ -58,6 +58,7 @@ fn add(flags: &Add, session: &Session<'_>) -> Result<End, Problem> {
         start: flags.part.start,
         length: flags.part.length,
         buffer: None,
+        edge: Edge::Usual,
     };
     let wish = Wish {
         verb: "cache",

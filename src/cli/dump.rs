@@ -39,6 +39,7 @@ pub fn dump(flags: &Dump, session: &Session<'_>) -> Result<End, Problem> {
         start: flags.part.start,
         length: flags.part.length,
         buffer: None,
+        edge: flags.live.edge()?,
     };
     let wish = Wish {
         verb: "dump",

@@ -67,12 +67,12 @@ struct Repair {
 /// a repair ([`Kind::Malformed`]).
 pub fn info(flags: &Info, session: &Session<'_>) -> Result<(), Problem> {
     let quality = flags.quality.quality.unwrap_or(Quality::Auto);
-    let (cache, network) = (session.global.cache()?, session.global.network());
+    let (cache, network) = (session.global.cache()?, session.global.network()?);
     let page = page(pipeline::describe(
         &flags.url,
         quality,
         &cache,
-        network,
+        &network,
         flags.probe,
     )?);
     let text = if flags.json.json {

@@ -22,6 +22,7 @@ pub fn play(flags: &Play, session: &Session<'_>) -> Result<End, Problem> {
         start: flags.part.start,
         length: flags.part.length,
         buffer: flags.ahead.buffer,
+        edge: flags.live.edge()?,
     };
     let wish = Wish {
         verb: "play",

@@ -21,6 +21,7 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         start: flags.start,
         length: Some(flags.length),
         buffer: flags.ahead.buffer,
+        edge: flags.live.edge()?,
     };
     let wish = Wish {
         verb: "run",

@@ -10,7 +10,9 @@ pub mod file;
 pub mod fmp4;
 pub mod id3;
 pub mod inbox;
+mod join;
 pub mod lane;
+pub mod latm;
 pub mod mpeg;
 pub mod outlet;
 pub mod packed;
@@ -18,6 +20,9 @@ pub mod placement;
 pub mod remap;
 pub mod resample;
 pub mod stream;
+pub mod ticks;
+pub mod titles;
+pub mod ts;
 pub mod unit;
 mod whole_file;
 pub mod window;
@@ -30,15 +35,17 @@ use sha2::{Digest, Sha256};
 use crate::decode::codec::{Decoded, Decoder};
 use crate::decode::decrypt::Part;
 use crate::decode::inbox::Inbox;
-use crate::decode::lane::{Flow, Lane, Times};
+use crate::decode::join::Join;
+use crate::decode::lane::{Flow, Label, Lane, Times};
 use crate::decode::outlet::Outlet;
 use crate::decode::placement::Window;
 use crate::decode::stream::Stream;
+use crate::decode::titles::Titles;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, State};
 use crate::limits;
-use crate::media::{Anchor, Demand, Format, Init, Piece, Provenance, Segment, Sink, Source, Start};
+use crate::media::{Anchor, Demand, Format, Gap, Init, Piece, Segment, Sink, Source, Start, Title};
 use crate::stats::{Stage, Stats};
 use crate::units::{BitRate, MediaTime};
 
@@ -73,6 +80,9 @@ pub fn run(
         codec: None,
         variant: None,
         init: None,
+        is_severed: false,
+        loss: None,
+        titles: Titles::default(),
         bad_in_a_row: 0,
     };
     let decoded = decoding.all(inbox);
@@ -93,6 +103,11 @@ struct Decoding<'a> {
     codec: Option<Codec>,
     variant: Option<usize>,
     init: Option<(u64, Arc<fmp4::Init>)>,
+    /// A discontinuity came with a gap: the next segment is on a new timeline.
+    is_severed: bool,
+    /// Why the first segment that is missing could not be had.
+    loss: Option<Problem>,
+    titles: Titles,
     bad_in_a_row: u32,
 }
 
@@ -102,8 +117,6 @@ struct Codec {
     track: Track,
     /// Bits a sample that carry information.
     bits: u8,
-    /// What comes out, once the first unit was decoded.
-    format: Option<Format>,
 }
 
 impl Decoding<'_> {
@@ -118,12 +131,17 @@ impl Decoding<'_> {
                         return Ok(());
                     }
                 }
-                Piece::Gap(gap) => demand.number = Some(gap.next),
+                Piece::Gap(gap) => {
+                    demand.number = Some(gap.next);
+                    if self.gap(*gap)? == Flow::Over {
+                        return Ok(());
+                    }
+                }
                 Piece::File(source) => {
                     self.buffering();
                     return self.file(source);
                 }
-                Piece::End => return Ok(()),
+                Piece::End => return self.end(),
                 Piece::Failed(problem) => return Err(problem),
             }
         }
@@ -152,68 +170,88 @@ impl Decoding<'_> {
             number,
             variant,
             url,
+            start,
+            duration,
             bit_rate,
             ends_run,
             ..
         } = segment;
-        let before = self.lane.written();
         self.lane.window = Window {
             from: segment.from,
             until: segment.until,
         };
         self.stats.begin(Stage::Probe);
         let media = decrypt::open(media, cipher, Part::Segment).map_err(named)?;
-        let mut stream = self.enter(init, media, segment.start).map_err(named)?;
-        let edit = stream.track().edit.start;
+        let init = init.map(|init| self.init(init)).transpose();
+        let init = init.map_err(named)?;
         self.announce(variant, bit_rate);
-        let mut join = self.join(variant, segment.discontinuity, anchor, segment.start);
+        let mut join = self.join(variant, segment.discontinuity, anchor, start, duration);
+        let near = self.near(join, start, init.as_deref());
+        let mut stream = self
+            .enter(init.as_deref(), media, start, near)
+            .map_err(named)?;
+        if self.fit(stream.track()).map_err(named)? {
+            join = join.with_another_codec(duration);
+        }
+        let edit = stream.track().edit.start;
         self.stats.end(Stage::Probe);
         self.stats.begin(Stage::FirstPacket);
-        let (mut flow, mut is_empty) = (Flow::On, true);
+        let (mut flow, mut titles) = (Flow::On, Some(segment.titles));
         while flow == Flow::On {
             let Some(unit) = stream.next_unit().map_err(named)? else {
                 break;
             };
-            is_empty = false;
-            self.join_at(&mut join, unit.start, edit);
+            let first = unit.start;
+            self.join_at(&mut join, first, edit)?;
             flow = self.unit(&unit, ends_run, bit_rate).map_err(named)?;
+            if let Some(titles) = titles.take() {
+                self.announce_titles(&titles, stream::presentation_zero(first, edit));
+            }
+            for (at, title) in stream.take_titles() {
+                let at = self.lane.placement.position(at - edit);
+                self.titles.announce(at, &title);
+            }
+            self.tell_titles();
         }
-        if is_empty {
+        if titles.is_some() {
             return Err(named(no_sound()));
         }
         if ends_run {
-            self.lane.drop_tail(self.format());
+            self.lane.drop_tail();
         }
-        let frames = self.lane.written() - before;
-        let trimmed = self.lane.take_trimmed();
         let sha256 = wire.map(checksum).transpose()?;
+        let frames = self.lane.note(Label {
+            number,
+            variant,
+            url,
+            sha256,
+        })?;
         self.events.send(Event::Segment {
             number,
             variant,
             frames,
         });
-        self.lane.segment(&Provenance {
-            number,
-            variant,
-            url,
-            frames,
-            trimmed,
-            sha256,
-        })?;
         Ok(flow)
     }
 
-    /// The demuxer of a segment, and a decoder that fits it.
+    /// The demuxer of a segment that is expected `near` a media time. Where its
+    /// own bytes have no time, it goes on by count.
     fn enter(
-        &mut self,
-        init: Option<Init>,
+        &self,
+        init: Option<&fmp4::Init>,
         media: Box<dyn Source>,
         start: MediaTime,
+        near: Option<MediaTime>,
     ) -> Result<Stream, Problem> {
-        let init = init.map(|init| self.init(init)).transpose()?;
-        let stream = Stream::open(init.as_deref(), media, start, None, &self.stats)?;
-        self.fit(stream.track())?;
-        Ok(stream)
+        Stream::open(init, media, near.unwrap_or(start), near, &self.stats)
+    }
+
+    /// The media time at which a segment is expected to begin.
+    fn near(&self, join: Join, start: MediaTime, init: Option<&fmp4::Init>) -> Option<MediaTime> {
+        let before = self.codec.as_ref().map(|codec| &codec.track);
+        let edit = init.map(fmp4::Init::track).or(before);
+        let edit = edit.map_or(MediaTime::ZERO, |track| track.edit.start);
+        Some(join.expected(start, &self.lane.placement)? + edit)
     }
 
     fn init(&mut self, init: Init) -> Result<Arc<fmp4::Init>, Problem> {
@@ -229,23 +267,26 @@ impl Decoding<'_> {
     }
 
     /// Keeps the decoder while the configuration stays, so that its overlap
-    /// carries over the join; builds a new one when it changed.
-    fn fit(&mut self, track: &Track) -> Result<(), Problem> {
+    /// carries over the join; builds a new one when it changed, and says so.
+    fn fit(&mut self, track: &Track) -> Result<bool, Problem> {
         match &mut self.codec {
-            Some(codec) if codec.track.same_codec(track) => codec.track = track.clone(),
-            _ => {
-                self.lane.drop_tail(self.format());
+            Some(codec) if codec.track.same_codec(track) => {
+                codec.track = track.clone();
+                Ok(false)
+            }
+            before => {
+                let is_changed = before.is_some();
+                self.lane.drop_tail();
                 let decoder = Decoder::new(track)?;
                 let bits = decoder.bits();
-                self.codec = Some(Codec {
+                *before = Some(Codec {
                     decoder,
                     track: track.clone(),
                     bits,
-                    format: None,
                 });
+                Ok(is_changed)
             }
         }
-        Ok(())
     }
 
     fn announce(&self, variant: usize, bandwidth: BitRate) {
@@ -262,9 +303,14 @@ impl Decoding<'_> {
         discontinuity: bool,
         anchor: Option<Anchor>,
         start: MediaTime,
+        limit: MediaTime,
     ) -> Join {
         let before = self.variant.replace(variant);
         let switched = before.is_some_and(|before| before != variant);
+        let severed = std::mem::take(&mut self.is_severed) || discontinuity;
+        if severed && self.lane.placement.end().is_some() {
+            return Join::Splice;
+        }
         if self.lane.placement.needs_base() {
             let init = self.init.as_ref().map(|(_, init)| init);
             // Without the first segment the playlist's own sum has to do.
@@ -274,30 +320,60 @@ impl Decoding<'_> {
             });
             return zero.map_or(Join::Begin { start }, |zero| Join::Known { zero });
         }
-        match (discontinuity, switched) {
-            (true, _) => Join::Splice,
-            (false, true) => Join::Switch,
-            (false, false) => Join::Done,
+        if switched {
+            return Join::Switch { limit };
+        }
+        Join::Next
+    }
+
+    /// Silence in place of a segment that is not there.
+    fn gap(&mut self, gap: Gap) -> Result<Flow, Problem> {
+        self.lane.window = Window {
+            from: gap.from,
+            until: gap.until,
+        };
+        self.events.send(Event::Gap {
+            number: gap.number,
+            position: self.lane.placement.end().unwrap_or(gap.start),
+            duration: gap.duration,
+            is_lost: gap.loss.is_some(),
+        });
+        self.is_severed |= gap.discontinuity;
+        self.loss = self.loss.take().or(gap.loss);
+        // What was decoded before the gap does not overlap into what follows.
+        if let Some(codec) = &mut self.codec {
+            codec.decoder.reset();
+        }
+        let label = Label {
+            number: gap.number,
+            variant: gap.variant,
+            url: gap.url,
+            sha256: None,
+        };
+        self.lane.gap(label, gap.start, gap.duration)
+    }
+
+    /// The stream is over: the silence of a last gap is made.
+    fn end(&mut self) -> Result<(), Problem> {
+        match self.lane.settle()? {
+            true => Ok(()),
+            false => Err(self.loss.take().unwrap_or_else(only_gaps)),
         }
     }
 
-    fn join_at(&mut self, join: &mut Join, first: MediaTime, edit: MediaTime) {
-        let placement = &mut self.lane.placement;
-        match std::mem::replace(join, Join::Done) {
-            Join::Begin { start } => placement.set_base(stream::guess_zero(first, edit, start)),
-            Join::Known { zero } => placement.set_base(zero),
-            Join::Splice => {
-                placement.splice(stream::presentation_zero(first, edit));
-                // Nothing of the old timeline may overlap into the new one.
-                if let Some(codec) = &mut self.codec {
-                    codec.decoder.reset();
-                }
-            }
-            Join::Switch => placement.believe_time(),
-            Join::Done => return,
+    /// Titles of the playlist, counted from the media time `zero` on.
+    fn announce_titles(&mut self, titles: &[Title], zero: MediaTime) {
+        let begin = self.lane.placement.position(zero);
+        for title in titles {
+            self.titles.announce(begin + title.offset, &title.text);
         }
-        self.stats.end(Stage::FirstPacket);
-        self.stats.begin(Stage::FirstPcm);
+    }
+
+    fn tell_titles(&mut self) {
+        let now = self.lane.placement.next().unwrap_or_default();
+        for (title, position) in self.titles.heard(now, self.lane.window.from) {
+            self.events.send(Event::Title { title, position });
+        }
     }
 
     fn unit(
@@ -321,7 +397,6 @@ impl Decoding<'_> {
                     codec: codec.track.codec,
                     bits: codec.bits,
                 };
-                codec.format = Some(format);
                 self.bad_in_a_row = 0;
                 let time = block.frames().time(block.spec.rate);
                 let lasted = u64::try_from(time.nanos()).unwrap_or(0);
@@ -347,36 +422,8 @@ impl Decoding<'_> {
             return Err(problem);
         }
         tracing::warn!("{problem}");
-        match self.format() {
-            Some(format) => self.lane.conceal(times, format),
-            None => Ok(Flow::On),
-        }
+        self.lane.conceal(times)
     }
-
-    fn format(&self) -> Option<Format> {
-        self.codec.as_ref().and_then(|codec| codec.format)
-    }
-}
-
-/// How the first unit of a segment finds its place.
-#[derive(Clone, Copy, Debug)]
-enum Join {
-    /// The run begins with this segment, which the playlist puts at `start`.
-    Begin {
-        /// Sum of EXTINF before it.
-        start: MediaTime,
-    },
-    /// The run begins, and presentation zero is known.
-    Known {
-        /// On the media timeline minus the edit list.
-        zero: MediaTime,
-    },
-    /// A new timeline goes on where the old one ended.
-    Splice,
-    /// Another variant of the same timeline: to the frame.
-    Switch,
-    /// Nothing to do.
-    Done,
 }
 
 fn no_sound() -> Problem {
@@ -384,6 +431,16 @@ fn no_sound() -> Problem {
     Problem::new(
         Kind::Malformed,
         "cannot play the segment",
+        why,
+        "try another variant with -Q",
+    )
+}
+
+fn only_gaps() -> Problem {
+    let why = "all of its segments are missing";
+    Problem::new(
+        Kind::Malformed,
+        "cannot play the stream",
         why,
         "try another variant with -Q",
     )

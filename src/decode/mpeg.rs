@@ -1,7 +1,7 @@
 //! The header of an MPEG audio frame (MP1, MP2, MP3), and how a stream of such
 //! frames is recognised. Pure functions; nothing is decoded here.
 
-use crate::units::{ChannelCount, SampleRate};
+use crate::units::{ChannelCount, Frames, SampleRate};
 
 /// Four bytes that begin a frame. Source: ISO 11172-3 section 2.4.1.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,53 @@ impl Header {
     pub fn continues(&self, other: &Self) -> bool {
         self.kind & STREAM_MASK == other.kind & STREAM_MASK
     }
+}
+
+/// What a frame says that holds information in place of sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Information {
+    /// Decoded frames at the start of the stream that the encoder and the
+    /// decoder put there; zero when it is not said.
+    pub delay: Frames,
+}
+
+/// Reads the frame that `bytes` begin with as the information that encoders put
+/// first (Xing, Info, VBRI); `None` when it is sound, or cut off.
+///
+/// Sources: the LAME project's "mp3 info tag rev 1", Fraunhofer's VBRI.
+pub fn information(bytes: &[u8], header: &Header) -> Option<Information> {
+    let frame = bytes.get(..header.length)?;
+    let is_checked = frame.get(1)? & 1 == 0;
+    let behind_side = match (header.frames, header.channels.count()) {
+        _ if header.layer != 3 => return None,
+        (576, 1) => 13,
+        (1152, 2) => 36,
+        _ => 21,
+    };
+    let at = behind_side + if is_checked { 2 } else { 0 };
+    let delay = match frame.get(at..)?.first_chunk::<4>() {
+        Some(b"Xing" | b"Info") => encoder_delay(&frame[at + 4..]),
+        _ if frame.get(36..40) == Some(b"VBRI") => None,
+        _ => return None,
+    };
+    Some(Information {
+        delay: Frames(delay.unwrap_or(0)),
+    })
+}
+
+/// The delay in the encoder's tag behind the Xing fields, and that of the decoder.
+fn encoder_delay(fields: &[u8]) -> Option<u64> {
+    const DECODER_DELAY: u64 = 529;
+    let &[_, _, _, flags] = fields.first_chunk()?;
+    let present = |bit: u8, bytes: usize| if flags & bit != 0 { bytes } else { 0 };
+    let at = 4 + present(1, 4) + present(2, 4) + present(4, 100) + present(8, 4);
+    let tag = fields.get(at..)?;
+    let is_known = [b"LAME", b"Lavf", b"Lavc"]
+        .iter()
+        .any(|name| tag.starts_with(*name));
+    let &[first, second] = tag.get(21..)?.first_chunk()?;
+    let delay = u64::from(first) << 4 | u64::from(second >> 4);
+    is_known.then_some(delay + DECODER_DELAY)
 }
 
 /// The first frame in `bytes` that a second one follows, and where it begins.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::decode::fmp4;
 use crate::decode::packed;
+use crate::decode::ts;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::media::Source;
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
-const HEAD_BYTES: usize = 16; // enough for a box header, a sync byte and an ID3 mark
+const HEAD_BYTES: usize = 612; // three packets of a transport stream; a box header or an ID3 mark is less
 
 /// Playlists may be off by this much and still count from zero.
 const NEAR_ZERO: MediaTime = MediaTime::from_nanos(500_000_000);
@@ -20,8 +21,10 @@ const NEAR_ZERO: MediaTime = MediaTime::from_nanos(500_000_000);
 pub enum Stream {
     /// Fragmented MP4.
     Fmp4(Box<fmp4::Demuxer>),
-    /// Packed AAC.
-    Adts(Box<packed::Demuxer>),
+    /// Packed AAC or MPEG audio.
+    Packed(Box<packed::Demuxer>),
+    /// An MPEG transport stream.
+    Ts(Box<ts::Demuxer>),
 }
 
 impl Stream {
@@ -51,17 +54,14 @@ impl Stream {
             let demuxer = fmp4::Demuxer::self_initialising(media, stats, start)?;
             return Ok(Self::Fmp4(Box::new(demuxer)));
         }
-        if head.starts_with(b"ID3")
-            || matches!(head[..], [0xFF, second, ..] if second & 0xF6 == 0xF0)
-        {
-            return Ok(Self::Adts(Box::new(packed::Demuxer::open(
-                media, stats, start,
-            )?)));
+        if packed::looks_packed(&head) {
+            let demuxer = packed::Demuxer::segment(media, stats, start, near)?;
+            return Ok(Self::Packed(Box::new(demuxer)));
         }
-        let why = match head.first() {
-            Some(0x47) => "MPEG transport stream segments are not played by this version",
-            _ => "its segments are in no container that this version plays",
-        };
+        if ts::looks_like_ts(&head) {
+            return Ok(Self::Ts(Box::new(ts::Demuxer::open(media, stats, near)?)));
+        }
+        let why = "its segments are in no container that this version plays";
         Err(Problem::new(
             Kind::Unsupported,
             "cannot read the segment",
@@ -74,7 +74,8 @@ impl Stream {
     pub fn track(&self) -> &Track {
         match self {
             Self::Fmp4(demuxer) => demuxer.init().track(),
-            Self::Adts(demuxer) => demuxer.track(),
+            Self::Packed(demuxer) => demuxer.track(),
+            Self::Ts(demuxer) => demuxer.track(),
         }
     }
 
@@ -82,7 +83,19 @@ impl Stream {
     pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
         match self {
             Self::Fmp4(demuxer) => demuxer.next_unit(),
-            Self::Adts(demuxer) => demuxer.next_unit(),
+            Self::Packed(demuxer) => demuxer.next_unit(),
+            Self::Ts(demuxer) => demuxer.next_unit(),
+        }
+    }
+
+    /// The titles met since this was last asked, with the media times at which
+    /// they begin to hold; some may lie behind the unit that was given last.
+    /// Not yet made safe.
+    pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
+        match self {
+            Self::Fmp4(demuxer) => demuxer.take_titles(),
+            Self::Packed(demuxer) => demuxer.take_titles(),
+            Self::Ts(demuxer) => demuxer.take_titles(),
         }
     }
 }

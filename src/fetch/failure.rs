@@ -59,6 +59,19 @@ pub(super) struct Attempt<'a> {
     pub proxy: Option<&'a str>,
     /// How long a connection may take.
     pub connect_timeout: Duration,
+    /// What became of the user's login.
+    pub login: Login,
+}
+
+/// What became of the user's login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    /// There is none.
+    None,
+    /// It was sent.
+    Sent,
+    /// There is something for another server, which this one did not get.
+    Withheld,
 }
 
 impl Failure {
@@ -114,10 +127,14 @@ impl Failure {
         if let Some(asked) = asked {
             why = format!("{why} and asks to wait {} s", asked.as_secs());
         }
-        let todo = match status.as_u16() {
-            401 => "this link needs a login",
-            403 | 410 => "ask for a fresh link",
-            429 | 500..=599 => LATER,
+        let todo = match (status.as_u16(), attempt.login) {
+            (401 | 403, Login::Withheld) => {
+                "give the address of this server: headers and logins go to no other"
+            }
+            (401, Login::Sent) => "check the login",
+            (401, Login::None) => "log in with --user, --bearer or --header",
+            (403 | 410, _) => "ask for a fresh link",
+            (429 | 500..=599, _) => LATER,
             _ => "check the link",
         };
         let cause = match status.as_u16() {
@@ -231,6 +248,7 @@ mod tests {
         host: "host",
         proxy: Some("proxy:3128"),
         connect_timeout: Duration::from_secs(5),
+        login: Login::None,
     };
 
     #[test]

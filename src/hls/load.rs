@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use crate::error::Problem;
 use crate::hls::media::Media;
+use crate::hls::presentation::Loaded;
 use crate::store::{Body, Moved, Store, Wanted};
 
 /// What a task of the loop tells it.
@@ -18,21 +19,21 @@ pub enum Note {
     Key(u64, Result<[u8; 16], Problem>),
     /// Another variant's media playlist.
     Playlist(usize, Result<Media, Problem>),
+    /// The playlist of a live stream once more; `None` when it is unchanged.
+    Reloaded(usize, Result<Option<Loaded>, Problem>),
 }
 
 /// What a task loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Load {
-    /// An initialisation section: variant and index in its playlist.
+    /// An initialisation section, by its name among those of the run.
     Init {
-        /// The variant.
-        rung: usize,
-        /// Its place in the playlist.
-        map: usize,
+        /// Its name.
+        id: u64,
     },
     /// A segment, in this variant.
     Segment {
-        /// Its place in the playlist.
+        /// Its place.
         index: usize,
         /// The variant.
         rung: usize,

@@ -7,10 +7,12 @@ use hls_m3u8::MediaPlaylist;
 
 use crate::error::Problem;
 use crate::hls::playlist::guarded;
+pub use crate::hls::sanitise::dates::DateRange;
 pub use crate::hls::sanitise::keys::{Key, Method};
 use crate::hls::sanitise::media::{Clean, Mark};
+use crate::hls::sanitise::sparse::Sparse;
 use crate::location::Location;
-use crate::units::MediaTime;
+use crate::units::{BitRate, MediaTime};
 
 const NONE: u32 = u32::MAX; // no map or no key; there are never so many
 
@@ -64,10 +66,20 @@ pub struct StartOffset {
 pub struct Media {
     /// The longest a segment may be; how often a live playlist is loaded again.
     pub target_duration: MediaTime,
-    /// The number of the first segment.
+    /// EXT-X-MEDIA-SEQUENCE; see [`Media::first_number`].
     pub media_sequence: u64,
+    /// How many segments the server left out in front of the first listed one
+    /// (`#EXT-X-SKIP`): the playlist loaded before has them.
+    pub skipped: u64,
     /// The number of discontinuities before the first segment.
     pub discontinuity_sequence: u64,
+    /// How far from the end of a live playlist the server wants playing to
+    /// begin (HOLD-BACK); without it three target durations.
+    pub hold_back: Option<MediaTime>,
+    /// Its segments are also offered in parts (low latency); they are read whole.
+    pub has_parts: bool,
+    /// The longest a part may be.
+    pub part_target: Option<MediaTime>,
     /// Stated kind of change.
     pub playlist_type: Option<PlaylistType>,
     /// Nothing will be added (`#EXT-X-ENDLIST`).
@@ -78,7 +90,11 @@ pub struct Media {
     pub maps: Vec<Map>,
     /// Keys, in order.
     pub keys: Vec<Key>,
-    base: Location,
+    /// What the publisher says about stretches of time, in order.
+    pub date_ranges: Vec<DateRange>,
+    // Boxed, so that what holds a playlist for a moment stays small.
+    sparse: Box<Sparse>,
+    base: Box<Location>,
     entries: Vec<Entry>,
     /// The URIs of all segments, one after the other.
     uris: String,
@@ -118,8 +134,16 @@ pub struct SegmentRef<'a> {
     pub key: Option<usize>,
     /// Encoding parameters or timestamps may jump before it.
     pub discontinuity: bool,
+    /// Its discontinuity sequence number: equal numbers of two variants, or of
+    /// two loads of a playlist, are of one timeline (RFC 8216 section 6.2.2).
+    pub discontinuities: u64,
     /// Nothing to fetch: silence of its length.
     pub gap: bool,
+    /// When it begins: milliseconds since 1970, UTC, stated or counted from the
+    /// nearest stated date (RFC 8216 section 6.3.3).
+    pub date_time: Option<i64>,
+    /// About how many bits per second it has, as stated.
+    pub bit_rate: Option<BitRate>,
 }
 
 impl Media {
@@ -144,6 +168,12 @@ impl Media {
         }
         media.uris.shrink_to_fit();
         media.keys = clean.keys;
+        media.date_ranges = clean.date_ranges;
+        media.sparse = Box::new(clean.sparse);
+        media.skipped = clean.low_latency.skipped;
+        media.hold_back = clean.low_latency.hold_back;
+        media.has_parts = clean.low_latency.has_parts;
+        media.part_target = clean.low_latency.part_target;
         Ok(media)
     }
 
@@ -151,7 +181,11 @@ impl Media {
         Self {
             target_duration: head.target_duration.into(),
             media_sequence: head.media_sequence as u64,
+            skipped: 0,
             discontinuity_sequence: head.discontinuity_sequence as u64,
+            hold_back: None,
+            has_parts: false,
+            part_target: None,
             playlist_type: head.playlist_type.map(|kind| match kind {
                 hls_m3u8::types::PlaylistType::Vod => PlaylistType::Vod,
                 hls_m3u8::types::PlaylistType::Event => PlaylistType::Event,
@@ -163,7 +197,9 @@ impl Media {
             }),
             maps: Vec::new(),
             keys: Vec::new(),
-            base: base.clone(),
+            date_ranges: Vec::new(),
+            sparse: Box::default(),
+            base: Box::new(base.clone()),
             entries: Vec::new(),
             uris: String::new(),
             total: MediaTime::ZERO,
@@ -200,8 +236,8 @@ impl Media {
                     start: 0,
                     length: 0,
                 }),
-                uri_end: index(self.uris.len()),
-                map: self.maps.len().checked_sub(1).map_or(NONE, index),
+                uri_end: compact(self.uris.len()),
+                map: self.maps.len().checked_sub(1).map_or(NONE, compact),
                 key: mark.key.unwrap_or(NONE),
                 has_range: range.is_some(),
                 discontinuity: segment.has_discontinuity,
@@ -222,6 +258,11 @@ impl Media {
         self.entries.is_empty()
     }
 
+    /// The number of the first listed segment.
+    pub fn first_number(&self) -> u64 {
+        self.media_sequence.saturating_add(self.skipped)
+    }
+
     /// How long all segments are together, as stated.
     pub fn duration(&self) -> MediaTime {
         self.total
@@ -239,8 +280,10 @@ impl Media {
             .get(index + 1)
             .map_or(self.total, |next| next.start);
         let known = |index: u32| (index != NONE).then_some(index as usize);
+        let place = compact(index);
+        let discontinuities = self.sparse.discontinuities_until(place) as u64;
         Some(SegmentRef {
-            number: self.media_sequence.saturating_add(index as u64),
+            number: self.first_number().saturating_add(index as u64),
             uri: &self.uris[uri_start..entry.uri_end as usize],
             range: entry.has_range.then_some(entry.range),
             start: entry.start,
@@ -248,7 +291,16 @@ impl Media {
             map: known(entry.map),
             key: known(entry.key),
             discontinuity: entry.discontinuity,
+            discontinuities: self.discontinuity_sequence.saturating_add(discontinuities),
             gap: entry.gap,
+            date_time: self
+                .sparse
+                .date_at(place, |place| self.entries[place as usize].start),
+            // A rate is about segments that are whole resources.
+            bit_rate: match entry.has_range {
+                true => None,
+                false => self.sparse.bit_rate_at(place),
+            },
         })
     }
 
@@ -314,138 +366,9 @@ fn typed_range(range: hls_m3u8::types::ByteRange) -> ByteRange {
 }
 
 /// A text of at most 16 MiB has no more of anything than fits.
-fn index(count: usize) -> u32 {
+fn compact(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(NONE)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hls::playlist::{Playlist, parse};
-
-    fn media(text: &str) -> Media {
-        let base = Location::parse("https://h/a/list.m3u8").expect("a URL");
-        let body = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n{text}");
-        match parse(body.as_bytes(), &base).expect("a playlist").playlist {
-            Playlist::Media(media) => media,
-            Playlist::Multivariant(_) => panic!("a list of variants"),
-        }
-    }
-
-    fn seconds(seconds: f64) -> MediaTime {
-        MediaTime::from_seconds(seconds)
-    }
-
-    /// Three segments of 4, 6 and 2 seconds.
-    fn three() -> Media {
-        media("#EXTINF:4,\na\n#EXTINF:6,\nb\n#EXT-X-DISCONTINUITY\n#EXTINF:2,\nc\n#EXT-X-ENDLIST\n")
-    }
-
-    #[test]
-    fn a_moment_is_in_one_segment() {
-        let cases = [
-            (-1.0, Some(0)),
-            (0.0, Some(0)),
-            (3.999, Some(0)),
-            (4.0, Some(1)),
-            (11.9, Some(2)),
-            (12.0, None),
-        ];
-        for (time, want) in cases {
-            assert_eq!(three().segment_at(seconds(time)), want, "{time}");
-        }
-        assert_eq!(media("").segment_at(MediaTime::ZERO), None);
-    }
-
-    #[test]
-    fn a_stretch_touches_the_segments_it_is_heard_from() {
-        let cases = [
-            (0.0, None, 0..3),
-            (0.0, Some(4.0), 0..1),
-            (0.0, Some(4.001), 0..2),
-            (5.0, Some(1.0), 1..2),
-            (3.0, Some(100.0), 0..3),
-            (5.0, Some(0.0), 1..2),
-            (12.0, None, 3..3),
-        ];
-        for (start, length, want) in cases {
-            let range = three().segments_in(seconds(start), length.map(seconds));
-            assert_eq!(range, want, "{start} {length:?}");
-        }
-    }
-
-    #[test]
-    fn a_segment_of_unknown_length_is_not_passed_over() {
-        let media = media("#EXTINF:-1,\na\n#EXTINF:6,\nb\n#EXTINF:-1,\nc\n");
-        assert_eq!(media.segments_in(MediaTime::ZERO, None), 0..3);
-        assert_eq!(media.segment_at(seconds(3.0)), Some(1));
-        assert_eq!(media.segment_at(seconds(6.0)), Some(2));
-        assert_eq!(media.duration(), seconds(6.0));
-    }
-
-    #[test]
-    fn a_run_ends_before_a_discontinuity_and_at_the_end() {
-        let ends = |media: &Media| -> Vec<bool> {
-            (0..media.len())
-                .map(|index| media.ends_run(index))
-                .collect()
-        };
-        assert_eq!(ends(&three()), [false, true, true]);
-        assert_eq!(
-            ends(&media("#EXTINF:4,\na\n#EXTINF:4,\nb\n")),
-            [false, false]
-        );
-    }
-
-    #[test]
-    fn what_is_about_the_whole_playlist_is_kept() {
-        let media = media(
-            "#EXT-X-MEDIA-SEQUENCE:41\n#EXT-X-DISCONTINUITY-SEQUENCE:3\n\
-             #EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=-12.5,PRECISE=YES\n\
-             #EXTINF:4,\n../s?t=1\n",
-        );
-        assert_eq!(media.segment(0).map(|segment| segment.number), Some(41));
-        assert_eq!(media.discontinuity_sequence, 3);
-        assert_eq!(media.playlist_type, Some(PlaylistType::Event));
-        let start = StartOffset {
-            offset: seconds(-12.5),
-            is_precise: true,
-        };
-        assert_eq!(media.start_offset, Some(start));
-        let location = media.location("../s?t=1").expect("an address");
-        assert_eq!(location, Location::parse("https://h/s?t=1").expect("a URL"));
-    }
-
-    #[test]
-    fn a_long_playlist_is_typed_in_parts_and_stays_whole() {
-        let mut text = String::new();
-        for number in 0..2501 {
-            if number % 700 == 0 {
-                text += &format!("#EXT-X-MAP:URI=\"init-{number}\"\n");
-            }
-            if number == 1500 {
-                text += "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n";
-            }
-            text += &format!("#EXTINF:5.9907{},\nseg-{number}\n", number % 10);
-        }
-        let media = media(&text);
-        assert_eq!(media.len(), 2501);
-        for (number, segment) in media.segments().enumerate() {
-            assert_eq!(segment.uri, format!("seg-{number}"));
-            let map = segment.map.map(|map| media.maps[map].uri.as_str());
-            assert_eq!(map, Some(format!("init-{}", number / 700 * 700).as_str()));
-            assert_eq!(segment.key, (number >= 1500).then_some(0), "{number}");
-        }
-        let sum: i64 = media
-            .segments()
-            .map(|segment| segment.duration.nanos())
-            .sum();
-        assert_eq!(media.duration().nanos(), sum);
-        assert_eq!(sum, 2501 * 5_990_700_000 + 250 * 450_000);
-    }
-
-    #[test]
-    fn a_segment_costs_forty_bytes_and_its_uri() {
-        assert_eq!(size_of::<Entry>(), 40);
-    }
-}
+mod tests;

@@ -76,7 +76,7 @@ pub fn parse(body: &[u8], base: &Location) -> Result<Parsed, Problem> {
     let clean = sanitise::sanitise(body, base, &mut repairs);
     let playlist = clean
         .and_then(|clean| match clean {
-            Clean::Media(clean) => Media::of(clean, base).map(Playlist::Media),
+            Clean::Media(clean) => Media::of(*clean, base).map(Playlist::Media),
             Clean::Multivariant(text) => Multivariant::of(&text, base).map(Playlist::Multivariant),
         })
         .map_err(|problem| match problem.kind {

@@ -8,9 +8,10 @@ use std::time::Instant;
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
 use crate::hls::key;
-use crate::hls::media::Media;
+use crate::hls::media::{Media, PlaylistType};
 use crate::hls::playlist::{self, Parsed, Playlist, Repairs};
 use crate::hls::quality::{Choice, Quality};
+use crate::hls::timeline::Listed;
 use crate::hls::variant::{self, Ladder};
 use crate::location::Location;
 use crate::stats::{Stage, Stats, VariantRow};
@@ -21,7 +22,11 @@ pub struct Presentation {
     /// What can be chosen, ascending by bandwidth.
     pub ladder: Ladder,
     /// Media playlists, one place for each rung.
-    pub media: Vec<Option<Arc<Media>>>,
+    pub lists: Vec<Option<Listed>>,
+    /// When the load of the media playlist it begins with began.
+    pub loaded_at: Instant,
+    /// The server's mark of that playlist.
+    pub etag: Option<String>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
     pub chosen: Option<Choice>,
     /// What had to be mended in the playlists read so far.
@@ -45,7 +50,9 @@ impl Presentation {
                 keep(store, &text, media.ended);
                 let ladder = Ladder::single(text.base.clone());
                 Ok(Self {
-                    media: vec![Some(Arc::new(media))],
+                    lists: vec![Some(listed(media))],
+                    loaded_at: asked,
+                    etag: text.etag,
                     ladder,
                     chosen: None,
                     repairs,
@@ -57,7 +64,9 @@ impl Presentation {
                 let ladder = Ladder::of(&multivariant, &[])?;
                 stats.lists().variants = rows(&ladder);
                 Ok(Self {
-                    media: vec![None; ladder.rungs.len()],
+                    lists: vec![None; ladder.rungs.len()],
+                    loaded_at: asked,
+                    etag: None,
                     ladder,
                     chosen: None,
                     repairs,
@@ -84,20 +93,47 @@ impl Presentation {
         if self.media(rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
             let location = self.ladder.rungs[rung].location.clone();
-            let (media, repairs) = load(store, location, rung).await?;
+            self.loaded_at = Instant::now();
+            let loaded = load(store, location, rung).await?;
             stats.end(Stage::MediaPlaylist);
-            self.repairs.list.extend(repairs.list);
-            self.repairs.more += repairs.more;
-            self.media[rung] = Some(Arc::new(media));
+            self.repairs.list.extend(loaded.repairs.list);
+            self.repairs.more += loaded.repairs.more;
+            self.etag = loaded.etag;
+            self.lists[rung] = Some(listed(loaded.media));
         }
         self.media(rung)
             .map_or(Ok(()), |media| refuse_unplayable(media))?;
         Ok(self)
     }
 
+    /// Whether the media playlist it begins with will be added to.
+    pub fn is_live(&self) -> bool {
+        self.first().is_some_and(|media| !media.ended)
+    }
+
+    /// What it is, in the words of reports.
+    pub fn kind(&self) -> &'static str {
+        let kind = self.first().and_then(|media| media.playlist_type);
+        match (self.is_live(), kind) {
+            (false, _) => "hls-vod",
+            (true, Some(PlaylistType::Event)) => "hls-event",
+            (true, _) => "hls-live",
+        }
+    }
+
+    fn first(&self) -> Option<&Arc<Media>> {
+        let chosen = self.chosen.as_ref()?;
+        self.media(chosen.rung)
+    }
+
+    /// The media playlist of `rung` in its place in the run, when it is loaded.
+    pub fn list(&self, rung: usize) -> Option<&Listed> {
+        self.lists.get(rung)?.as_ref()
+    }
+
     /// The media playlist of `rung`, when it is loaded.
     pub fn media(&self, rung: usize) -> Option<&Arc<Media>> {
-        self.media.get(rung)?.as_ref()
+        self.list(rung).map(Listed::media)
     }
 }
 
@@ -112,21 +148,59 @@ fn parse(text: &Text) -> Result<Parsed, Problem> {
     })
 }
 
+/// A media playlist that was loaded.
+pub struct Loaded {
+    /// The playlist.
+    pub media: Media,
+    /// What had to be mended in it.
+    pub repairs: Repairs,
+    /// The server's mark of this version.
+    pub etag: Option<String>,
+}
+
 /// Fetches and parses the media playlist of a rung.
-pub async fn load(
+///
+/// # Errors
+///
+/// What the store or the parser says, and what keeps it from being played.
+pub async fn load(store: &Store, location: Location, rung: usize) -> Result<Loaded, Problem> {
+    let wanted = wanted(location, rung);
+    let text = store.text(&wanted).await?;
+    let loaded = loaded(&wanted, &text)?;
+    store.stats().lists().encryption = key::encryption(&loaded.media);
+    refuse_unplayable(&loaded.media)?;
+    keep(store, &text, loaded.media.ended);
+    Ok(loaded)
+}
+
+/// The media playlist of a live stream once more; `None` when it is still the
+/// one that has the mark `etag`.
+///
+/// # Errors
+///
+/// As [`load`].
+pub async fn reload(
     store: &Store,
     location: Location,
     rung: usize,
-) -> Result<(Media, Repairs), Problem> {
-    let wanted = Wanted {
-        location,
-        range: None,
-        kind: RequestKind::Media,
+    etag: Option<String>,
+) -> Result<Option<Loaded>, Problem> {
+    let wanted = wanted(location, rung);
+    match store.reload(&wanted, etag.as_deref()).await? {
+        None => Ok(None),
+        Some(text) => loaded(&wanted, &text).map(Some),
+    }
+}
+
+fn wanted(location: Location, rung: usize) -> Wanted {
+    Wanted {
         variant: Some(rung),
-        segment: None,
-    };
-    let text = store.text(&wanted).await?;
-    let parsed = parse(&text)?;
+        ..Wanted::whole(location, RequestKind::Media)
+    }
+}
+
+fn loaded(wanted: &Wanted, text: &Text) -> Result<Loaded, Problem> {
+    let parsed = parse(text)?;
     let Playlist::Media(media) = parsed.playlist else {
         let what = format!("cannot play {}", wanted.location);
         let why = "a variant leads to another list of variants";
@@ -137,10 +211,21 @@ pub async fn load(
             "give the address of a media playlist",
         ));
     };
-    store.stats().lists().encryption = key::encryption(&media);
-    refuse_unplayable(&media)?;
-    keep(store, &text, media.ended);
-    Ok((media, parsed.repairs))
+    Ok(Loaded {
+        media,
+        repairs: parsed.repairs,
+        etag: text.etag.clone(),
+    })
+}
+
+/// A playlist's place in a run that begins with it: one with an end counts from
+/// 0, a live one by its media sequence numbers.
+fn listed(media: Media) -> Listed {
+    let first = match media.ended {
+        true => 0,
+        false => usize::try_from(media.first_number()).unwrap_or(0),
+    };
+    Listed::new(Arc::new(media), first)
 }
 
 /// Offline, `auto` means the best of what is in the cache.
@@ -167,13 +252,7 @@ fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
             "nothing can be done here",
         ))
     };
-    if !media.ended {
-        return refuse(
-            Kind::Unsupported,
-            "it is live, and this version plays only finished streams",
-        );
-    }
-    if media.is_empty() {
+    if media.is_empty() && media.ended {
         return refuse(Kind::Malformed, "its media playlist has no segments");
     }
     key::refuse_undecipherable(media)

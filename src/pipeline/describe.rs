@@ -11,7 +11,7 @@ use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Events, RequestKind};
-use crate::fetch::Client;
+use crate::fetch::{Client, Credentials};
 use crate::hls::feed::{Feed, Wishes};
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
@@ -88,7 +88,7 @@ pub fn describe(
     location: &Location,
     quality: Quality,
     cache: &CacheChoice,
-    network: Network,
+    network: &Network,
     probe: bool,
 ) -> Result<Description, Problem> {
     let (events, _unheard) = event::channel();
@@ -113,15 +113,19 @@ impl Look {
         location: &Location,
         quality: Quality,
         cache: &CacheChoice,
-        network: Network,
+        network: &Network,
         probe: bool,
     ) -> Result<Description, Problem> {
-        let client = net::client(network, &self.stats, &self.events)?;
+        let mut location = location.clone();
+        let credentials = network.credentials(&mut location);
+        let location = &location;
+        let asker = credentials.as_ref().and_then(Credentials::summary);
+        let client = net::client(network, credentials, &self.stats, &self.events)?;
         let proxy = match location {
             Location::Http(url) => client.proxy_of(url),
             Location::File(_) => None,
         };
-        let store = self.store(client, location, cache)?;
+        let store = self.store(client, location, asker.as_deref(), cache)?;
         let wanted = Wanted::whole(location.clone(), RequestKind::File);
         let mut description = match store.first(&wanted).await? {
             First::Media(opened) => {
@@ -159,10 +163,11 @@ impl Look {
         &self,
         client: Client,
         location: &Location,
+        asker: Option<&str>,
         cache: &CacheChoice,
     ) -> Result<Store, Problem> {
         let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
-        let stream = shelf.stream(location, false, &self.events)?;
+        let stream = shelf.stream(location, asker, false, &self.events)?;
         let policy = net::policy(cache.mode, false);
         let spare = shelf.spare(location)?;
         Ok(Store::new(

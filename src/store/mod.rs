@@ -4,6 +4,7 @@
 //! files are read where they lie.
 
 mod kept;
+mod live;
 mod source;
 mod text;
 mod transfer;

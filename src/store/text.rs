@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::cache::{Entry, Head, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, RequestKind};
-use crate::fetch::{self, Request, Response, Status};
+use crate::fetch::{self, Document, Request, Response, Status};
 use crate::limits;
 use crate::location::Location;
 use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume};
@@ -28,10 +28,26 @@ pub struct Text {
     pub base: Location,
     /// What the server calls it: text from outside.
     pub content_type: Option<String>,
+    /// The server's mark of this version, for asking whether it changed.
+    pub etag: Option<String>,
     /// The server forbids keeping it.
     pub no_store: bool,
     /// What to keep it as, when it came from the network.
-    keep: Option<Box<(Identity, Head)>>,
+    pub(super) keep: Option<Box<(Identity, Head)>>,
+}
+
+impl Text {
+    /// What came over the network; nothing says yet whether to keep it.
+    pub(super) fn of(document: Document) -> Self {
+        Self {
+            bytes: document.bytes.into(),
+            base: Location::Http(document.head.final_url),
+            content_type: document.head.content_type,
+            etag: document.head.etag,
+            no_store: document.head.no_store,
+            keep: None,
+        }
+    }
 }
 
 /// What a URL turned out to be.
@@ -139,15 +155,11 @@ impl Store {
                 kept_text(&entry)
             }
             (Ok(document), _) => {
-                let base = Location::Http(document.head.final_url.clone());
                 let keep = (!document.head.no_store)
                     .then(|| Box::new((identity, cache_head(&document.head))));
                 Ok(Text {
-                    bytes: document.bytes.into(),
-                    base,
-                    no_store: keep.is_none(),
                     keep,
-                    content_type: document.head.content_type,
+                    ..Text::of(document)
                 })
             }
             (Err(problem), Some(entry)) if is_network(&problem) => {
@@ -234,6 +246,9 @@ impl Store {
         mut response: Response,
         asked: Instant,
     ) -> Result<First, Problem> {
+        if response.is_compressed() {
+            return self.first_compressed(wanted, response).await;
+        }
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
         while head.len() < SNIFF_BYTES && !is_playlist(&head) {
@@ -259,6 +274,7 @@ impl Store {
         response.set_kind(request.kind);
         let base = Location::Http(response.head.final_url.clone());
         let content_type = response.head.content_type.clone();
+        let etag = response.head.etag.clone();
         let keep = (!response.head.no_store)
             .then(|| Box::new((wanted.identity(&request.url), head_of(&response))));
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
@@ -271,6 +287,7 @@ impl Store {
                     no_store: keep.is_none(),
                     keep,
                     content_type,
+                    etag,
                 }))
             }
             // Broke off: read it anew, with the retries of a playlist.
@@ -283,9 +300,37 @@ impl Store {
             }
         }
     }
+
+    /// An answer that was compressed unasked: read whole, and only if it is a
+    /// playlist.
+    async fn first_compressed(
+        &self,
+        wanted: &Wanted,
+        mut response: Response,
+    ) -> Result<First, Problem> {
+        response.set_kind(RequestKind::Media);
+        let refusal = response.compressed();
+        let head = response.head.clone();
+        let keep = (!head.no_store)
+            .then(|| remote(wanted).map(|url| (wanted.identity(url), cache_head(&head))))
+            .transpose()?;
+        let read = response.read_all(limits::PLAYLIST_BYTES).await;
+        let bytes: Vec<u8> = read.map_err(|failure| failure.problem)?.into();
+        if !is_playlist(&bytes) {
+            return Err(refusal);
+        }
+        Ok(First::Playlist(Text {
+            bytes,
+            base: Location::Http(head.final_url),
+            keep: keep.map(Box::new),
+            content_type: head.content_type,
+            etag: head.etag,
+            no_store: head.no_store,
+        }))
+    }
 }
 
-fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<Text, Problem> {
+pub(super) fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<Text, Problem> {
     let body = Body::File(remote_path(wanted), None);
     let mut bytes = Vec::new();
     let mut source = body.source(&store.stats)?.take(limit + 1);
@@ -303,6 +348,7 @@ fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<Text, Proble
         no_store: false,
         keep: None,
         content_type: None,
+        etag: None,
     })
 }
 
@@ -340,6 +386,7 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
         no_store: false,
         keep: None,
         content_type: None,
+        etag: None,
     })
 }
 

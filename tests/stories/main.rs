@@ -10,6 +10,7 @@ mod info;
 mod input;
 mod origin;
 mod play;
+mod requests;
 mod resume;
 mod sandbox;
 mod stats;

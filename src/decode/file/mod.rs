@@ -61,7 +61,7 @@ impl File {
         let container = match container(&bytes, origin) {
             Ok(container) => container,
             Err(problem) if problem.kind == Kind::NotAStream && is_adts(&bytes, origin)? => {
-                let demuxer = packed::Demuxer::open(whole(bytes), stats, MediaTime::ZERO)?;
+                let demuxer = packed::Demuxer::open(whole(bytes), stats)?;
                 return Ok(Self {
                     reader: Reader::Adts(Box::new(demuxer)),
                 });

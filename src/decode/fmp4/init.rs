@@ -168,18 +168,22 @@ fn movie(moov: Fields<'_>) -> Result<Init, Problem> {
     Ok(Init { track, layout })
 }
 
+/// The visible part. The pre-skip of Opus is never heard, also where an edit
+/// list forgot about it.
 fn edit(sound: &Sound, in_movie_time: impl Fn(u64) -> Option<MediaTime>) -> Edit {
-    match sound.edit {
-        Some(raw) => {
-            let start = MediaTime::from_ticks(raw.start, sound.timescale);
-            let end = in_movie_time(raw.length).map(|length| start + length);
-            Edit { start, end }
-        }
-        None => {
-            let Frames(pre_skip) = sound.entry.pre_skip;
-            let start = MediaTime::from_ticks(clamp(pre_skip), OPUS_TICKS);
-            Edit { start, end: None }
-        }
+    let Frames(pre_skip) = sound.entry.pre_skip;
+    let pre_skip = MediaTime::from_ticks(clamp(pre_skip), OPUS_TICKS);
+    let Some(raw) = sound.edit else {
+        return Edit {
+            start: pre_skip,
+            end: None,
+        };
+    };
+    let start = MediaTime::from_ticks(raw.start, sound.timescale);
+    let end = in_movie_time(raw.length).map(|length| start + length);
+    Edit {
+        start: start.max(pre_skip),
+        end,
     }
 }
 

@@ -1,32 +1,26 @@
 //! Keys: asked for beside the init section, and looked up when a segment is
 //! handed over. Nothing is handed over as clear while its key is missing.
 
+use super::about::{About, Seal};
 use super::{Feed, Purpose};
 use crate::error::Problem;
 use crate::hls::key::{self, Address, Keeping, Lock, State};
 use crate::hls::load::{Load, Note, say};
-use crate::hls::media::Media;
 use crate::location::Location;
 use crate::media::Cipher;
 use crate::stats::Stage;
 
 impl Feed {
-    /// Asks for the key of segment `index` and that of its init section, unless
-    /// they were asked for before.
-    pub(super) fn start_keys(&mut self, index: usize, rung: usize) {
-        let media = self.media(rung);
-        let Some(segment) = media.segment(index) else {
-            return;
-        };
-        let of_map = segment.map.and_then(|map| media.maps[map].key);
-        let keys = [segment.key, of_map].into_iter().flatten();
-        // What is wrong with an address is told when the segment is demanded.
-        let addresses = keys.filter_map(|key| address(media, key).ok());
-        for address in addresses.collect::<Vec<_>>() {
-            if let Address::At(location) = address
-                && !self.keys.has(&location)
+    /// Asks for the key of a segment and that of its init section, unless they
+    /// were asked for before.
+    pub(super) fn start_keys(&mut self, about: &About) {
+        let of_init = about.init.as_ref().and_then(|init| init.seal.as_ref());
+        for seal in [about.seal.as_ref(), of_init].into_iter().flatten() {
+            // What is wrong with an address is told when the segment is demanded.
+            if let Ok((Address::At(location), _)) = &seal.0
+                && !self.keys.has(location)
             {
-                self.start_key(location, rung, false);
+                self.start_key(location.clone(), about.rung, false);
             }
         }
     }
@@ -38,7 +32,7 @@ impl Feed {
         let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
         let keeping = match self.wishes.purpose {
             Purpose::Cache { .. } => Keeping::Always,
-            Purpose::Decode if self.media(rung).ended => Keeping::WhenPossible,
+            Purpose::Decode if self.broadcast.is_none() => Keeping::WhenPossible,
             Purpose::Decode => Keeping::Never,
         };
         let wanted = key::wanted(location, rung);
@@ -63,31 +57,18 @@ impl Feed {
         Ok(())
     }
 
-    /// What undoes the encryption of segment `index`, which is wanted now.
-    pub(super) fn segment_lock(&mut self, index: usize, rung: usize) -> Result<Lock, Problem> {
-        let media = self.media(rung);
-        let segment = media
-            .segment(index)
-            .expect("the plan stays inside the playlist");
-        let Some(key) = segment.key else {
+    /// What undoes the encryption of something that the segment at `place`,
+    /// which is wanted now, needs.
+    pub(super) fn lock(
+        &mut self,
+        place: usize,
+        rung: usize,
+        seal: Option<&Seal>,
+    ) -> Result<Lock, Problem> {
+        let Some(Seal(seal)) = seal else {
             return Ok(Lock::Open(None));
         };
-        let iv = key::segment_iv(&media.keys[key], segment.number);
-        self.lock(rung, key, iv)
-    }
-
-    /// What undoes the encryption of an init section, which is wanted now.
-    pub(super) fn init_lock(&mut self, map: usize, rung: usize) -> Result<Lock, Problem> {
-        let media = self.media(rung);
-        let Some(key) = media.maps[map].key else {
-            return Ok(Lock::Open(None));
-        };
-        let iv = key::init_iv(&media.keys[key])?;
-        self.lock(rung, key, iv)
-    }
-
-    fn lock(&mut self, rung: usize, key: usize, iv: [u8; 16]) -> Result<Lock, Problem> {
-        let address = address(self.media(rung), key)?;
+        let (address, iv) = seal.clone()?;
         let key_name = address.to_string();
         let open = |key| Ok(Lock::Open(Some(Cipher { key, iv, key_name })));
         let location = match address {
@@ -97,16 +78,17 @@ impl Feed {
         match self.keys.wait_for(&location) {
             Some(State::Here(key)) => open(*key),
             Some(State::Coming { .. }) => Ok(Lock::Shut),
-            Some(State::Lost { problem, .. }) => Err(problem.clone()),
+            Some(State::Lost { problem, .. }) => {
+                let problem = problem.clone();
+                self.keys.forget(&location);
+                self.lack(place, problem).map(|()| Lock::Shut)
+            }
             None => {
-                self.start_key(location, rung, true);
+                if !self.is_paused(place) {
+                    self.start_key(location, rung, true);
+                }
                 Ok(Lock::Shut)
             }
         }
     }
-}
-
-fn address(media: &Media, key: usize) -> Result<Address, Problem> {
-    key::refuse_foreign(&media.keys[key])?;
-    Address::of(&media.keys[key], media.base())
 }

@@ -49,6 +49,11 @@ impl Ring {
         Some(&self.keys[place].2)
     }
 
+    /// Forgets the key at `location`, so that it is asked for again.
+    pub fn forget(&mut self, location: &Location) {
+        self.keys.retain(|(_, this, _)| this != location);
+    }
+
     /// Whether the key at `location` was asked for.
     pub fn has(&self, location: &Location) -> bool {
         self.place(location).is_some()

@@ -58,6 +58,11 @@ impl Header {
         Ok(())
     }
 
+    /// Whether nothing will be added.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// The longest EXTINF that is believed, in seconds.
     pub fn longest_segment(&self) -> f64 {
         match self.target {

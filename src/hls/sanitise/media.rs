@@ -7,8 +7,11 @@ use crate::error::Problem;
 use crate::hls::attributes::push_quoted;
 use crate::hls::media::ByteRange;
 use crate::hls::playlist::{self, Repairs};
+use crate::hls::sanitise::dates::{self, DateRange, DateRanges};
 use crate::hls::sanitise::header::Header;
 use crate::hls::sanitise::keys::{Key, Keys};
+use crate::hls::sanitise::low_latency::LowLatency;
+use crate::hls::sanitise::sparse::Sparse;
 use crate::hls::sanitise::{Line, Tag};
 use crate::limits;
 use crate::location::Location;
@@ -30,6 +33,12 @@ pub struct Clean {
     pub map_keys: Vec<Option<u32>>,
     /// Every key, in the order of its tag.
     pub keys: Vec<Key>,
+    /// What is stated for few segments.
+    pub sparse: Sparse,
+    /// Every date range, in the order of its tag.
+    pub date_ranges: Vec<DateRange>,
+    /// What the low-latency tags say.
+    pub low_latency: LowLatency,
 }
 
 /// What the crate would lose of a segment.
@@ -57,6 +66,7 @@ pub fn clean<'a>(
         header: Header::default(),
         pending: Pending::default(),
         keys: Keys::default(),
+        date_ranges: DateRanges::default(),
         previous_range: None,
         longest_seconds: 0.0,
         clean: Clean::default(),
@@ -77,6 +87,7 @@ struct Cleaner<'a> {
     header: Header,
     pending: Pending,
     keys: Keys,
+    date_ranges: DateRanges<'a>,
     /// Where the range of the segment before ended, and in which resource.
     previous_range: Option<(&'a str, u64)>,
     longest_seconds: f64,
@@ -92,8 +103,11 @@ struct Pending {
     /// Length, and offset if stated.
     range: Option<(u64, Option<u64>)>,
     map: Option<Map>,
-    discontinuity: bool,
+    /// How many DISCONTINUITY tags.
+    discontinuities: usize,
     gap: bool,
+    /// Milliseconds since 1970, UTC.
+    date: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -110,18 +124,43 @@ impl<'a> Cleaner<'a> {
             "EXT-X-BYTERANGE" => self.pending.range = Some(read_range(tag, tag.value)?),
             "EXT-X-MAP" => self.map(tag)?,
             "EXT-X-KEY" => self.keys.read(tag, self.base, self.repairs)?,
-            "EXT-X-DISCONTINUITY" => self.pending.discontinuity = true,
+            "EXT-X-DISCONTINUITY" => self.pending.discontinuities += 1,
             "EXT-X-GAP" => self.pending.gap = true,
+            "EXT-X-PROGRAM-DATE-TIME" => self.date(tag),
+            "EXT-X-DATERANGE" => {
+                let before = self.clean.marks.len();
+                return self.date_ranges.read(tag, before, self.repairs);
+            }
+            "EXT-X-BITRATE" => {
+                let index = self.index();
+                self.clean.sparse.read_bit_rate(tag, index, self.repairs);
+                return Ok(());
+            }
             "EXT-X-STREAM-INF" => {
                 return Err(tag.malformed("stands in a list of segments: it is neither kind"));
             }
             _ => {
                 let is_late = !self.clean.marks.is_empty();
+                self.clean.low_latency.tag(tag, is_late, self.repairs)?;
                 return self.header.tag(tag, is_late, self.repairs);
             }
         }
         self.pending.line.get_or_insert(tag.line);
         Ok(())
+    }
+
+    /// The index of the next segment.
+    fn index(&self) -> u32 {
+        u32::try_from(self.clean.marks.len()).expect("the cap on segments is far below")
+    }
+
+    fn date(&mut self, tag: Tag<'a>) {
+        self.pending.date = dates::millis(tag.value);
+        if self.pending.date.is_none() {
+            self.repairs.note(tag.line, || {
+                "the date is none that can be read: left out".to_owned()
+            });
+        }
     }
 
     fn extinf(&mut self, tag: Tag<'a>) {
@@ -171,7 +210,7 @@ impl<'a> Cleaner<'a> {
             self.repairs.note(line.number, || {
                 "an address without EXTINF is left out".to_owned()
             });
-            (self.pending.range, self.pending.gap) = (None, false);
+            (self.pending.range, self.pending.gap, self.pending.date) = (None, false, None);
             return Ok(());
         };
         if self.clean.marks.len() == limits::PLAYLIST_SEGMENTS {
@@ -190,6 +229,7 @@ impl<'a> Cleaner<'a> {
             .map_err(|problem| tag.refused(problem))?;
         let range = self.resolved_range(line, tag)?;
         self.write_segment(seconds, range, line.text);
+        self.write_sparse();
         let mark = Mark {
             key: self.keys.in_force(),
             gap: self.pending.gap || range.is_some_and(|range| range.length == 0),
@@ -225,6 +265,14 @@ impl<'a> Cleaner<'a> {
         Ok(Some(range))
     }
 
+    fn write_sparse(&mut self) {
+        let (index, sparse) = (self.index(), &mut self.clean.sparse);
+        sparse.push_discontinuities(index, self.pending.discontinuities);
+        if let Some(date) = self.pending.date {
+            sparse.push_date(index, date);
+        }
+    }
+
     fn write_segment(&mut self, seconds: f64, range: Option<ByteRange>, uri: &str) {
         let body = &mut self.clean.body;
         if let Some(map) = self.pending.map.take() {
@@ -237,7 +285,7 @@ impl<'a> Cleaner<'a> {
             body.push('\n');
             self.clean.map_keys.push(map.key);
         }
-        if self.pending.discontinuity {
+        if self.pending.discontinuities > 0 {
             body.push_str("#EXT-X-DISCONTINUITY\n");
         }
         // Writing into a string cannot fail.
@@ -250,7 +298,10 @@ impl<'a> Cleaner<'a> {
     }
 
     fn finish(mut self) -> Clean {
-        if let Some(line) = self.pending.line {
+        // While a segment is being made a live playlist may end in what is known
+        // of it; the next load has these tags again, with the address.
+        let is_cut = self.pending.seconds.is_some() || self.header.has_ended();
+        if let Some(line) = self.pending.line.filter(|_| is_cut) {
             self.repairs.note(line, || {
                 "tags without a segment end the playlist: left out".to_owned()
             });
@@ -258,7 +309,8 @@ impl<'a> Cleaner<'a> {
         if self.clean.cuts.last() != Some(&self.clean.body.len()) {
             self.clean.cuts.push(self.clean.body.len());
         }
-        self.clean.keys = std::mem::take(&mut self.keys).into_list();
+        self.clean.keys = self.keys.into_list();
+        self.clean.date_ranges = self.date_ranges.into_list();
         self.clean.header = self.header.written(self.longest_seconds, self.repairs);
         self.clean
     }

@@ -2,11 +2,14 @@
 //! crate refuses or panics at, so the text is rewritten into the strict form
 //! first. What is put right is noted; what cannot be is a problem.
 
+pub mod dates;
 pub mod define;
 pub mod header;
 pub mod keys;
+pub mod low_latency;
 pub mod media;
 pub mod multivariant;
+pub mod sparse;
 
 use std::borrow::Cow;
 
@@ -15,6 +18,7 @@ use crate::hls::attributes::Attributes;
 use crate::hls::playlist::{self, Repairs};
 use crate::limits;
 use crate::location::Location;
+use crate::units::MediaTime;
 
 const MULTIVARIANT_TAGS: [&str; 6] = [
     "EXT-X-STREAM-INF",
@@ -47,7 +51,7 @@ pub enum Clean {
     /// The text of a multivariant playlist.
     Multivariant(String),
     /// A media playlist, and what the crate would lose of it.
-    Media(media::Clean),
+    Media(Box<media::Clean>),
 }
 
 /// One line that is not empty, trimmed.
@@ -125,7 +129,9 @@ pub fn sanitise(body: &[u8], base: &Location, repairs: &mut Repairs) -> Result<C
     });
     match first {
         Some(true) => multivariant::clean(lines(), base, repairs).map(Clean::Multivariant),
-        Some(false) => media::clean(lines(), base, repairs).map(Clean::Media),
+        Some(false) => {
+            media::clean(lines(), base, repairs).map(|clean| Clean::Media(Box::new(clean)))
+        }
         None => Err(looks_like("a plain list of files or stations, not HLS")),
     }
 }
@@ -222,6 +228,14 @@ fn start_tag(tag: Tag<'_>, repairs: &mut Repairs) -> Result<Option<String>, Prob
         });
     }
     Ok(seconds.map(|seconds| format!("#EXT-X-START:TIME-OFFSET={seconds}{precise}\n")))
+}
+
+/// A length in decimal seconds, from 0 to a day.
+fn seconds(text: &str) -> Option<MediaTime> {
+    let seconds = text.parse::<f64>().ok()?;
+    (0.0..=limits::SEGMENT_SECONDS)
+        .contains(&seconds)
+        .then(|| MediaTime::from_seconds(seconds))
 }
 
 fn not_a_playlist(text: &str) -> Problem {

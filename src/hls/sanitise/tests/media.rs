@@ -209,7 +209,19 @@ fn media_playlists_are_read_as_they_come() {
         ),
         (
             "tail of a live playlist",
-            "#EXT-X-TARGETDURATION:6\n#EXTINF:5,\na\n#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:x\n#EXT-X-MAP:URI=\"m\"\n#EXTINF:5,\n",
+            "#EXT-X-TARGETDURATION:6\n#EXTINF:5,\na\n#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-MAP:URI=\"m\"\n#EXT-X-GAP\n#EXT-X-PART:DURATION=1,URI=\"p\"\n",
+            "6/0: a=5",
+            "",
+        ),
+        (
+            "tail of a finished playlist",
+            "#EXT-X-TARGETDURATION:6\n#EXTINF:5,\na\n#EXT-X-DISCONTINUITY\n#EXT-X-ENDLIST\n",
+            "6/0: a=5 end",
+            "5",
+        ),
+        (
+            "tail cut off in a segment",
+            "#EXT-X-TARGETDURATION:6\n#EXTINF:5,\na\n#EXT-X-DISCONTINUITY\n#EXTINF:5,\n",
             "6/0: a=5",
             "5",
         ),
@@ -221,9 +233,9 @@ fn media_playlists_are_read_as_they_come() {
         ),
         (
             "dates of all kinds",
-            "#EXT-X-TARGETDURATION:6\n#EXT-X-DATERANGE:ID=\"x\",DURATION=-1,PLANNED-DURATION=inf\n#EXT-X-DATERANGE:CLASS=1\n#EXTINF:5,\na\n",
+            "#EXT-X-TARGETDURATION:6\n#EXT-X-DATERANGE:ID=\"x\",DURATION=-1,PLANNED-DURATION=inf\n#EXT-X-DATERANGE:ID=\"y\",START-DATE=\"2026-01-01T00:00:00Z\",DURATION=-1,PLANNED-DURATION=inf\n#EXT-X-PROGRAM-DATE-TIME:soon\n#EXTINF:5,\na\n",
             "6/0: a=5",
-            "",
+            "3 4 4 5",
         ),
         (
             "gaps, bit rates, comments",
