@@ -185,12 +185,8 @@ impl Failure {
 }
 
 fn no_connection(attempt: &Attempt<'_>, error: &reqwest::Error) -> Failure {
-    // The type of this error is private; its words are constants of the library.
-    let refusal = causes(error)
-        .map(ToString::to_string)
-        .find_map(|words| words.strip_prefix("tunnel error: ").map(str::to_owned));
     let system = cause_of::<io::Error>(error);
-    if let (Some(words), None) = (refusal, system) {
+    if let (Some(words), None) = (refusal(error), system) {
         return tunnel(attempt, &words);
     }
     let refused = system.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
@@ -212,6 +208,21 @@ fn no_connection(attempt: &Attempt<'_>, error: &reqwest::Error) -> Failure {
         false => Cause::Broken,
     };
     Failure::new(cause, Problem::new(Kind::Connect, attempt.what, why, todo))
+}
+
+/// What a proxy that is there answered instead of letting us through. The types
+/// of these errors are private; their words are constants of the library.
+fn refusal(error: &reqwest::Error) -> Option<String> {
+    const NO_ANSWER: [&str; 2] = [
+        "failed to create underlying connection",
+        "io error during SOCKS handshake",
+    ];
+    let answer = |words: String| {
+        let is_of = |kind| words.strip_prefix(kind).map(str::to_owned);
+        is_of("tunnel error: ").or_else(|| is_of("SOCKS error: "))
+    };
+    let words = causes(error).map(ToString::to_string).find_map(answer)?;
+    (!NO_ANSWER.contains(&words.as_str())).then_some(words)
 }
 
 /// The proxy did not let us through; `words` are those of the HTTP library.

@@ -36,6 +36,11 @@ impl<'a> Attributes<'a> {
         Ok(Self(pairs))
     }
 
+    /// Each name with its value, in the order they stand.
+    pub fn pairs(&self) -> &[(&'a str, &'a str)] {
+        &self.0
+    }
+
     /// The value of the first attribute called `name`.
     pub fn find(&self, name: &str) -> Option<&'a str> {
         let pair = self.0.iter().find(|(found, _)| *found == name);

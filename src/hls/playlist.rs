@@ -77,7 +77,7 @@ pub fn parse(body: &[u8], base: &Location) -> Result<Parsed, Problem> {
     let playlist = clean
         .and_then(|clean| match clean {
             Clean::Media(clean) => Media::of(*clean, base).map(Playlist::Media),
-            Clean::Multivariant(text) => Multivariant::of(&text, base).map(Playlist::Multivariant),
+            Clean::Multivariant(clean) => Multivariant::of(clean, base).map(Playlist::Multivariant),
         })
         .map_err(|problem| match problem.kind {
             Kind::Unsafe => problem, // already names the tag and its line

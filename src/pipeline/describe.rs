@@ -10,13 +10,14 @@ use crate::bell::Bell;
 use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
-use crate::event::{self, Events, RequestKind};
+use crate::event::{self, Event, Events, RequestKind};
 use crate::fetch::{Client, Credentials};
 use crate::hls::feed::{Feed, Wishes};
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
-use crate::hls::variant::Rung;
+use crate::hls::taste::Taste;
+use crate::hls::variant::{Rung, Tier};
 use crate::location::Location;
 use crate::media::{Format, Provenance, Sink};
 use crate::pipeline::housekeeping::Shelf;
@@ -35,8 +36,14 @@ pub struct Description {
     pub url: String,
     /// What can be chosen, in the order of `-Q N`.
     pub variants: Vec<VariantRow>,
+    /// What these are and why these; `None` for a file.
+    pub tier: Option<(Tier, String)>,
+    /// The languages of its audio renditions.
+    pub languages: Vec<String>,
     /// Which would be played and why.
     pub chosen: Option<(usize, String)>,
+    /// What would be said while it is opened.
+    pub warnings: Vec<Problem>,
     /// Why nothing of it can be played.
     pub refusal: Option<String>,
     /// Line and what was mended there.
@@ -66,7 +73,7 @@ pub struct VariantRow {
     pub codecs: Option<String>,
     /// Whether it can be played, as far as the playlist says.
     pub decodable: bool,
-    /// Why not.
+    /// Why it is not played, or only when asked for.
     pub reason: Option<String>,
     /// NAME.
     pub name: Option<String>,
@@ -74,6 +81,8 @@ pub struct VariantRow {
     pub language: Option<String>,
     /// CHANNELS.
     pub channels: Option<u64>,
+    /// How many other places it has.
+    pub alternatives: usize,
     /// `fmp4` when its media playlist was read and says so.
     pub container: Option<&'static str>,
 }
@@ -87,17 +96,26 @@ pub struct VariantRow {
 pub fn describe(
     location: &Location,
     quality: Quality,
+    taste: &Taste,
     cache: &CacheChoice,
     network: &Network,
     probe: bool,
 ) -> Result<Description, Problem> {
-    let (events, _unheard) = event::channel();
+    let (events, heard) = event::channel();
     let look = Look {
         bell: Arc::default(),
         stats: Arc::default(),
         events,
     };
-    net::runtime()?.block_on(look.at(location, quality, cache, network, probe))
+    let found = net::runtime()?.block_on(look.at(location, quality, taste, cache, network, probe));
+    let warnings = heard.try_iter().filter_map(|event| match event {
+        Event::Warning(problem) => Some(problem),
+        _ => None,
+    });
+    Ok(Description {
+        warnings: warnings.collect(),
+        ..found?
+    })
 }
 
 /// What a look works with.
@@ -112,6 +130,7 @@ impl Look {
         &self,
         location: &Location,
         quality: Quality,
+        taste: &Taste,
         cache: &CacheChoice,
         network: &Network,
         probe: bool,
@@ -141,7 +160,7 @@ impl Look {
                 Description::of_file(location)
             }
             First::Playlist(text) => {
-                let read = Presentation::read(&store, text, Instant::now(), &self.stats)?;
+                let read = Presentation::read(&store, text, Instant::now(), taste, &self.stats)?;
                 self.hls(store, location, read, quality, probe).await?
             }
         };
@@ -190,7 +209,8 @@ impl Look {
         probe: bool,
     ) -> Result<Description, Problem> {
         let description = Description::of_hls(location, &read);
-        let opened = match read.choose(&store, quality, &self.stats).await {
+        let chosen = read.choose(&store, quality, &self.stats, &self.events);
+        let opened = match chosen.await {
             Ok(opened) => opened,
             Err(problem)
                 if problem.kind == Kind::Unsupported || problem.kind == Kind::Encryption =>
@@ -256,7 +276,10 @@ impl Description {
             url: location.to_string(),
             refusal: None,
             variants: Vec::new(),
+            tier: None,
+            languages: Vec::new(),
             chosen: None,
+            warnings: Vec::new(),
             repairs: Vec::new(),
             more_repairs: 0,
             duration: None,
@@ -275,20 +298,24 @@ impl Description {
             average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
             codecs: rung.codecs.clone(),
             decodable: rung.is_decodable(),
-            reason: rung.refusal.clone(),
+            reason: rung.reason().map(str::to_owned),
             name: rung.name.clone(),
             language: rung.language.clone(),
             channels: rung.channels,
+            alternatives: rung.alternatives.len(),
             container: presentation
                 .media(rung.id)
                 .and_then(|media| container(media)),
         };
-        let repairs = presentation.repairs.list.iter();
+        let (repairs, ladder) = (presentation.repairs.list.iter(), &presentation.ladder);
         Self {
             kind: "hls-vod",
             url: location.to_string(),
-            variants: presentation.ladder.rungs.iter().map(row).collect(),
+            variants: ladder.rungs.iter().map(row).collect(),
+            tier: Some((ladder.tier, ladder.why.clone())),
+            languages: ladder.languages.clone(),
             chosen: chosen.map(|chosen| (chosen.rung, chosen.reason.clone())),
+            warnings: Vec::new(),
             refusal: None,
             repairs: repairs
                 .map(|repair| (repair.line as usize, repair.what.clone()))

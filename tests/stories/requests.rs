@@ -267,7 +267,16 @@ fn t3_what_is_typed_goes_to_no_other_server() {
     for (what, url) in scatter(&home, &away) {
         away.clear_log();
         home.clear_log();
-        let flags = ["dump", &url, "-Q", "best", "-o", "x.wav", "-f", "--refresh"];
+        let flags = [
+            "dump",
+            &url,
+            "-Q",
+            "<=400k",
+            "-o",
+            "x.wav",
+            "-f",
+            "--refresh",
+        ];
         sandbox
             .kithara([&flags[..], &typed()].concat())
             .chatty()
@@ -485,7 +494,13 @@ fn t4_each_kind_of_failure_is_tried_again_as_often_as_it_can_help() {
             let run = sandbox.kithara(["dump", &origin.url(STREAM), "-o", "x.wav", "--retry", "1"]);
             let run = run.code(4).chatty().run();
             assert!(run.stderr.contains(why), "{status} {path}: {}", run.stderr);
-            assert_eq!(origin.requests(path).len(), requests, "{status} {path}");
+            // What was lost ahead of its time is asked for once more when it is needed.
+            let rounds = if path.ends_with("-2.m4s") { 2 } else { 1 };
+            let count = origin.requests(path).len();
+            assert!(
+                (requests..=rounds * requests).contains(&count),
+                "{status} {path}: {count}"
+            );
         }
     }
 }
@@ -619,7 +634,7 @@ fn t7_socks_proxies_are_asked_for_a_name_or_an_address() {
         ("socks5", "localhost", "", "127.0.0.1 -"),
     ];
     for (scheme, host, login, want) in cases {
-        let proxy = Wire::socks(address(&origin));
+        let proxy = Wire::socks(address(&origin), None);
         let at = format!("{scheme}://{login}{}", proxy.address);
         let url = format!("http://{host}:8000{STREAM}");
         sandbox
@@ -635,6 +650,20 @@ fn t7_socks_proxies_are_asked_for_a_name_or_an_address() {
 }
 
 #[test]
+fn t7_a_proxy_that_does_not_know_us_says_so() {
+    let (origin, sandbox) = stage();
+    let proxy = Wire::socks(address(&origin), Some("me:right"));
+    for (login, why) in [("me:hush@", "credentials not accepted"), ("", "refused")] {
+        let at = format!("socks5h://{login}{}", proxy.address);
+        let run = sandbox.kithara(["info", &origin.url(STREAM), "-x", &at, "--retry", "0"]);
+        let words = format!("the proxy {} refused", proxy.address);
+        let run = run.fails(3, &[&words, why]).run();
+        assert!(!run.stderr.contains("hush"), "{}", run.stderr);
+    }
+    assert!(origin.log().is_empty());
+}
+
+#[test]
 fn t7_a_proxy_that_is_not_there_is_named_without_its_login() {
     let (origin, sandbox) = stage();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -643,7 +672,7 @@ fn t7_a_proxy_that_is_not_there_is_named_without_its_login() {
     for scheme in ["http", "socks5h"] {
         let at = format!("{scheme}://me:hush@{gone}");
         let run = sandbox.kithara(["info", &origin.url(STREAM), "-x", &at, "--retry", "0"]);
-        let run = run.fails(3, &["refused", &gone.to_string()]).run();
+        let run = run.fails(3, &["proxy", &gone.to_string()]).run();
         assert!(!run.stderr.contains("hush"), "{}", run.stderr);
     }
     assert!(origin.log().is_empty());
@@ -698,7 +727,7 @@ fn t7_https_goes_through_proxies_too() {
     let authority = pem("authority.pem").display().to_string();
     let url = format!("https://music.test{STREAM}");
     let http = Wire::http_proxy(front.address, None);
-    let socks = Wire::socks(front.address);
+    let socks = Wire::socks(front.address, None);
     for at in [
         format!("http://{}", http.address),
         format!("socks5h://{}", socks.address),
@@ -886,7 +915,7 @@ fn no_output_shows_what_was_typed() {
         "--log-file",
         "log",
     ];
-    let run = ["dump", &url, "-o", "x.wav", "-Q", "best", "--json", "-vv"];
+    let run = ["dump", &url, "-o", "x.wav", "-Q", "2", "--json", "-vv"];
     let run = sandbox.kithara([&run[..], &files, &typed].concat());
     let run = run.code(4).prints().chatty().run();
     let list = sandbox.kithara(["cache", "ls", "--json"]).prints().run();

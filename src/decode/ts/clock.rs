@@ -2,12 +2,9 @@
 //! frames counted from the last stamp that had to be believed, so that the
 //! rounding of stamps never shifts a sample.
 
-use std::num::NonZeroU32;
-
+use crate::decode::ticks;
 use crate::units::{Frames, MediaTime, SampleRate};
 
-const TICKS: NonZeroU32 = NonZeroU32::new(90_000).expect("not zero");
-const WRAP_TICKS: i64 = 1 << 33;
 /// Stamps may be off by this much; decode/placement.rs forgives the same.
 const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
 
@@ -34,7 +31,7 @@ pub struct Clock {
     /// Since the origin, all of one rate.
     passed: Option<Lasts>,
     /// The last stamp, unfolded; before the first one, where it is expected.
-    reference: Option<i64>,
+    near: Option<MediaTime>,
     is_set: bool,
 }
 
@@ -44,7 +41,7 @@ impl Clock {
         Self {
             origin: near.unwrap_or_default(),
             passed: None,
-            reference: near.map(|near| near.ticks(TICKS)),
+            near,
             is_set: false,
         }
     }
@@ -61,15 +58,15 @@ impl Clock {
 
     /// The moment a stamp means: of all that it can mean the nearest to the last.
     pub fn unfold(&self, stamp: u64) -> MediaTime {
-        MediaTime::from_ticks(self.unfold_ticks(stamp), TICKS)
+        ticks::unfold(stamp, self.near)
     }
 
     /// The next frame is due at `stamp`, less `before`: believed when the count
     /// is lost or when both are too far apart.
     pub fn heed(&mut self, stamp: u64, before: MediaTime) {
-        let ticks = self.unfold_ticks(stamp);
-        self.reference = Some(ticks);
-        let due = MediaTime::from_ticks(ticks, TICKS) - before;
+        let stamp = self.unfold(stamp);
+        self.near = Some(stamp);
+        let due = stamp - before;
         let wander = due - self.now();
         if !self.is_set || wander > JITTER || MediaTime::ZERO - wander > JITTER {
             self.set(due);
@@ -105,17 +102,5 @@ impl Clock {
         self.origin = due;
         self.passed = None;
         self.is_set = true;
-    }
-
-    fn unfold_ticks(&self, stamp: u64) -> i64 {
-        let stamp = i64::try_from(stamp).unwrap_or(0) % WRAP_TICKS;
-        match self.reference {
-            None => stamp,
-            Some(reference) => {
-                let half = WRAP_TICKS / 2;
-                let away = (stamp - reference + half).rem_euclid(WRAP_TICKS) - half;
-                reference + away
-            }
-        }
     }
 }

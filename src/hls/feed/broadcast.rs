@@ -10,10 +10,11 @@ use super::Feed;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, State};
 use crate::hls::key;
+use crate::hls::listing::{self, Loaded};
 use crate::hls::live::Reloads;
 use crate::hls::load::{Note, say};
 use crate::hls::media::Media;
-use crate::hls::presentation::{self, Loaded, Presentation};
+use crate::hls::presentation::Presentation;
 
 /// The state of a live stream.
 pub(super) struct Broadcast {
@@ -65,7 +66,7 @@ impl Feed {
         let (store, tell) = (self.store.clone(), self.tell.clone());
         let location = self.presentation.ladder.rungs[rung].location.clone();
         self.tasks.spawn(async move {
-            let loaded = presentation::reload(&store, location, rung, etag).await;
+            let loaded = listing::reload(&store, location, rung, etag).await;
             say(&tell, Note::Reloaded(rung, loaded)).await;
         });
     }
@@ -137,6 +138,10 @@ impl Feed {
             .is_some_and(|patience| failing >= patience)
         {
             return Err(problem);
+        }
+        if listing::may_be_elsewhere(problem.kind) {
+            self.presentation.ladder.rungs[self.reference].turn();
+            broadcast.change_variant();
         }
         if broadcast.reloads.is_first_failure() {
             let todo = "trying again";

@@ -48,8 +48,8 @@ const VERSION_KNOWN: u32 = 13; // draft-pantos-hls-rfc8216bis
 /// A playlist in the strict form `hls_m3u8` takes.
 #[derive(Debug)]
 pub enum Clean {
-    /// The text of a multivariant playlist.
-    Multivariant(String),
+    /// A multivariant playlist, and what the crate would lose of it.
+    Multivariant(multivariant::Clean),
     /// A media playlist, and what the crate would lose of it.
     Media(Box<media::Clean>),
 }

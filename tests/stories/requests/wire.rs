@@ -102,8 +102,8 @@ impl Wire {
     }
 
     /// A SOCKS5 proxy (RFC 1928) that takes every host for `origin`. Notes what
-    /// it is asked for and the login (RFC 1929).
-    pub fn socks(origin: SocketAddr) -> Self {
+    /// it is asked for and the login (RFC 1929); `login` is what it wants.
+    pub fn socks(origin: SocketAddr, wanted: Option<&'static str>) -> Self {
         Self::start(move |mut stream, note| {
             let [_, count] = take::<2>(&mut stream)?;
             let mut methods = vec![0; usize::from(count)];
@@ -113,7 +113,10 @@ impl Wire {
                 stream.write_all(&[5, 2])?;
                 take::<1>(&mut stream)?;
                 login = format!("{}:{}", text(&mut stream)?, text(&mut stream)?);
-                stream.write_all(&[1, 0])?;
+                let is_known = wanted.is_none_or(|wanted| wanted == login);
+                stream.write_all(&[1, u8::from(!is_known)])?;
+            } else if wanted.is_some() {
+                return stream.write_all(&[5, 0xFF]);
             } else {
                 stream.write_all(&[5, 0])?;
             }

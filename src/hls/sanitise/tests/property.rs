@@ -11,7 +11,7 @@ fn strict(body: &[u8]) -> Option<(String, Repairs)> {
     let mut repairs = Repairs::default();
     let clean = sanitise(body, &base, &mut repairs).ok()?;
     Some(match clean {
-        Clean::Multivariant(text) => (text, repairs),
+        Clean::Multivariant(clean) => (clean.text, repairs),
         Clean::Media(clean) => (clean.header + &clean.body, repairs),
     })
 }
