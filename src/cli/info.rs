@@ -29,6 +29,8 @@ struct Page {
     decodable: bool,
     reason: Option<String>,
     repairs: Vec<Repair>,
+    /// How many are not listed.
+    more_repairs: usize,
     duration_ms: Option<i64>,
     #[serde(skip)]
     duration: Option<MediaTime>,
@@ -63,7 +65,8 @@ struct Chosen {
 
 #[derive(Serialize)]
 struct Repair {
-    line: usize,
+    playlist: String,
+    line: u32,
     what: String,
 }
 
@@ -94,7 +97,7 @@ pub fn info(flags: &Info, session: &Session<'_>) -> Result<(), Problem> {
         page.text()
     };
     exit::data(&text)?;
-    match page.repairs.len() {
+    match page.repairs.len() + page.more_repairs {
         count @ 1.. if flags.lint => Err(Problem::new(
             Kind::Malformed,
             format!("cannot call {:?} clean", page.url),
@@ -126,11 +129,13 @@ fn page(found: Description) -> Page {
         repairs: found
             .repairs
             .into_iter()
-            .map(|(line, what)| Repair {
-                line,
-                what: safe(what),
+            .map(|repair| Repair {
+                playlist: repair.playlist,
+                line: repair.line,
+                what: safe(repair.what),
             })
             .collect(),
+        more_repairs: found.more_repairs,
         duration_ms: found.duration.map(|duration| duration.millis()),
         duration: found.duration,
         live: (),
@@ -190,8 +195,22 @@ impl Page {
         if let Some(reason) = &self.reason {
             text += &format!("cannot be played: {reason}\n");
         }
+        text + &self.repairs()
+    }
+
+    /// One line for each repair, below the playlist it was made in.
+    fn repairs(&self) -> String {
+        let mut text = String::new();
+        let mut playlist = "";
         for repair in &self.repairs {
-            text += &format!("repaired line {}: {}\n", repair.line, repair.what);
+            if repair.playlist != playlist {
+                playlist = &repair.playlist;
+                text += &format!("repaired in {playlist}:\n");
+            }
+            text += &format!("  line {}: {}\n", repair.line, repair.what);
+        }
+        if self.more_repairs > 0 {
+            text += &format!("  and {} more\n", self.more_repairs);
         }
         text
     }

@@ -7,7 +7,7 @@ use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
 use crate::hls::key;
 use crate::hls::media::Media;
-use crate::hls::playlist::{self, Parsed, Playlist, Repairs};
+use crate::hls::playlist::{self, Common, Parsed, Playlist, Repairs};
 use crate::hls::timeline::Listed;
 use crate::hls::variant::Rung;
 use crate::location::Location;
@@ -26,15 +26,20 @@ pub struct Loaded {
 }
 
 /// Fetches and parses the media playlist of a rung, from the first of its places
-/// that has it.
+/// that has it, under what the multivariant playlist says for it.
 ///
 /// # Errors
 ///
 /// What is wrong at the first place, when it cannot be had at any.
-pub async fn load(store: &Store, rung: &Rung, events: &Events) -> Result<Loaded, Problem> {
+pub async fn load(
+    store: &Store,
+    rung: &Rung,
+    common: Option<&Common>,
+    events: &Events,
+) -> Result<Loaded, Problem> {
     let mut failure = None;
     for location in rung.locations() {
-        let problem = match load_from(store, location, rung.id).await {
+        let problem = match load_from(store, location, rung.id, common).await {
             Ok(loaded) => {
                 if let Some(failure) = failure {
                     events.send(Event::Warning(failure));
@@ -62,12 +67,13 @@ pub async fn reload(
     store: &Store,
     location: Location,
     rung: usize,
+    common: Option<&Common>,
     etag: Option<String>,
 ) -> Result<Option<Loaded>, Problem> {
     let wanted = wanted(&location, rung);
     match store.reload(&wanted, etag.as_deref()).await? {
         None => Ok(None),
-        Some(text) => loaded(wanted, &text).map(Some),
+        Some(text) => loaded(wanted, &text, common).map(Some),
     }
 }
 
@@ -113,14 +119,17 @@ pub fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
     key::refuse_undecipherable(media)
 }
 
-/// Parses a playlist; what is none is named with what the server called it.
-pub fn parse(text: &Text) -> Result<Parsed, Problem> {
-    playlist::parse(&text.bytes, &text.base).map_err(|problem| match &text.content_type {
-        Some(stated) if problem.kind == Kind::NotAStream => {
-            let why = format!("{} ({})", problem.why, crate::text::safe(stated));
-            Problem { why, ..problem }
+/// Parses a playlist, under what its multivariant playlist says for it; what is
+/// none is named with what the server called it.
+pub fn parse(text: &Text, parent: Option<&Common>) -> Result<Parsed, Problem> {
+    playlist::parse_under(&text.bytes, &text.base, parent).map_err(|problem| {
+        match &text.content_type {
+            Some(stated) if problem.kind == Kind::NotAStream => {
+                let why = format!("{} ({})", problem.why, crate::text::safe(stated));
+                Problem { why, ..problem }
+            }
+            _ => problem,
         }
-        _ => problem,
     })
 }
 
@@ -131,10 +140,15 @@ pub fn keep(store: &Store, text: &Text, ended: bool) {
     }
 }
 
-async fn load_from(store: &Store, location: &Location, rung: usize) -> Result<Loaded, Problem> {
+async fn load_from(
+    store: &Store,
+    location: &Location,
+    rung: usize,
+    common: Option<&Common>,
+) -> Result<Loaded, Problem> {
     let wanted = wanted(location, rung);
     let text = store.text(&wanted).await?;
-    let loaded = loaded(wanted, &text)?;
+    let loaded = loaded(wanted, &text, common)?;
     store.stats().lists().encryption = key::encryption(&loaded.media);
     refuse_unplayable(&loaded.media)?;
     keep(store, &text, loaded.media.ended);
@@ -148,8 +162,8 @@ fn wanted(location: &Location, rung: usize) -> Wanted {
     }
 }
 
-fn loaded(wanted: Wanted, text: &Text) -> Result<Loaded, Problem> {
-    let parsed = parse(text)?;
+fn loaded(wanted: Wanted, text: &Text, common: Option<&Common>) -> Result<Loaded, Problem> {
+    let parsed = parse(text, common)?;
     let Playlist::Media(media) = parsed.playlist else {
         let what = format!("cannot play {}", wanted.location);
         let why = "a variant leads to another list of variants";

@@ -12,11 +12,12 @@ use crate::hls::key;
 use crate::hls::listing::{self, Loaded, keep, load, may_be_elsewhere, parse, refuse_unplayable};
 use crate::hls::media::{Media, PlaylistType};
 use crate::hls::multivariant::Multivariant;
-use crate::hls::playlist::{Playlist, Repairs};
+use crate::hls::playlist::{Common, Playlist, Repairs};
 use crate::hls::quality::{Choice, Quality};
 use crate::hls::taste::Taste;
 use crate::hls::timeline::Listed;
 use crate::hls::variant::{self, Ladder};
+use crate::location::Location;
 use crate::stats::{Stage, Stats, VariantRow};
 use crate::store::{Store, Text};
 
@@ -35,8 +36,11 @@ pub struct Presentation {
     pub etag: Option<String>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
     pub chosen: Option<Choice>,
-    /// What had to be mended in the playlists read so far.
-    pub repairs: Repairs,
+    /// What had to be mended in the playlists read so far, each with its place.
+    pub repairs: Vec<(Location, Repairs)>,
+    /// What the multivariant playlist says for its media playlists; `None`
+    /// when the stream is one media playlist.
+    pub common: Option<Arc<Common>>,
 }
 
 impl Presentation {
@@ -53,8 +57,8 @@ impl Presentation {
         taste: &Taste,
         stats: &Stats,
     ) -> Result<Self, Problem> {
-        let parsed = parse(&text)?;
-        let repairs = parsed.repairs;
+        let parsed = parse(&text, None)?;
+        let repairs = vec![(text.base.clone(), parsed.repairs)];
         match parsed.playlist {
             Playlist::Media(media) => {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
@@ -69,6 +73,7 @@ impl Presentation {
                     multivariant: None,
                     chosen: None,
                     repairs,
+                    common: None,
                 })
             }
             Playlist::Multivariant(multivariant) => {
@@ -84,6 +89,7 @@ impl Presentation {
                     multivariant: Some(multivariant),
                     chosen: None,
                     repairs,
+                    common: Some(Arc::new(parsed.common)),
                 })
             }
         }
@@ -114,8 +120,7 @@ impl Presentation {
             let (choice, loaded) = self.load_first(store, chosen, quality, events).await?;
             stats.end(Stage::MediaPlaylist);
             chosen = choice;
-            self.repairs.list.extend(loaded.repairs.list);
-            self.repairs.more += loaded.repairs.more;
+            self.repairs.push((loaded.location.clone(), loaded.repairs));
             self.etag = loaded.etag;
             self.lists[chosen.rung] = Some(listing::first(loaded.media));
             self.ladder.rungs[chosen.rung].prefer(&loaded.location);
@@ -166,7 +171,14 @@ impl Presentation {
         };
         let mut failure = None;
         for choice in iter::once(first).chain(fallbacks) {
-            let problem = match load(store, &self.ladder.rungs[choice.rung], events).await {
+            let problem = match load(
+                store,
+                &self.ladder.rungs[choice.rung],
+                self.common.as_deref(),
+                events,
+            )
+            .await
+            {
                 Ok(loaded) => {
                     if let Some(failure) = failure {
                         events.send(Event::Warning(failure));

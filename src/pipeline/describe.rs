@@ -14,6 +14,7 @@ use crate::event::{self, Event, Events, RequestKind};
 use crate::fetch::{Client, Credentials};
 use crate::hls::feed::{Feed, Wishes};
 use crate::hls::media::Media;
+use crate::hls::playlist;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
 use crate::hls::taste::Taste;
@@ -46,8 +47,8 @@ pub struct Description {
     pub warnings: Vec<Problem>,
     /// Why nothing of it can be played.
     pub refusal: Option<String>,
-    /// Line and what was mended there.
-    pub repairs: Vec<(usize, String)>,
+    /// What was mended in its playlists.
+    pub repairs: Vec<Repair>,
     /// How many repairs are not in the list.
     pub more_repairs: usize,
     /// How long it is.
@@ -58,6 +59,17 @@ pub struct Description {
     pub codec: Option<Format>,
     /// The proxy it is reached through.
     pub proxy: Option<String>,
+}
+
+/// A place in a playlist that broke the rules.
+#[derive(Clone, Debug)]
+pub struct Repair {
+    /// Address of the playlist, without secrets.
+    pub playlist: String,
+    /// The line in it, from 1.
+    pub line: u32,
+    /// What was wrong and what it is taken for.
+    pub what: String,
 }
 
 /// A variant or rendition.
@@ -307,7 +319,7 @@ impl Description {
                 .media(rung.id)
                 .and_then(|media| container(media)),
         };
-        let (repairs, ladder) = (presentation.repairs.list.iter(), &presentation.ladder);
+        let (repairs, ladder) = (presentation.repairs.iter(), &presentation.ladder);
         Self {
             kind: "hls-vod",
             url: location.to_string(),
@@ -317,14 +329,24 @@ impl Description {
             chosen: chosen.map(|chosen| (chosen.rung, chosen.reason.clone())),
             warnings: Vec::new(),
             refusal: None,
+            more_repairs: repairs.clone().map(|(_, repairs)| repairs.more).sum(),
             repairs: repairs
-                .map(|repair| (repair.line as usize, repair.what.clone()))
+                .flat_map(|(base, repairs)| repairs.list.iter().map(|one| Repair::of(base, one)))
                 .collect(),
-            more_repairs: presentation.repairs.more,
             duration: media.map(|media| media.duration()),
             encryption: "none".to_owned(),
             codec: None,
             proxy: None,
+        }
+    }
+}
+
+impl Repair {
+    fn of(base: &Location, repair: &playlist::Repair) -> Self {
+        Self {
+            playlist: base.to_string(),
+            line: repair.line,
+            what: repair.what.clone(),
         }
     }
 }

@@ -65,8 +65,9 @@ impl Feed {
         let rung = self.reference;
         let (store, tell) = (self.store.clone(), self.tell.clone());
         let location = self.presentation.ladder.rungs[rung].location.clone();
+        let common = self.presentation.common.clone();
         self.tasks.spawn(async move {
-            let loaded = listing::reload(&store, location, rung, etag).await;
+            let loaded = listing::reload(&store, location, rung, common.as_deref(), etag).await;
             say(&tell, Note::Reloaded(rung, loaded)).await;
         });
     }

@@ -135,8 +135,9 @@ impl Feed {
         self.asked.push(id);
         let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
         let rung = self.presentation.ladder.rungs[id].clone();
+        let common = self.presentation.common.clone();
         self.tasks.spawn(async move {
-            let loaded = listing::load(&store, &rung, &events).await;
+            let loaded = listing::load(&store, &rung, common.as_deref(), &events).await;
             say(&tell, Note::Playlist(id, loaded.map(|loaded| loaded.media))).await;
         });
     }

@@ -6,7 +6,7 @@ use crate::error::{Kind, Problem};
 use crate::hls::attributes::{Attributes, push_bare, push_quoted};
 use crate::hls::playlist::{self, Repairs};
 use crate::hls::sanitise::keys::{Key, Keys};
-use crate::hls::sanitise::{Line, Tag, check_version, start_tag};
+use crate::hls::sanitise::{Line, Tag, check_version};
 use crate::limits;
 use crate::location::Location;
 
@@ -113,10 +113,6 @@ impl<'a> Cleaner<'a> {
             "EXT-X-SESSION-KEY" => self.session_key(tag)?,
             "EXT-X-INDEPENDENT-SEGMENTS" => {
                 self.out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
-            }
-            "EXT-X-START" => {
-                let start = start_tag(tag, self.repairs)?;
-                self.out.push_str(&start.unwrap_or_default());
             }
             "EXT-X-VERSION" => check_version(tag, self.repairs),
             "EXTINF" => {
@@ -345,16 +341,14 @@ impl Traits {
     fn of(attributes: &Attributes<'_>) -> Self {
         // Some publishers write a size of nothing where there is no picture.
         let tells_picture =
-            |(name, value): &(&str, &str)| PICTURE_ATTRIBUTES.contains(name) && *value != "0x0";
+            |(name, value): (&str, &str)| PICTURE_ATTRIBUTES.contains(&name) && value != "0x0";
         let mut pairs: Vec<(&str, &str)> = attributes
             .pairs()
-            .iter()
             .filter(|(name, _)| !OWN_ATTRIBUTES.contains(name))
-            .copied()
             .collect();
         pairs.sort_unstable();
         Self {
-            has_picture: attributes.pairs().iter().any(tells_picture),
+            has_picture: attributes.pairs().any(tells_picture),
             identity: format!("{pairs:?}"),
         }
     }
