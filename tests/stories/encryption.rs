@@ -491,6 +491,78 @@ fn k7_k8_k9_what_is_not_aes_128_is_refused_by_name_before_any_segment() {
 }
 
 #[test]
+fn k9_a_clear_variant_is_played_instead_of_a_protected_one() {
+    for protected in [100_000, 900_000] {
+        let (origin, sandbox) = stage();
+        serve_segments(&origin, |_| None);
+        serve_list(
+            &origin,
+            &one_key(
+                "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"",
+            ),
+        );
+        let master = format!(
+            "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH={protected},CODECS=\"fLaC\"\nlist.m3u8\n\
+             #EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS=\"fLaC\"\n/hls/flac.m3u8\n"
+        );
+        let kind = "application/vnd.apple.mpegurl";
+        origin.serve("/enc/master.m3u8", kind, master.into_bytes());
+        let url = origin.url("/enc/master.m3u8");
+        sandbox
+            .kithara(["dump", &url, "-o", "x.wav"])
+            .chatty()
+            .run();
+        expected_of(CLEAR).check(&Sound::open(&sandbox.path("x.wav")));
+        let log = origin.log();
+        let is_media = |path: &str| path.starts_with("/enc/") && !path.ends_with(".m3u8");
+        assert!(
+            !log.iter().any(|request| is_media(&request.path)),
+            "{log:?}"
+        );
+    }
+}
+
+#[test]
+fn keys_rotate_while_a_live_stream_goes_on() {
+    let (origin, sandbox) = stage();
+    let first = 7_794;
+    serve_segments(&origin, |index| {
+        let key = if index < 3 { KEY } else { OTHER };
+        Some((key, first + index as u128))
+    });
+    let head = format!("#EXT-X-MEDIA-SEQUENCE:{first}\n#EXT-X-MAP:URI=\"flac-init.mp4\"");
+    let ended = list(&head, |index| match index {
+        0 => "#EXT-X-KEY:METHOD=AES-128,URI=\"key.bin\"".to_owned(),
+        3 => "#EXT-X-KEY:METHOD=AES-128,URI=\"other.bin\"".to_owned(),
+        _ => String::new(),
+    });
+    let ended = ended.replace("#EXT-X-PLAYLIST-TYPE:VOD\n", "");
+    // As the server cuts it while segment 4 is being made: its tail dangles.
+    let growing = ended
+        .split("#EXTINF:0.417959")
+        .next()
+        .expect("five segments");
+    let url = serve_list(&origin, growing);
+    let gate = origin.on("/enc/flac-2.m4s").drip();
+    let run = sandbox
+        .kithara(["dump", &url, "-o", "x.wav"])
+        .chatty()
+        .spawn();
+    gate.wait_until_reached();
+    serve_list(&origin, &ended);
+    gate.open();
+    run.finish();
+    expected_of(CLEAR).check(&Sound::open(&sandbox.path("x.wav")));
+    assert_eq!(
+        (
+            count(&origin, "/enc/key.bin"),
+            count(&origin, "/enc/other.bin")
+        ),
+        (1, 1)
+    );
+}
+
+#[test]
 fn s8_an_encrypted_init_section_is_decrypted() {
     let map = "#EXT-X-MAP:URI=\"flac-init.mp4\"";
     let cases = [
