@@ -8,6 +8,7 @@ mod errors;
 mod info;
 mod input;
 mod origin;
+mod packed;
 mod play;
 mod resume;
 mod sandbox;
