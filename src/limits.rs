@@ -48,6 +48,12 @@ pub const CHANNELS: u8 = 8;
 pub const URL_BYTES: usize = 8 << 10;
 /// Redirects followed for one request.
 pub const REDIRECTS: usize = 10;
+/// Cookies that servers may set in one run; a browser keeps as many for a host.
+pub const COOKIES: usize = 180;
+/// Name and value of a cookie.
+pub const COOKIE_BYTES: usize = 4 << 10;
+/// All cookies of one request: what common servers take.
+pub const COOKIE_HEADER_BYTES: usize = 8 << 10;
 /// The longest wait a server may ask for with Retry-After.
 pub const RETRY_AFTER: Duration = Duration::from_secs(30);
 

@@ -35,19 +35,6 @@ pub enum Join {
 }
 
 impl Join {
-    /// The same for a segment of this length that needs another decoder: its
-    /// priming is cut where its time says so.
-    pub fn with_another_codec(self, limit: MediaTime) -> Self {
-        match self {
-            Self::Next => Self::Switch { limit },
-            Self::Begin { .. }
-            | Self::Known { .. }
-            | Self::Splice
-            | Self::Switch { .. }
-            | Self::Done => self,
-        }
-    }
-
     /// Media time, the edit list taken off, at which the first unit of a segment
     /// is expected that the playlist puts at `start`.
     pub fn expected(self, start: MediaTime, placement: &Placement) -> Option<MediaTime> {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::decode::fmp4;
 use crate::decode::packed;
+use crate::decode::ts;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::media::Source;
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
-const HEAD_BYTES: usize = 16; // enough for a box header, a sync byte and an ID3 mark
+const HEAD_BYTES: usize = 612; // three packets of a transport stream; a box header or an ID3 mark is less
 
 /// Playlists may be off by this much and still count from zero.
 const NEAR_ZERO: MediaTime = MediaTime::from_nanos(500_000_000);
@@ -22,13 +23,16 @@ pub enum Stream {
     Fmp4(Box<fmp4::Demuxer>),
     /// Packed AAC or MPEG audio.
     Packed(Box<packed::Demuxer>),
+    /// An MPEG transport stream.
+    Ts(Box<ts::Demuxer>),
 }
 
 impl Stream {
     /// A demuxer for `media`, which belongs to `init` when the playlist named
     /// one. `start` is where it begins if its own bytes do not say; `near` is
     /// where it is expected to begin on the media timeline, so that a clock of
-    /// 33 bits can be unfolded (`None`: it is taken as it stands).
+    /// 33 bits can be unfolded (`None`: it is taken as it stands). `before` is
+    /// what the segment before left, when this one goes on where that one ended.
     ///
     /// # Errors
     ///
@@ -38,6 +42,7 @@ impl Stream {
         mut media: Box<dyn Source>,
         start: MediaTime,
         near: Option<MediaTime>,
+        before: Option<ts::Tail>,
         stats: &Arc<Stats>,
     ) -> Result<Self, Problem> {
         let stats = Arc::clone(stats);
@@ -55,10 +60,12 @@ impl Stream {
             let demuxer = packed::Demuxer::segment(media, stats, start, near)?;
             return Ok(Self::Packed(Box::new(demuxer)));
         }
-        let why = match head.first() {
-            Some(0x47) => "MPEG transport stream segments are not played by this version",
-            _ => "its segments are in no container that this version plays",
-        };
+        if ts::looks_like_ts(&head) {
+            return Ok(Self::Ts(Box::new(ts::Demuxer::open(
+                media, stats, near, before,
+            )?)));
+        }
+        let why = "its segments are in no container that this version plays";
         Err(Problem::new(
             Kind::Unsupported,
             "cannot read the segment",
@@ -72,6 +79,7 @@ impl Stream {
         match self {
             Self::Fmp4(demuxer) => demuxer.init().track(),
             Self::Packed(demuxer) => demuxer.track(),
+            Self::Ts(demuxer) => demuxer.track(),
         }
     }
 
@@ -80,6 +88,7 @@ impl Stream {
         match self {
             Self::Fmp4(demuxer) => demuxer.next_unit(),
             Self::Packed(demuxer) => demuxer.next_unit(),
+            Self::Ts(demuxer) => demuxer.next_unit(),
         }
     }
 
@@ -90,6 +99,15 @@ impl Stream {
         match self {
             Self::Fmp4(demuxer) => demuxer.take_titles(),
             Self::Packed(demuxer) => demuxer.take_titles(),
+            Self::Ts(demuxer) => demuxer.take_titles(),
+        }
+    }
+
+    /// What the segment leaves to the one that follows it.
+    pub fn into_tail(self) -> Option<ts::Tail> {
+        match self {
+            Self::Ts(demuxer) => demuxer.into_tail(),
+            Self::Fmp4(_) | Self::Packed(_) => None,
         }
     }
 }
@@ -117,7 +135,7 @@ pub fn first_time(
     media: Box<dyn Source>,
     stats: &Arc<Stats>,
 ) -> Result<MediaTime, Problem> {
-    let mut stream = Stream::open(init, media, MediaTime::ZERO, None, stats)?;
+    let mut stream = Stream::open(init, media, MediaTime::ZERO, None, None, stats)?;
     let edit = stream.track().edit.start;
     let first = stream
         .next_unit()?

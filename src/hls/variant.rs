@@ -1,11 +1,20 @@
-//! Which variant to play, sound first: audio renditions before audio-only
-//! variants before the cheapest variant with pictures. The order in the file
-//! never decides between qualities.
+//! What can be chosen of a stream, sound first: audio renditions before variants
+//! without pictures before the cheapest variant with them. Pure, and the order
+//! in the file never decides between qualities.
+
+mod redundant;
+mod tiers;
+mod voice;
+
+use std::fmt;
 
 use crate::error::{Kind, Problem};
-use crate::hls::codecs;
-use crate::hls::multivariant::{Multivariant, Rendition, Variant};
+use crate::hls::language::Tag;
+use crate::hls::multivariant::{Multivariant, Variant};
+use crate::hls::taste::{Taste, channels_place};
+use crate::hls::variant::voice::Voice;
 use crate::location::Location;
+use crate::text;
 use crate::units::BitRate;
 
 /// One stream of sound that can be chosen.
@@ -16,8 +25,11 @@ pub struct Rung {
     pub id: usize,
     /// Its media playlist.
     pub location: Location,
+    /// Media playlists of the same stream in other places, to fall over to.
+    pub alternatives: Vec<Location>,
     /// Peak. For a rendition that is only stated together with pictures it is
-    /// that sum, so an upper bound; 0 when nothing is stated.
+    /// the sum with the cheapest of them, so an upper bound; 0 when nothing is
+    /// stated.
     pub bandwidth: BitRate,
     /// Average, when stated.
     pub average_bandwidth: Option<BitRate>,
@@ -29,25 +41,70 @@ pub struct Rung {
     pub language: Option<String>,
     /// CHANNELS of the rendition.
     pub channels: Option<u64>,
-    /// Why it cannot be played; `None` when it can, as far as the playlist says.
-    pub refusal: Option<String>,
+    /// Whether it is to be played.
+    pub standing: Standing,
+}
+
+/// Whether a rung is to be played, as far as the playlist and the user's taste
+/// tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// `auto`, `best` and `worst` choose among these.
+    Wanted,
+    /// Only by its number, or when none of the wanted ones can be had; and why.
+    Spare(String),
+    /// Only by its number: the user's flags leave it out; and why.
+    Excluded(String),
+    /// We cannot play it; and why.
+    Refused(String),
 }
 
 impl Rung {
-    /// Whether the playlist says nothing against playing it.
+    /// Whether the playlist says nothing against decoding it.
     pub fn is_decodable(&self) -> bool {
-        self.refusal.is_none()
+        !matches!(self.standing, Standing::Refused(_))
+    }
+
+    /// Why it is not among the wanted ones.
+    pub fn reason(&self) -> Option<&str> {
+        match &self.standing {
+            Standing::Wanted => None,
+            Standing::Spare(why) | Standing::Excluded(why) | Standing::Refused(why) => Some(why),
+        }
     }
 
     /// What the controller reckons with: the average, else the peak.
     pub fn rate(&self) -> BitRate {
         self.average_bandwidth.unwrap_or(self.bandwidth)
     }
+
+    /// Makes one of its places the first.
+    pub fn prefer(&mut self, place: &Location) {
+        if let Some(other) = self.alternatives.iter_mut().find(|other| *other == place) {
+            std::mem::swap(&mut self.location, other);
+        }
+    }
+
+    /// Looks for its media playlist at the next place from now on.
+    pub fn turn(&mut self) {
+        if !self.alternatives.is_empty() {
+            let next = self.alternatives.remove(0);
+            self.alternatives
+                .push(std::mem::replace(&mut self.location, next));
+        }
+    }
+
+    /// Where its media playlist is looked for, the first place first.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        std::iter::once(&self.location).chain(&self.alternatives)
+    }
 }
 
 /// The kinds of streams with sound, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
+    /// A media playlist that was opened by itself.
+    Single,
     /// Audio renditions with playlists of their own.
     Renditions,
     /// Variants without pictures.
@@ -56,43 +113,76 @@ pub enum Tier {
     Muxed,
 }
 
+impl Tier {
+    /// The word of `info --json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Renditions => "renditions",
+            Self::AudioOnly => "audio_only",
+            Self::Muxed => "muxed",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Single => "a single media playlist",
+            Self::Renditions => "audio renditions",
+            Self::AudioOnly => "variants without pictures",
+            Self::Muxed => "variants with pictures",
+        })
+    }
+}
+
 /// The streams of the best tier that has one we can play, by ascending bandwidth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ladder {
-    /// Everything that is listed; `rungs[n].id == n`. Never empty.
+    /// Everything of the tier that is listed; `rungs[n].id == n`. Never empty.
     pub rungs: Vec<Rung>,
     /// What they are.
     pub tier: Tier,
+    /// Why they are that and nothing better, or are preferred over what.
+    pub why: String,
+    /// The languages of all audio renditions, once each.
+    pub languages: Vec<String>,
+    /// What the user wished and is not there: worth a warning.
+    pub missed: Option<Problem>,
+    /// Why what the user asked for cannot be played, of all tiers.
+    pub refusals: Vec<String>,
 }
 
 impl Ladder {
-    /// The ladder of a multivariant playlist. `languages` are the user's, best
-    /// first; without a match DEFAULT decides, then AUTOSELECT.
+    /// The ladder of a multivariant playlist for a user of this `taste`.
     ///
     /// # Errors
     ///
-    /// As [`Location::join`], for a variant whose address is no URL.
-    pub fn of(playlist: &Multivariant, languages: &[String]) -> Result<Self, Problem> {
+    /// [`Kind::Unsupported`] when it lists nothing at all; as
+    /// [`Location::join`] when an address leads where it may not.
+    pub fn of(playlist: &Multivariant, taste: &Taste) -> Result<Self, Problem> {
+        let voice = Voice::of(playlist, taste);
         let tiers = [
-            (Tier::Renditions, renditions(playlist, languages)?),
-            (
-                Tier::AudioOnly,
-                variants(playlist, |variant| !has_picture(variant))?,
-            ),
-            (Tier::Muxed, variants(playlist, has_picture)?),
+            (Tier::Renditions, tiers::renditions(playlist, &voice)?),
+            (Tier::AudioOnly, tiers::audio_only(playlist, &voice)?),
+            (Tier::Muxed, tiers::muxed(playlist, &voice)?),
         ];
-        let playable = |(_, rungs): &&(Tier, Vec<Rung>)| rungs.iter().any(Rung::is_decodable);
-        let (tier, rungs) = tiers
-            .iter()
-            .find(playable)
-            .or_else(|| tiers.iter().find(|(_, rungs)| !rungs.is_empty()))
-            .ok_or_else(|| nothing_to_play("it lists no variant"))?;
+        let tiers = tiers.map(|(tier, rungs)| (tier, judged(rungs, tier, taste)));
+        let (tier, rungs) = best(&tiers)
+            .ok_or_else(|| nothing_to_play("it lists no variant that has an address"))?;
         let mut rungs = rungs.clone();
-        rungs.sort_by_key(|rung| (rung.bandwidth, rung.average_bandwidth));
         for (id, rung) in rungs.iter_mut().enumerate() {
             rung.id = id;
         }
-        Ok(Self { rungs, tier: *tier })
+        let languages = voice::languages(playlist);
+        Ok(Self {
+            why: explain(tier, playlist, &tiers[0].1),
+            missed: missed(&rungs, &languages, taste),
+            refusals: refusals(&tiers, taste),
+            languages,
+            rungs,
+            tier,
+        })
     }
 
     /// The ladder of a media playlist that was opened without a multivariant one.
@@ -100,123 +190,210 @@ impl Ladder {
         let rung = Rung {
             id: 0,
             location,
+            alternatives: Vec::new(),
             bandwidth: BitRate(0),
             average_bandwidth: None,
             codecs: None,
             name: None,
             language: None,
             channels: None,
-            refusal: None,
+            standing: Standing::Wanted,
         };
         Self {
             rungs: vec![rung],
-            tier: Tier::AudioOnly,
+            tier: Tier::Single,
+            why: "it is part of no other".to_owned(),
+            languages: Vec::new(),
+            missed: None,
+            refusals: Vec::new(),
         }
     }
 
-    /// The rungs that `auto`, `best` and `worst` may use, ascending: each
-    /// bandwidth once, and of variants with pictures only the cheapest, as their
-    /// bandwidth says nothing about their sound.
+    /// The rungs that `auto`, `best` and `worst` may use, ascending.
     pub fn adaptive(&self) -> Vec<usize> {
-        let decodable = self.rungs.iter().filter(|rung| rung.is_decodable());
-        let mut ids: Vec<usize> = decodable.map(|rung| rung.id).collect();
-        ids.dedup_by_key(|id| self.rungs[*id].bandwidth);
-        if self.tier == Tier::Muxed {
-            ids.truncate(1);
-        }
-        ids
+        self.ids(|standing| *standing == Standing::Wanted)
     }
-}
 
-fn has_picture(variant: &Variant) -> bool {
-    variant.has_resolution || codecs::has_picture(&variant.codecs)
-}
-
-/// One rung for each audio group that variants use and that has playlists of
-/// its own.
-fn renditions(playlist: &Multivariant, languages: &[String]) -> Result<Vec<Rung>, Problem> {
-    let mut groups: Vec<&str> = Vec::new();
-    let mut rungs = Vec::new();
-    for group in playlist.renditions.iter().map(|one| one.group.as_str()) {
-        if groups.contains(&group) {
-            continue;
-        }
-        groups.push(group);
-        let Some((rendition, uri)) = preferred(playlist, group, languages) else {
-            continue;
-        };
-        if let Some(variant) = cheapest_with(playlist, group) {
-            rungs.push(Rung {
-                name: Some(rendition.name.clone()),
-                language: rendition.language.clone(),
-                channels: rendition.channels,
-                ..rung(playlist, uri, variant)?
-            });
-        }
+    /// The rungs that are played only when no adaptive one can be had, ascending.
+    pub fn spares(&self) -> Vec<usize> {
+        self.ids(|standing| matches!(standing, Standing::Spare(_)))
     }
-    Ok(rungs)
-}
 
-/// The rendition of `group` to play, if it has a playlist of its own.
-fn preferred<'a>(
-    playlist: &'a Multivariant,
-    group: &str,
-    languages: &[String],
-) -> Option<(&'a Rendition, &'a str)> {
-    let members = playlist.renditions.iter().filter(|one| one.group == group);
-    let rendition = members.min_by_key(|one| {
-        let wanted = languages.iter().position(|tag| speaks(one, tag));
-        (
-            wanted.unwrap_or(usize::MAX),
-            !one.is_default,
-            one.describes_video,
-            !one.is_autoselect,
+    fn ids(&self, wanted: impl Fn(&Standing) -> bool) -> Vec<usize> {
+        let rungs = self.rungs.iter().filter(|rung| wanted(&rung.standing));
+        rungs.map(|rung| rung.id).collect()
+    }
+
+    /// Why there is nothing to choose: what is asked for cannot be played, or is
+    /// not there.
+    pub fn no_choice(&self) -> Problem {
+        if !self.refusals.is_empty() {
+            return nothing_to_play(listed(&self.refusals));
+        }
+        let codecs: Vec<String> = self
+            .rungs
+            .iter()
+            .filter_map(|one| one.codecs.clone())
+            .collect();
+        Problem::new(
+            Kind::Unsupported,
+            "cannot play the stream",
+            format!(
+                "it has none of the codecs asked for but {}",
+                listed(&codecs)
+            ),
+            "name one of them with --codec",
         )
-    })?;
-    Some((rendition, rendition.uri.as_deref()?))
+    }
 }
 
-/// `en` is spoken by `en` and by `en-US` (RFC 4647 basic filtering).
-fn speaks(rendition: &Rendition, tag: &str) -> bool {
-    let language = rendition.language.as_deref().unwrap_or_default();
-    let Some((head, rest)) = language.split_at_checked(tag.len()) else {
-        return false;
-    };
-    head.eq_ignore_ascii_case(tag) && (rest.is_empty() || rest.starts_with('-'))
+/// The first tier with a rung that is wanted, else with one that only the user's
+/// flags leave out, else with one at all.
+fn best(tiers: &[(Tier, Vec<Rung>)]) -> Option<(Tier, &Vec<Rung>)> {
+    let with = |has: fn(&Rung) -> bool| tiers.iter().find(|(_, rungs)| rungs.iter().any(has));
+    let (tier, rungs) = with(|rung| rung.standing == Standing::Wanted)
+        .or_else(|| with(Rung::is_decodable))
+        .or_else(|| with(|_| true))?;
+    Some((*tier, rungs))
 }
 
-/// The variant that tells most about the sound of `group`: one without
-/// pictures, else the one with the least of them.
-fn cheapest_with<'a>(playlist: &'a Multivariant, group: &str) -> Option<&'a Variant> {
-    let users = playlist
-        .variants
+/// Sorts the rungs of a tier by bandwidth and tells which of them are wanted.
+fn judged(mut rungs: Vec<Rung>, tier: Tier, taste: &Taste) -> Vec<Rung> {
+    rungs.sort_by_key(|rung| (rung.bandwidth, rung.average_bandwidth));
+    let place = |rung: &Rung| taste.codec_place(rung.codecs.as_deref());
+    demote(&mut rungs, |rung| {
+        let is_left_out = place(rung).is_none();
+        is_left_out.then(|| Standing::Excluded("--codec leaves it out".to_owned()))
+    });
+    let first = wanted(&rungs).filter_map(place).min();
+    demote(&mut rungs, |rung| {
+        let is_later = place(rung) > first;
+        is_later.then(|| Standing::Spare("--codec prefers another codec".to_owned()))
+    });
+    let channels = |rung: &Rung| channels_place(rung.channels);
+    let fewest = wanted(&rungs).map(channels).min();
+    demote(&mut rungs, |rung| {
+        let is_odd = Some(channels(rung)) > fewest;
+        is_odd.then(|| Standing::Spare("another number of channels is preferred".to_owned()))
+    });
+    let mut before: Option<BitRate> = None;
+    demote(&mut rungs, |rung| {
+        let last = before.replace(rung.bandwidth);
+        let why = match last {
+            // Their bandwidth says nothing about their sound.
+            Some(_) if tier == Tier::Muxed => "another one has less of pictures",
+            Some(last) if last == rung.bandwidth => "another one has the same bandwidth",
+            _ => return None,
+        };
+        Some(Standing::Spare(why.to_owned()))
+    });
+    rungs
+}
+
+fn wanted(rungs: &[Rung]) -> impl Iterator<Item = &Rung> {
+    rungs
         .iter()
-        .filter(|one| one.audio.as_deref() == Some(group));
-    users.min_by_key(|one| (has_picture(one), one.bandwidth))
+        .filter(|rung| rung.standing == Standing::Wanted)
 }
 
-fn variants(
-    playlist: &Multivariant,
-    wanted: impl Fn(&Variant) -> bool,
-) -> Result<Vec<Rung>, Problem> {
-    let wanted = playlist.variants.iter().filter(|variant| wanted(variant));
-    wanted
-        .map(|variant| rung(playlist, &variant.uri, variant))
-        .collect()
+/// Gives each wanted rung the standing that `judge` has for it, if any.
+fn demote(rungs: &mut [Rung], mut judge: impl FnMut(&Rung) -> Option<Standing>) {
+    for rung in rungs {
+        if rung.standing == Standing::Wanted
+            && let Some(standing) = judge(rung)
+        {
+            rung.standing = standing;
+        }
+    }
 }
 
-fn rung(playlist: &Multivariant, uri: &str, variant: &Variant) -> Result<Rung, Problem> {
-    Ok(Rung {
-        id: 0,
-        location: playlist.location(uri)?,
+/// Why `tier` was chosen, for people.
+fn explain(tier: Tier, playlist: &Multivariant, renditions: &[Rung]) -> String {
+    let variants = &playlist.variants;
+    let pictures = variants.iter().filter(|one| one.has_picture()).count();
+    let (of_pictures, bare) = (counted(pictures), variants.len() - pictures);
+    let lost = renditions.iter().find_map(Rung::reason);
+    let lost = lost.map(|why| format!("no audio rendition will do: {why}"));
+    match (tier, lost) {
+        (Tier::Renditions, _) if pictures == 0 => "they are what the variants play".to_owned(),
+        (Tier::Renditions, _) => format!("preferred over {of_pictures} with pictures"),
+        (Tier::AudioOnly, Some(lost)) => lost,
+        (Tier::AudioOnly, None) if pictures == 0 => "there is nothing else".to_owned(),
+        (Tier::AudioOnly, None) => format!("preferred over {of_pictures} with pictures"),
+        (Tier::Muxed, Some(lost)) if bare == 0 => lost,
+        (Tier::Muxed, _) if bare == 0 => "the sound cannot be had alone".to_owned(),
+        (Tier::Muxed, _) => "none of those without pictures will do".to_owned(),
+        (Tier::Single, _) => String::new(),
+    }
+}
+
+fn counted(variants: usize) -> String {
+    match variants {
+        1 => "1 variant".to_owned(),
+        many => format!("{many} variants"),
+    }
+}
+
+/// Why a rung cannot be played that has a codec asked for, each reason once.
+fn refusals(tiers: &[(Tier, Vec<Rung>)], taste: &Taste) -> Vec<String> {
+    let is_asked_for = |rung: &&Rung| {
+        let codecs = rung.codecs.as_deref();
+        taste.codecs.is_empty() || (codecs.is_some() && taste.codec_place(codecs).is_some())
+    };
+    let mut reasons: Vec<String> = Vec::new();
+    for rung in tiers
+        .iter()
+        .flat_map(|(_, rungs)| rungs)
+        .filter(is_asked_for)
+    {
+        match &rung.standing {
+            Standing::Refused(why) if !reasons.contains(why) => reasons.push(why.clone()),
+            _ => {}
+        }
+    }
+    reasons
+}
+
+/// The warning that the sound is in none of the languages asked for.
+fn missed(rungs: &[Rung], languages: &[String], taste: &Taste) -> Option<Problem> {
+    let is_answered = |rung: &Rung| {
+        let tag = rung.language.as_deref().and_then(Tag::read);
+        taste.language_place(tag.as_ref()).is_some()
+    };
+    if taste.languages.is_empty() || rungs.iter().any(is_answered) {
+        return None;
+    }
+    let wished: Vec<&str> = taste.languages.iter().map(Tag::as_str).collect();
+    Some(Problem::new(
+        Kind::Unsupported,
+        format!("cannot play the stream in \"{}\"", wished.join(",")),
+        match languages {
+            [] => "it names no language".to_owned(),
+            there => format!("it offers {}", listed(there)),
+        },
+        "its default is played",
+    ))
+}
+
+/// Words with commas, each once, safe to show.
+fn listed(words: &[String]) -> String {
+    let mut list: Vec<&str> = Vec::new();
+    for word in words {
+        if !list.contains(&word.as_str()) {
+            list.push(word);
+        }
+    }
+    text::safe(&list.join(", "))
+}
+
+/// A variant as a rung that nothing more is known of.
+fn rung_of(variant: &Variant, location: Location, codecs: Option<String>) -> Rung {
+    Rung {
         bandwidth: variant.bandwidth,
         average_bandwidth: variant.average_bandwidth,
-        codecs: codecs::sound(&variant.codecs),
-        name: None,
-        language: None,
-        channels: None,
-        refusal: codecs::refusal(&variant.codecs),
-    })
+        codecs,
+        ..Ladder::single(location).rungs.remove(0)
+    }
 }
 
 /// Nothing in the stream can be played.
@@ -230,151 +407,4 @@ pub fn nothing_to_play(why: impl Into<String>) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hls::playlist::{Playlist, parse};
-
-    fn playlist(text: &str) -> Multivariant {
-        let base = Location::parse("https://h/a/list.m3u8").expect("a URL");
-        let body = format!("#EXTM3U\n{text}");
-        match parse(body.as_bytes(), &base).expect("a playlist").playlist {
-            Playlist::Multivariant(playlist) => playlist,
-            Playlist::Media(_) => panic!("a list of segments"),
-        }
-    }
-
-    fn ladder(text: &str) -> Ladder {
-        Ladder::of(&playlist(text), &[]).expect("a ladder")
-    }
-
-    /// Every rung as `name@kilobits`, with `!` when it cannot be decoded.
-    fn shown(ladder: &Ladder) -> String {
-        let rung = |rung: &Rung| {
-            let url = rung.location.to_string();
-            let mark = if rung.is_decodable() { "" } else { "!" };
-            let name = url.trim_start_matches("https://h/a/");
-            format!("{mark}{name}@{}", rung.bandwidth.kilobits())
-        };
-        let rungs: Vec<String> = ladder.rungs.iter().map(rung).collect();
-        format!("{:?}: {}", ladder.tier, rungs.join(" "))
-    }
-
-    const AAC: &str = "CODECS=\"mp4a.40.2\"";
-    const FILM: &str = "CODECS=\"avc1.4d401e,mp4a.40.2\",RESOLUTION=640x360";
-
-    #[test]
-    fn the_ladder_is_of_sound_in_the_best_form_there_is() {
-        let stream = |rest: &str, uri: &str| format!("#EXT-X-STREAM-INF:{rest}\n{uri}\n");
-        let media = |rest: &str| format!("#EXT-X-MEDIA:TYPE=AUDIO,NAME=\"x\",{rest}\n");
-        let cases = [
-            (
-                "audio only, in no order, one with a codec of others",
-                stream(&format!("BANDWIDTH=256000,{AAC}"), "b")
-                    + &stream("BANDWIDTH=900000,CODECS=\"ec-3\"", "d")
-                    + &stream("BANDWIDTH=500000,CODECS=\"fLaC\"", "c")
-                    + &stream(&format!("BANDWIDTH=64000,{AAC}"), "a"),
-                "AudioOnly: a@64 b@256 c@500 !d@900",
-            ),
-            (
-                "renditions of two qualities before everything else",
-                media("GROUP-ID=\"hi\",URI=\"hi\"")
-                    + &media("GROUP-ID=\"lo\",URI=\"lo\"")
-                    + &stream(&format!("BANDWIDTH=2000000,{FILM},AUDIO=\"hi\""), "v2")
-                    + &stream(&format!("BANDWIDTH=800000,{FILM},AUDIO=\"lo\""), "v1")
-                    + &stream(&format!("BANDWIDTH=70000,{AAC},AUDIO=\"lo\""), "a"),
-                "Renditions: lo@70 hi@2000",
-            ),
-            (
-                "renditions we cannot decode give way to a variant without pictures",
-                media("GROUP-ID=\"g\",URI=\"g\"")
-                    + &stream("BANDWIDTH=9000,CODECS=\"avc1.1,ac-3\",AUDIO=\"g\"", "v")
-                    + &stream(&format!("BANDWIDTH=64000,{AAC}"), "a"),
-                "AudioOnly: a@64",
-            ),
-            (
-                "sound inside of the variants",
-                media("GROUP-ID=\"g\",DEFAULT=YES")
-                    + &stream(&format!("BANDWIDTH=900000,{FILM},AUDIO=\"g\""), "b")
-                    + &stream(&format!("BANDWIDTH=300000,{FILM},AUDIO=\"g\""), "a")
-                    + "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i\"\n",
-                "Muxed: a@300 b@900",
-            ),
-            (
-                "nothing to hear is still listed",
-                stream("BANDWIDTH=900000,CODECS=\"avc1.4d401e\"", "v"),
-                "Muxed: !v@900",
-            ),
-            (
-                "nothing stated",
-                stream("BANDWIDTH=2", "b") + &stream("BANDWIDTH=1", "a"),
-                "AudioOnly: a@0 b@0",
-            ),
-        ];
-        for (case, text, want) in cases {
-            assert_eq!(shown(&ladder(&text)), want, "{case}");
-        }
-    }
-
-    const FOUR: &str = "\
-#EXT-X-STREAM-INF:BANDWIDTH=283750,AVERAGE-BANDWIDTH=257955,CODECS=\"mp4a.40.2\"
-v256
-#EXT-X-STREAM-INF:BANDWIDTH=72691,AVERAGE-BANDWIDTH=66083,CODECS=\"mp4a.40.2\"
-v64
-#EXT-X-STREAM-INF:BANDWIDTH=1500000,CODECS=\"ec-3\"
-vec3
-#EXT-X-STREAM-INF:BANDWIDTH=142916,AVERAGE-BANDWIDTH=129924,CODECS=\"mp4a.40.2\"
-v128
-#EXT-X-STREAM-INF:BANDWIDTH=1176646,AVERAGE-BANDWIDTH=1069679,CODECS=\"fLaC\"
-vflac
-";
-
-    #[test]
-    fn of_redundant_variants_the_first_is_the_first_choice() {
-        let stream = |uri: &str| format!("#EXT-X-STREAM-INF:BANDWIDTH=64000,{AAC}\n{uri}\n");
-        let ladder = ladder(&(stream("main") + &stream("spare")));
-        assert_eq!(shown(&ladder), "AudioOnly: main@64 spare@64");
-        assert_eq!(ladder.adaptive(), [0]);
-    }
-
-    #[test]
-    fn the_rendition_follows_the_language_then_the_publisher() {
-        let rendition = |name: &str, language: &str, more: &str| {
-            format!(
-                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"{name}\",\
-                 LANGUAGE=\"{language}\",URI=\"{name}\"{more}\n"
-            )
-        };
-        let described = ",AUTOSELECT=YES,CHARACTERISTICS=\"public.accessibility.describes-video\"";
-        let text = rendition("fr", "fr", "")
-            + &rendition("described", "es", described)
-            + &rendition("us", "en-US", ",AUTOSELECT=YES")
-            + &rendition("de", "de", ",DEFAULT=YES,CHANNELS=\"6/JOC\"")
-            + &format!("#EXT-X-STREAM-INF:BANDWIDTH=1,{FILM},AUDIO=\"g\"\nv\n");
-        let playlist = playlist(&text);
-        let cases: [(&[&str], &str); 5] = [
-            (&[], "de"),
-            (&["en"], "us"),
-            (&["e"], "de"),
-            (&["it", "FR"], "fr"),
-            (&["es"], "described"),
-        ];
-        for (languages, want) in cases {
-            let tags: Vec<String> = languages.iter().map(|&tag| tag.to_owned()).collect();
-            let ladder = Ladder::of(&playlist, &tags).expect("a ladder");
-            assert_eq!(ladder.rungs[0].name.as_deref(), Some(want), "{languages:?}");
-        }
-        assert_eq!(playlist.renditions[3].channels, Some(6));
-    }
-
-    #[test]
-    fn the_order_in_the_file_decides_nothing() {
-        let want = ladder(FOUR);
-        let lines: Vec<&str> = FOUR.lines().collect();
-        for rotation in 0..5 {
-            let mut pairs: Vec<&[&str]> = lines.chunks(2).collect();
-            pairs.rotate_left(rotation);
-            let text = pairs.concat().join("\n");
-            assert_eq!(ladder(&text), want, "rotated by {rotation}");
-        }
-    }
-}
+mod tests;

@@ -197,6 +197,11 @@ impl Store {
         }
     }
 
+    /// The counters of the run.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
     /// Whether only the cache may be used.
     pub fn is_offline(&self) -> bool {
         self.policy.offline

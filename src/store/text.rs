@@ -30,6 +30,8 @@ pub struct Text {
     pub content_type: Option<String>,
     /// The server's mark of this version, for asking whether it changed.
     pub etag: Option<String>,
+    /// The server forbids keeping it.
+    pub no_store: bool,
     /// What to keep it as, when it came from the network.
     pub(super) keep: Option<Box<(Identity, Head)>>,
 }
@@ -42,6 +44,7 @@ impl Text {
             base: Location::Http(document.head.final_url),
             content_type: document.head.content_type,
             etag: document.head.etag,
+            no_store: document.head.no_store,
             keep: None,
         }
     }
@@ -243,6 +246,9 @@ impl Store {
         mut response: Response,
         asked: Instant,
     ) -> Result<First, Problem> {
+        if response.is_compressed() {
+            return self.first_compressed(wanted, response).await;
+        }
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
         while head.len() < SNIFF_BYTES && !is_playlist(&head) {
@@ -278,6 +284,7 @@ impl Store {
                 Ok(First::Playlist(Text {
                     bytes: head,
                     base,
+                    no_store: keep.is_none(),
                     keep,
                     content_type,
                     etag,
@@ -292,6 +299,34 @@ impl Store {
                 self.text(&whole).await.map(First::Playlist)
             }
         }
+    }
+
+    /// An answer that was compressed unasked: read whole, and only if it is a
+    /// playlist.
+    async fn first_compressed(
+        &self,
+        wanted: &Wanted,
+        mut response: Response,
+    ) -> Result<First, Problem> {
+        response.set_kind(RequestKind::Media);
+        let refusal = response.compressed();
+        let head = response.head.clone();
+        let keep = (!head.no_store)
+            .then(|| remote(wanted).map(|url| (wanted.identity(url), cache_head(&head))))
+            .transpose()?;
+        let read = response.read_all(limits::PLAYLIST_BYTES).await;
+        let bytes: Vec<u8> = read.map_err(|failure| failure.problem)?.into();
+        if !is_playlist(&bytes) {
+            return Err(refusal);
+        }
+        Ok(First::Playlist(Text {
+            bytes,
+            base: Location::Http(head.final_url),
+            keep: keep.map(Box::new),
+            content_type: head.content_type,
+            etag: head.etag,
+            no_store: head.no_store,
+        }))
     }
 }
 
@@ -310,6 +345,7 @@ pub(super) fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<T
     Ok(Text {
         bytes,
         base: wanted.location.clone(),
+        no_store: false,
         keep: None,
         content_type: None,
         etag: None,
@@ -347,6 +383,7 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
     Ok(Text {
         bytes,
         base: Location::parse(url)?,
+        no_store: false,
         keep: None,
         content_type: None,
         etag: None,

@@ -4,12 +4,14 @@
 
 mod cache;
 mod dump;
+mod encryption;
 mod errors;
 mod info;
 mod input;
 mod origin;
 mod packed;
 mod play;
+mod requests;
 mod resume;
 mod sandbox;
 mod stats;

@@ -7,12 +7,19 @@ use super::*;
 
 /// The whole strict text, as the crate could be given it at once.
 fn strict(body: &[u8]) -> Option<(String, Repairs)> {
-    let base = Location::parse(BASE).expect("a URL");
+    let base = &Location::parse(BASE).expect("a URL");
     let mut repairs = Repairs::default();
-    let clean = sanitise(body, &base, &mut repairs).ok()?;
+    let mut segments = String::new();
+    let mut sink = |chunk: &crate::hls::sanitise::media::Chunk| {
+        let text = chunk.text.strip_prefix("#EXTM3U\n");
+        segments.push_str(text.expect("each chunk is a playlist"));
+        Ok(())
+    };
+    let origin = Origin { base, parent: None };
+    let clean = sanitise(body, origin, &mut sink, &mut repairs).ok()?;
     Some(match clean {
-        Clean::Multivariant(text) => (text, repairs),
-        Clean::Media(clean) => (clean.header + &clean.body, repairs),
+        Clean::Multivariant { clean, .. } => (clean.text, repairs),
+        Clean::Media(clean) => (clean.header + &segments, repairs),
     })
 }
 
