@@ -11,6 +11,7 @@ mod info;
 mod input;
 mod live;
 mod origin;
+mod packed;
 mod play;
 mod requests;
 mod resume;
