@@ -46,6 +46,8 @@ pub struct Description {
     pub more_repairs: usize,
     /// How long it is.
     pub duration: Option<MediaTime>,
+    /// Where the publisher wants playing to begin; negative: from the end.
+    pub start_offset: Option<MediaTime>,
     /// `none`, or the method of its keys.
     pub encryption: &'static str,
     /// What is decoded; only after a probe.
@@ -261,6 +263,7 @@ impl Description {
             repairs: Vec::new(),
             more_repairs: 0,
             duration: None,
+            start_offset: None,
             encryption: "none",
             codec: None,
             proxy: None,
@@ -296,6 +299,9 @@ impl Description {
                 .flat_map(|(base, repairs)| repairs.list.iter().map(|one| Repair::of(base, one)))
                 .collect(),
             duration: media.map(|media| media.duration()),
+            start_offset: media
+                .and_then(|media| media.start_offset)
+                .map(|start| start.offset),
             encryption: "none",
             codec: None,
             proxy: None,

@@ -11,13 +11,8 @@ use crate::event::{Event, RequestKind};
 use crate::fetch::{self, Request, Response, Status};
 use crate::limits;
 use crate::location::Location;
+use crate::store::sniff::{TAGS_WITHIN, is_playlist, is_web_page, playlist_kind, sniff_bytes};
 use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume};
-
-/// Bytes looked at to tell a playlist from media.
-const SNIFF_BYTES: usize = 512;
-
-/// A playlist has an HLS tag in its first bytes.
-const TAGS_WITHIN: usize = 4096;
 
 /// A playlist's bytes.
 #[derive(Clone, Debug)]
@@ -78,6 +73,9 @@ impl Store {
             .await
         {
             Ok(response) => response,
+            Err(problem) if problem.kind == Kind::Unsupported => {
+                return self.first_compressed(wanted, problem).await;
+            }
             Err(problem) => return self.first_without_network(old, problem),
         };
         match (response.head.status, old) {
@@ -99,8 +97,12 @@ impl Store {
     ///
     /// Those of [`crate::fetch::Client::fetch`]; [`Kind::Offline`].
     pub async fn text(&self, wanted: &Wanted) -> Result<Text, Problem> {
-        let Location::Http(url) = &wanted.location else {
-            return local_text(self, wanted);
+        let url = match &wanted.location {
+            Location::Http(url) => url,
+            Location::File(path) => {
+                self.tree.admits(path)?;
+                return local_text(self, wanted);
+            }
         };
         let identity = wanted.identity(url);
         let old = self
@@ -164,13 +166,14 @@ impl Store {
         };
         let body = Body::File(path.clone(), None);
         let mut head = Vec::new();
-        let mut source = body.source(&self.stats)?.take(SNIFF_BYTES as u64);
+        let mut source = body.source(&self.stats)?.take(TAGS_WITHIN as u64);
         if path.is_file() {
             source
                 .read_to_end(&mut head)
                 .map_err(|error| unreadable(wanted, error))?;
         }
         if is_playlist(&head) {
+            self.tree.grow_below(path);
             return local_text(self, wanted).map(First::Playlist).map(Some);
         }
         Ok(Some(First::Media(Opened {
@@ -205,6 +208,20 @@ impl Store {
         }
     }
 
+    /// The server compresses although it was not asked to, which `problem`
+    /// says: fine for a playlist, not for media.
+    async fn first_compressed(&self, wanted: &Wanted, problem: Problem) -> Result<First, Problem> {
+        let playlist = Wanted {
+            kind: RequestKind::Media,
+            ..wanted.clone()
+        };
+        match self.text(&playlist).await {
+            Ok(text) if is_playlist(&text.bytes) => Ok(First::Playlist(text)),
+            Err(limit) if limit.kind == Kind::Limit => Err(limit),
+            Ok(_) | Err(_) => Err(problem),
+        }
+    }
+
     async fn first_fresh(
         &self,
         wanted: &Wanted,
@@ -214,7 +231,7 @@ impl Store {
     ) -> Result<First, Problem> {
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
-        while head.len() < SNIFF_BYTES && !is_playlist(&head) {
+        while head.len() < sniff_bytes(&head) && !is_playlist(&head) {
             match response.chunk().await {
                 Ok(Some(chunk)) => head.extend_from_slice(&chunk),
                 Ok(None) => break,
@@ -250,6 +267,7 @@ impl Store {
                     content_type,
                 }))
             }
+            Err(failure) if failure.problem.kind == Kind::Limit => Err(failure.problem),
             // Broke off: read it anew, with the retries of a playlist.
             Err(_) => {
                 let whole = Wanted {
@@ -324,7 +342,7 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
 
 /// The first bytes of an entry, as far as they are here.
 fn head_bytes(entry: &Entry) -> Vec<u8> {
-    let mut head = vec![0; SNIFF_BYTES];
+    let mut head = vec![0; TAGS_WITHIN];
     let known = entry.peek(0, &mut head);
     head.truncate(known);
     head
@@ -338,33 +356,6 @@ fn cache_head(head: &fetch::Head) -> Head {
         content_type: head.content_type.clone(),
         final_url: Some(head.final_url.to_string()),
     }
-}
-
-fn is_playlist(head: &[u8]) -> bool {
-    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    let head = &head[..head.len().min(TAGS_WITHIN)]; // the body of a file may follow
-    let text = String::from_utf8_lossy(head);
-    let text = text.trim_start();
-    text.starts_with("#EXTM3U") && ["#EXT-X-", "#EXTINF"].iter().any(|tag| text.contains(tag))
-}
-
-fn playlist_kind(head: &[u8]) -> RequestKind {
-    let text = String::from_utf8_lossy(head);
-    match text.contains("#EXT-X-STREAM-INF") || text.contains("#EXT-X-MEDIA:") {
-        true => RequestKind::Multivariant,
-        false => RequestKind::Media,
-    }
-}
-
-/// What captive portals and broken servers send in place of anything.
-pub(super) fn is_web_page(head: &[u8]) -> bool {
-    const BEGINNINGS: [&[u8]; 4] = [b"<!doctype", b"<html", b"<head", b"<body"];
-    let head = head.trim_ascii_start();
-    let begins = |with: &&[u8]| {
-        head.get(..with.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(with))
-    };
-    BEGINNINGS.iter().any(begins)
 }
 
 pub(super) fn web_page(what: String, response: &Response) -> Problem {

@@ -9,6 +9,7 @@ mod info;
 mod input;
 mod origin;
 mod play;
+mod playlists;
 mod resume;
 mod sandbox;
 mod stats;
