@@ -34,6 +34,9 @@ struct Page {
     duration_ms: Option<i64>,
     #[serde(skip)]
     duration: Option<MediaTime>,
+    start_offset_ms: Option<i64>,
+    #[serde(skip)]
+    start_offset: Option<MediaTime>,
     live: (), // every stream that is described now has an end
     encryption: String,
     codec: Option<&'static str>,
@@ -139,6 +142,8 @@ fn page(found: Description) -> Page {
         more_repairs: found.more_repairs,
         duration_ms: found.duration.map(|duration| duration.millis()),
         duration: found.duration,
+        start_offset_ms: found.start_offset.map(|offset| offset.millis()),
+        start_offset: found.start_offset,
         live: (),
         encryption: found.encryption,
         codec: found.codec.map(|format| format.codec.name()),
@@ -221,6 +226,7 @@ impl Page {
         let facts = [
             Some(self.kind.to_owned()),
             self.duration.map(|duration| duration.to_string()),
+            self.start_offset.map(beginning),
             self.codec.map(str::to_owned),
             self.rate.map(|rate| format!("{rate} Hz")),
             self.channels.map(|channels| format!("{channels} channels")),
@@ -229,6 +235,14 @@ impl Page {
         ];
         let facts: Vec<_> = facts.into_iter().flatten().collect();
         facts.join(", ")
+    }
+}
+
+/// Where the publisher wants playing to begin.
+fn beginning(offset: MediaTime) -> String {
+    match offset < MediaTime::ZERO {
+        true => format!("begins {} before the end", MediaTime::ZERO - offset),
+        false => format!("begins at {offset}"),
     }
 }
 

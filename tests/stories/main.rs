@@ -13,6 +13,7 @@ mod live;
 mod origin;
 mod packed;
 mod play;
+mod playlists;
 mod requests;
 mod resume;
 mod sandbox;
