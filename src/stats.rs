@@ -216,6 +216,9 @@ pub struct Lists {
     pub output: Option<Spec>,
     /// The variant decoded now, as `info` lists it.
     pub variant: Option<usize>,
+    /// How the stream is encrypted, as the media playlist read last says; empty
+    /// while it is not known.
+    pub encryption: String,
     /// Variants of the stream.
     pub variants: Vec<VariantRow>,
     /// Changes of variant.

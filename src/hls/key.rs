@@ -2,17 +2,31 @@
 //! and variants, and turned into the cipher of a segment. Nothing here shows a
 //! key: not in a message, not in a log.
 
-use std::collections::VecDeque;
+mod data;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 
 use crate::error::{Kind, Problem};
-use crate::event::RequestKind;
+use crate::event::{Event, Events, RequestKind};
 use crate::hls::media::{Key, Media, Method};
-use crate::limits;
 use crate::location::Location;
 use crate::media::Cipher;
 use crate::store::{Store, Text, Wanted};
+use crate::text::safe;
+
+pub use ring::{Ring, State};
 
 const KEY_BYTES: usize = 16;
+/// Key systems whose names say nothing to people, and what they are called.
+const SYSTEMS: [(&str, &str); 4] = [
+    ("com.apple.streamingkeydelivery", "FairPlay"),
+    ("com.microsoft.playready", "PlayReady"),
+    ("urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95", "PlayReady"),
+    ("urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed", "Widevine"),
+];
 const TELL: &str = "tell the publisher of the stream";
 
 /// Why segments of `media` cannot be decrypted, if so, before any key or
@@ -37,16 +51,25 @@ pub fn refuse_undecipherable(media: &Media) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What is encrypted with `key` can be decrypted by nobody or by a key system
-/// only: so says its tag.
+/// Refuses what only a key system can decrypt, or nobody knows how to.
+///
+/// # Errors
+///
+/// [`Kind::Encryption`] naming the method and the key system.
 pub fn refuse_foreign(key: &Key) -> Result<(), Problem> {
-    let how = match (&key.method, &key.format) {
+    let method = match (&key.method, &key.format) {
         (Method::Aes128, None) => return Ok(()),
-        (Method::Other(method), None) => method.clone(),
-        (Method::Aes128, Some(format)) => format!("AES-128 by \"{format}\""),
-        (Method::Other(method), Some(format)) => format!("{method} by \"{format}\""),
+        (Method::Aes128, Some(_)) => "AES-128",
+        (Method::Other(method), _) => method,
     };
-    let why = format!("its segments are encrypted ({})", crate::text::safe(&how));
+    let how = match &key.format {
+        None => safe(method),
+        Some(format) => match system(format) {
+            Some(name) => format!("{} by {name}, \"{format}\"", safe(method)),
+            None => format!("{} by \"{}\"", safe(method), safe(format)),
+        },
+    };
+    let why = format!("its segments are encrypted ({how})");
     let todo = "only AES-128 with a key of its own can be played";
     Err(Problem::new(
         Kind::Encryption,
@@ -54,6 +77,38 @@ pub fn refuse_foreign(key: &Key) -> Result<(), Problem> {
         why,
         todo,
     ))
+}
+
+fn system(format: &str) -> Option<&'static str> {
+    let is_it = |(id, _): &&(&str, &str)| id.eq_ignore_ascii_case(format);
+    SYSTEMS.iter().find(is_it).map(|(_, name)| *name)
+}
+
+/// How the segments of `media` are encrypted, for people: `none`, `aes-128`,
+/// another method in lower case, or the KEYFORMAT of a key system.
+pub fn encryption(media: &Media) -> String {
+    let mut names = Vec::new();
+    let mut before = None;
+    for segment in media.segments().filter(|segment| segment.key.is_some()) {
+        if segment.key != before {
+            before = segment.key;
+            names.extend(before.map(|key| short_name(&media.keys[key])));
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => safe(&names.join(", ")),
+    }
+}
+
+fn short_name(key: &Key) -> String {
+    match (&key.format, &key.method) {
+        (Some(format), _) => format.clone(),
+        (None, Method::Aes128) => "aes-128".to_owned(),
+        (None, Method::Other(method)) => method.to_lowercase(),
+    }
 }
 
 /// The initialisation vector of segment `number`: the one the tag states, else
@@ -79,7 +134,7 @@ pub fn init_iv(key: &Key) -> Result<[u8; 16], Problem> {
 }
 
 /// Where the bytes of a key are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// In the playlist itself (`data:`).
     Inline([u8; KEY_BYTES]),
@@ -95,7 +150,7 @@ impl Address {
     /// [`Kind::Encryption`] when the URI holds something else than a key, and
     /// those of [`Location::join`].
     pub fn of(key: &Key, base: &Location) -> Result<Self, Problem> {
-        let Some(data) = data_of(&key.uri) else {
+        let Some(data) = data::bytes_of(&key.uri) else {
             return base.join(&key.uri).map(Self::At);
         };
         let what = format!("cannot use the key in line {}", key.line);
@@ -109,92 +164,20 @@ impl Address {
     }
 }
 
-/// What is known of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Asked for; whether a segment that is wanted now waits for it.
-    Coming {
-        /// Somebody waits.
-        is_waited_for: bool,
-    },
-    /// Here.
-    Here([u8; KEY_BYTES]),
-    /// Not to be had; whether it is to be asked for once more.
-    Lost {
-        /// Why.
-        problem: Problem,
-        /// The network failed while nobody waited for it.
-        may_come: bool,
-    },
+impl fmt::Display for Address {
+    /// The name of the key in messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(_) => f.write_str("the key in the playlist"),
+            Self::At(location) => write!(f, "the key {location}"),
+        }
+    }
 }
 
-/// The keys asked for in one run, the newest [`limits::KEYS`] of them.
-#[derive(Debug, Default)]
-pub struct Ring {
-    keys: VecDeque<(u64, Location, State)>,
-    next: u64,
-}
-
-impl Ring {
-    /// What is known of the key at `location`, for a segment that is wanted now.
-    pub fn wait_for(&mut self, location: &Location) -> Option<&State> {
-        let place = self.place(location)?;
-        let state = &mut self.keys[place].2;
-        match state {
-            State::Lost { may_come: true, .. } => {
-                self.keys.remove(place);
-                return None;
-            }
-            State::Coming { is_waited_for } => *is_waited_for = true,
-            State::Here(_) | State::Lost { .. } => {}
-        }
-        Some(&self.keys[place].2)
-    }
-
-    /// Forgets the key at `location`, so that it is asked for again.
-    pub fn forget(&mut self, location: &Location) {
-        self.keys.retain(|(_, this, _)| this != location);
-    }
-
-    /// Whether the key at `location` was asked for.
-    pub fn has(&self, location: &Location) -> bool {
-        self.place(location).is_some()
-    }
-
-    /// Notes that the key at `location` was asked for; returns its name.
-    pub fn ask(&mut self, location: &Location, is_waited_for: bool) -> u64 {
-        if self.keys.len() == limits::KEYS {
-            self.keys.pop_front();
-        }
-        let id = self.next;
-        self.next += 1;
-        let state = State::Coming { is_waited_for };
-        self.keys.push_back((id, location.clone(), state));
-        id
-    }
-
-    /// Notes what came of the request named `id`.
-    pub fn note(&mut self, id: u64, result: Result<[u8; KEY_BYTES], Problem>) {
-        let Some((_, _, state)) = self.keys.iter_mut().find(|(this, ..)| *this == id) else {
-            return; // forgotten meanwhile: asked for again when it is wanted
-        };
-        let was_waited_for = matches!(
-            state,
-            State::Coming {
-                is_waited_for: true
-            }
-        );
-        *state = match result {
-            Ok(key) => State::Here(key),
-            Err(problem) => State::Lost {
-                may_come: !was_waited_for && is_network(&problem),
-                problem,
-            },
-        };
-    }
-
-    fn place(&self, location: &Location) -> Option<usize> {
-        self.keys.iter().position(|(_, this, _)| this == location)
+impl fmt::Debug for Address {
+    /// Never shows the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -207,23 +190,33 @@ pub enum Lock {
     Open(Option<Cipher>),
 }
 
-/// Loads the key at `location`; it is kept with the stream.
+/// Whether a key is kept with the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// No: the stream is live, it will not be played again.
+    Never,
+    /// Unless the server forbids it or the disk refuses.
+    WhenPossible,
+    /// That is what the run is for.
+    Always,
+}
+
+/// Loads the key at `wanted`. When it is to be kept in any case and the server
+/// forbids it, that is a warning.
 ///
 /// # Errors
 ///
 /// The server's refusal after retries; [`Kind::Encryption`] when what came is
-/// no key, saying what it looks like.
+/// no key, saying what it looks like; [`Kind::Cache`] when it is to be kept in
+/// any case and the disk refuses.
 pub async fn load(
     store: &Store,
-    location: Location,
-    rung: usize,
+    wanted: &Wanted,
+    keeping: Keeping,
+    events: &Events,
 ) -> Result<[u8; KEY_BYTES], Problem> {
-    let wanted = Wanted {
-        variant: Some(rung),
-        ..Wanted::whole(location, RequestKind::Key)
-    };
     let what = || format!("cannot use the key {}", wanted.location);
-    let text = store.key(&wanted).await.map_err(|problem| match problem {
+    let text = store.key(wanted).await.map_err(|problem| match problem {
         Problem {
             kind: Kind::Limit,
             why,
@@ -238,14 +231,38 @@ pub async fn load(
         let (why, todo) = (not_a_key(&text.bytes), todo(&text.bytes));
         return Err(Problem::new(Kind::Encryption, what(), why, todo));
     };
-    keep(store, &text);
+    if keeping != Keeping::Never {
+        keep(store, &text, keeping)?;
+    }
+    if keeping == Keeping::Always && text.no_store {
+        events.send(Event::Warning(forbidden(wanted)));
+    }
     Ok(key)
 }
 
-fn keep(store: &Store, text: &Text) {
-    if let Err(problem) = store.keep(text) {
-        tracing::warn!("{problem}");
+fn keep(store: &Store, text: &Text, keeping: Keeping) -> Result<(), Problem> {
+    match store.keep(text) {
+        Err(problem) if keeping == Keeping::Always => Err(problem),
+        Err(problem) => {
+            tracing::warn!("{problem}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
+}
+
+/// What a key is asked for with, in a playlist of variant `rung`.
+pub fn wanted(location: Location, rung: usize) -> Wanted {
+    Wanted {
+        variant: Some(rung),
+        ..Wanted::whole(location, RequestKind::Key)
+    }
+}
+
+fn forbidden(wanted: &Wanted) -> Problem {
+    let what = format!("cannot keep the key {}", wanted.location);
+    let why = "the server forbids it (Cache-Control: no-store)";
+    Problem::new(Kind::Cache, what, why, "the stream will not play offline")
 }
 
 fn sixteen(bytes: &[u8]) -> Option<[u8; KEY_BYTES]> {
@@ -264,7 +281,9 @@ fn not_a_key(bytes: &[u8]) -> String {
         text if text.len() == 2 * KEY_BYTES && text.iter().all(u8::is_ascii_hexdigit) => {
             ", a key in hexadecimal digits,"
         }
-        text if text.len() == 24 && base64(text).is_some_and(|key| key.len() == KEY_BYTES) => {
+        text if text.len() == 24
+            && data::base64(text).is_some_and(|key| key.len() == KEY_BYTES) =>
+        {
             ", a key in base64,"
         }
         [b'{' | b'[', ..] => ", it looks like JSON,",
@@ -282,69 +301,4 @@ fn todo(bytes: &[u8]) -> &'static str {
 
 fn is_web_page(text: &[u8]) -> bool {
     text.first() == Some(&b'<')
-}
-
-fn is_network(problem: &Problem) -> bool {
-    matches!(problem.kind, Kind::Resolve | Kind::Connect | Kind::NoData)
-}
-
-/// The bytes of a `data:` URI (RFC 2397): `None` when it is another URI,
-/// `Some(None)` when it cannot be read.
-fn data_of(uri: &str) -> Option<Option<Vec<u8>>> {
-    let scheme = uri.get(..5)?;
-    if !scheme.eq_ignore_ascii_case("data:") {
-        return None;
-    }
-    let read = |rest: &str| {
-        let (kind, data) = rest.split_once(',')?;
-        let bytes = percent_decoded(data)?;
-        match kind.rsplit(';').next() {
-            Some(last) if last.trim().eq_ignore_ascii_case("base64") => base64(&bytes),
-            _ => Some(bytes),
-        }
-    };
-    Some(read(&uri[5..]))
-}
-
-fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-                u8::try_from(high << 4 | low).ok()?
-            }
-            plain => plain,
-        });
-    }
-    Some(bytes)
-}
-
-/// Both alphabets of RFC 4648; the padding may be missing.
-fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    let digits = text.trim_ascii();
-    let end = digits.iter().rposition(|&byte| byte != b'=')? + 1;
-    if digits.len() - end > 2 || end % 4 == 1 {
-        return None;
-    }
-    let (mut bytes, mut held, mut bits) = (Vec::with_capacity(end), 0_u32, 0);
-    for &digit in &digits[..end] {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        held = held << 6 & 0x3FFF | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from(held >> bits & 0xFF).ok()?);
-        }
-    }
-    Some(bytes)
 }

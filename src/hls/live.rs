@@ -9,7 +9,7 @@ use crate::units::MediaTime;
 
 const TARGETS_FROM_EDGE: i64 = 3; // where playing begins unless HOLD-BACK says otherwise
 const SHORTEST_WAIT: Duration = Duration::from_millis(250); // also for a target duration of nothing
-const LONGEST_WAIT: Duration = Duration::from_secs(5); // between tries while reloading fails
+const LONGEST_WAIT: Duration = Duration::from_secs(5); // between tries while reloading fails, however long segments are
 /// Target durations without a new segment, in halves: a stale playlist.
 const STALE_HALF_TARGETS: u32 = 7;
 
@@ -133,13 +133,15 @@ impl Reloads {
         self.due = Some(self.began + wait.max(SHORTEST_WAIT));
     }
 
-    /// It did not come. Tried again soon, later and later; `dice` may be any number.
+    /// It did not come. Tried again soon, later and later, but within a target
+    /// duration: the window slides on. `dice` may be any number.
     pub fn failed(&mut self, now: Instant, dice: u64) {
         self.failing.get_or_insert(self.began);
         let backoff = SHORTEST_WAIT.saturating_mul(1 << self.failures.min(8));
         let percent = 80 + u32::try_from(dice % 41).unwrap_or(0);
         self.failures += 1;
-        self.due = Some(now + backoff.min(LONGEST_WAIT) * percent / 100);
+        let longest = self.target.clamp(SHORTEST_WAIT, LONGEST_WAIT);
+        self.due = Some(now + backoff.min(longest) * percent / 100);
     }
 
     /// How long loads have been failing, at `now`.
@@ -246,8 +248,8 @@ mod tests {
             waits.push((due - now).as_millis());
             now = due;
         }
-        assert_eq!(waits[..6], [250, 500, 1000, 2000, 4000, 5000]);
-        assert!(waits[6..].iter().all(|wait| *wait == 5000), "{waits:?}");
+        assert_eq!(waits[..6], [250, 500, 1000, 2000, 4000, 4000]);
+        assert!(waits[6..].iter().all(|wait| *wait == 4000), "{waits:?}");
         let failing = reloads.failing_for(now).expect("an outage");
         assert_eq!(failing, now - (begun + Duration::from_secs(4)));
         reloads.begin(now);

@@ -12,7 +12,7 @@ use crate::bell::Bell;
 use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind, State};
-use crate::fetch::{Client, Settings};
+use crate::fetch::{Client, Credentials, Settings};
 use crate::hls::feed::{Feed, Purpose, Wishes};
 use crate::hls::presentation::Presentation;
 use crate::media::Piece;
@@ -62,17 +62,20 @@ impl Net {
         result
     }
 
-    async fn source(self) -> Result<(), Problem> {
+    async fn source(mut self) -> Result<(), Problem> {
         self.events.send(Event::State(State::Opening));
-        let (shelf, store) = self.open_store()?;
+        let credentials = self.job.network.credentials(&mut self.job.location);
+        let (shelf, store) = self.open_store(credentials)?;
         let location = self.job.location.clone();
         let wanted = Wanted::whole(location, RequestKind::File);
         let asked = Instant::now();
         match store.first(&wanted).await? {
             First::Playlist(text) => {
                 let quality = self.job.quality;
-                let read = Presentation::read(&store, text, asked, &self.stats)?;
-                let presentation = read.choose(&store, quality, &self.stats).await?;
+                let read = Presentation::read(&store, text, asked, &self.job.taste, &self.stats)?;
+                let presentation = read
+                    .choose(&store, quality, &self.stats, &self.events)
+                    .await?;
                 self.stats.lists().kind = presentation.kind();
                 let store = match presentation.is_live() {
                     true => self.live_store(&shelf, store)?,
@@ -113,7 +116,7 @@ impl Net {
         Ok(store.in_stream(private))
     }
 
-    fn open_store(&self) -> Result<(Shelf, Store), Problem> {
+    fn open_store(&self, credentials: Option<Credentials>) -> Result<(Shelf, Store), Problem> {
         let mode = self.job.cache.mode;
         self.stats.begin(Stage::CacheOpen);
         let must_store = matches!(self.job.task, Task::Cache { .. });
@@ -124,11 +127,13 @@ impl Net {
             &self.stats,
             &self.events,
         )?;
-        let stream = shelf.stream(&self.job.location, must_store, &self.events)?;
+        let asker = credentials.as_ref().and_then(Credentials::summary);
+        let asker = asker.as_deref();
+        let stream = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
         let policy = policy(mode, must_store);
-        let client = client(self.job.network, &self.stats, &self.events)?;
+        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
         let spare = shelf.spare(&self.job.location)?;
         let store = Store::new(client, stream, spare, policy, &self.stats, &self.events);
         Ok((shelf, store))
@@ -188,13 +193,23 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     })
 }
 
-/// The HTTP client with the user's settings.
-pub fn client(network: Network, stats: &Arc<Stats>, events: &Events) -> Result<Client, Problem> {
+/// The HTTP client with the user's settings, for the stream of `credentials`.
+pub fn client(
+    network: &Network,
+    credentials: Option<Credentials>,
+    stats: &Arc<Stats>,
+    events: &Events,
+) -> Result<Client, Problem> {
+    let default = Settings::default();
     let settings = Settings {
+        user_agent: network.user_agent.clone().unwrap_or(default.user_agent),
+        credentials,
+        proxies: network.proxies.clone(),
+        authorities: network.authorities.clone(),
         connect_timeout: network.connect_timeout,
         stall_timeout: network.stall_timeout,
         retries: network.retries,
-        ..Settings::default()
+        ..default
     };
     Client::new(settings, Arc::clone(stats), events.clone())
 }

@@ -9,9 +9,7 @@ mod header;
 use std::sync::Arc;
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3,
-};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3};
 
 use crate::decode::unit::{Edit, Track, Unit};
 use crate::decode::window::Window;
@@ -261,11 +259,7 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
 fn track(header: &Header) -> Track {
     let (codec, id) = match header {
         Header::Adts(_) => (Codec::Aac, CODEC_ID_AAC),
-        Header::Mpeg(header) => match header.layer {
-            1 => (Codec::Mp3, CODEC_ID_MP1),
-            2 => (Codec::Mp3, CODEC_ID_MP2),
-            _ => (Codec::Mp3, CODEC_ID_MP3),
-        },
+        Header::Mpeg(_) => (Codec::Mp3, CODEC_ID_MP3), // the decoder finds the layer by itself
     };
     let mut parameters = AudioCodecParameters::new();
     parameters

@@ -4,7 +4,7 @@
 use super::about::{About, Seal};
 use super::{Feed, Purpose};
 use crate::error::Problem;
-use crate::hls::key::{self, Address, Lock, State};
+use crate::hls::key::{self, Address, Keeping, Lock, State};
 use crate::hls::load::{Load, Note, say};
 use crate::location::Location;
 use crate::media::Cipher;
@@ -29,9 +29,15 @@ impl Feed {
         let key = self.keys.ask(&location, is_waited_for);
         self.flights.insert(Load::Key { key }, None);
         self.stats.begin(Stage::Key);
-        let (store, tell) = (self.store.clone(), self.tell.clone());
+        let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
+        let keeping = match self.wishes.purpose {
+            Purpose::Cache { .. } => Keeping::Always,
+            Purpose::Decode if self.broadcast.is_none() => Keeping::WhenPossible,
+            Purpose::Decode => Keeping::Never,
+        };
+        let wanted = key::wanted(location, rung);
         self.tasks.spawn(async move {
-            let loaded = key::load(&store, location, rung).await;
+            let loaded = key::load(&store, &wanted, keeping, &events).await;
             say(&tell, Note::Key(key, loaded)).await;
         });
     }
@@ -63,7 +69,8 @@ impl Feed {
             return Ok(Lock::Open(None));
         };
         let (address, iv) = seal.clone()?;
-        let open = |key| Ok(Lock::Open(Some(Cipher { key, iv })));
+        let key_name = address.to_string();
+        let open = |key| Ok(Lock::Open(Some(Cipher { key, iv, key_name })));
         let location = match address {
             Address::Inline(key) => return open(key),
             Address::At(location) => location,
