@@ -23,11 +23,11 @@ pub enum Join {
     },
     /// A new timeline goes on where the old one ended.
     Splice,
-    /// Another variant or codec on the same timeline: to the frame.
-    Switch {
-        /// Length of the segment: a clock that is further off is another one.
-        limit: MediaTime,
-    },
+    /// Another variant of the same timeline: to the frame.
+    Switch,
+    /// Another codec, rate or layout, and no discontinuity: priming is cut
+    /// where its time says so.
+    Change,
     /// The next segment of a run.
     Next,
     /// Done.
@@ -40,7 +40,7 @@ impl Join {
     pub fn expected(self, start: MediaTime, placement: &Placement) -> Option<MediaTime> {
         match self {
             Self::Known { zero } => Some(zero + start),
-            Self::Switch { .. } | Self::Next => placement.expected(),
+            Self::Switch | Self::Change | Self::Next => placement.expected(),
             Self::Begin { .. } | Self::Splice | Self::Done => None,
         }
     }
@@ -63,7 +63,8 @@ impl Decoding<'_> {
             }
             Join::Known { zero } => self.lane.placement.set_base(zero),
             Join::Splice => self.splice(zero)?,
-            Join::Switch { limit } => self.lane.placement.believe_time(limit),
+            Join::Switch => self.lane.placement.believe_time(),
+            Join::Change => self.lane.placement.believe_priming(edit),
             Join::Next => {}
             Join::Done => return Ok(()),
         }

@@ -248,3 +248,6 @@ fn checksum(mut wire: Box<dyn Source>) -> Result<[u8; 32], Problem> {
 fn nanos(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

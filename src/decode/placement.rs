@@ -1,14 +1,12 @@
 //! Where decoded frames belong: from an access unit's media time to frame
 //! numbers of the presentation, and from there to what is heard. Pure numbers.
 
+use crate::limits;
 use crate::units::{MediaTime, SampleRate};
 
 /// Timestamps may wander this far within a run before they are believed more
 /// than the count of frames: rounding of coarse timescales stays below it.
 const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
-/// A hole in the timestamps up to this length is missing sound; a longer one is
-/// a clock that was set anew, as for ffmpeg (`-dts_delta_threshold`).
-const LONGEST_HOLE: MediaTime = MediaTime::from_nanos(10_000_000_000);
 /// EXTINF may be rounded to whole seconds (RFC 8216 section 4.3.2.1).
 const EXTINF_SLACK: MediaTime = MediaTime::from_nanos(500_000_000);
 
@@ -99,15 +97,25 @@ impl Placement {
     /// the last one ended; what lies before that zero is not heard.
     pub fn splice(&mut self, zero: MediaTime) {
         self.base = Some(zero - self.end().unwrap_or_default());
-        self.trust = Trust::Exact(LONGEST_HOLE); // more priming than that is none
+        self.trust = Trust::Exact(limits::HOLE.into()); // more priming than that is none
     }
 
     /// The next unit comes from another variant: its time decides, to the frame,
-    /// if it is at most `limit` away.
-    pub fn believe_time(&mut self, limit: MediaTime) {
+    /// if it is near. (Variants that are not cut alike are not switched between.)
+    pub fn believe_time(&mut self) {
+        self.believe_within(EXTINF_SLACK);
+    }
+
+    /// The next unit comes from another encoder on the same clock: no more than
+    /// its priming may lie behind.
+    pub fn believe_priming(&mut self, priming: MediaTime) {
+        self.believe_within(priming.max(JITTER));
+    }
+
+    fn believe_within(&mut self, limit: MediaTime) {
         // The end of a gap is exact anyway.
         if self.trust == Trust::Count {
-            self.trust = Trust::Exact(limit + EXTINF_SLACK);
+            self.trust = Trust::Exact(limit);
         }
     }
 
@@ -142,11 +150,12 @@ impl Placement {
     pub fn is_jump(&self, start: MediaTime) -> bool {
         let Some(end) = self.end() else { return false };
         let wander = self.position(start) - end;
+        let hole = limits::HOLE.into();
         match self.trust {
             // Within a run nothing comes twice: what lies behind is no repetition.
-            Trust::Count => wander > LONGEST_HOLE || MediaTime::ZERO - wander > JITTER,
+            Trust::Count => wander > hole || MediaTime::ZERO - wander > JITTER,
             Trust::Exact(limit) => wander > limit || MediaTime::ZERO - wander > limit,
-            Trust::Gap(slack) => wander > LONGEST_HOLE || MediaTime::ZERO - wander > slack,
+            Trust::Gap(slack) => wander > hole || MediaTime::ZERO - wander > slack,
         }
     }
 
@@ -288,7 +297,7 @@ mod tests {
     fn another_variant_is_placed_to_the_frame() {
         for (start, want) in [(4_000, offset(0, 96)), (4_100, offset(4, 0))] {
             let mut placement = after(4_096);
-            placement.believe_time(MediaTime::from_seconds(6.0));
+            placement.believe_time();
             assert_eq!(placement.offset(at(start), rate()), want, "{start}");
         }
     }
@@ -297,7 +306,7 @@ mod tests {
     fn a_variant_with_a_clock_of_its_own_goes_on_where_the_other_ended() {
         for start in [30 * 44_100, -30 * 44_100] {
             let mut placement = after(4_096);
-            placement.believe_time(MediaTime::from_seconds(6.0));
+            placement.believe_time();
             assert!(placement.is_jump(at(start)), "{start}");
             assert_eq!(placement.offset(at(start), rate()), offset(0, 0), "{start}");
         }
@@ -306,7 +315,7 @@ mod tests {
     #[test]
     fn an_overlap_longer_than_a_block_is_dropped_to_the_frame() {
         let mut placement = after(4_096);
-        placement.believe_time(MediaTime::from_seconds(6.0));
+        placement.believe_time();
         for (start, behind) in [(2_000, 2_096), (3_024, 1_072), (4_048, 48)] {
             let got = placement.offset(at(start), rate());
             assert_eq!(got, offset(0, behind), "{start}");

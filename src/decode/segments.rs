@@ -53,6 +53,7 @@ impl Decoding<'_> {
     fn sound_of(&mut self, mut segment: Segment) -> Result<Flow, Problem> {
         let (ends_run, bit_rate) = (segment.ends_run, segment.bit_rate);
         let mut titles = Some(std::mem::take(&mut segment.titles));
+        let goes_on = self.tail.is_some();
         self.stats.begin(Stage::Probe);
         let (mut stream, mut join) = self.enter(segment)?;
         let edit = stream.track().edit.start;
@@ -75,17 +76,18 @@ impl Decoding<'_> {
             }
             self.tell_titles();
         }
-        if titles.is_some() {
+        self.tail = stream.into_tail();
+        // A short piece of a transport stream may be all pictures.
+        if titles.is_some() && !(goes_on && self.tail.is_some()) {
             return Err(no_sound());
         }
-        self.tail = stream.into_tail();
         Ok(flow)
     }
 
     /// The demuxer of a segment, a decoder that fits it, and how it is joined.
     /// A segment whose own bytes have no time goes on by count.
     fn enter(&mut self, segment: Segment) -> Result<(Stream, Join), Problem> {
-        let (start, duration) = (segment.start, segment.duration);
+        let start = segment.start;
         let init = segment.init.map(|init| self.init(init)).transpose()?;
         let init = init.as_deref();
         self.announce(segment.variant, segment.bit_rate);
@@ -96,7 +98,7 @@ impl Decoding<'_> {
         } else if self.lane.placement.needs_base() {
             self.beginning(init, segment.anchor, start)
         } else if switched {
-            Join::Switch { limit: duration }
+            Join::Switch
         } else {
             Join::Next
         };
@@ -107,8 +109,7 @@ impl Decoding<'_> {
         let stream = Stream::open(init, media, begin, near, tail, &self.stats)?;
         let is_other = self.fit(stream.track())?;
         let join = match join {
-            // Its priming is cut where its time says so.
-            Join::Next if is_other => Join::Switch { limit: duration },
+            Join::Next if is_other => Join::Change,
             join => join,
         };
         Ok((stream, join))
@@ -201,8 +202,10 @@ impl Decoding<'_> {
     }
 
     fn tell_titles(&mut self) {
+        let window = self.lane.window;
         let now = self.lane.placement.next().unwrap_or_default();
-        for (title, position) in self.titles.heard(now, self.lane.window.from) {
+        let now = window.until.map_or(now, |until| now.min(until));
+        for (title, position) in self.titles.heard(now, window.from) {
             self.events.send(Event::Title { title, position });
         }
     }
