@@ -315,12 +315,12 @@ fn serve_tone(
 
 /// Dumps the segments and looks at the tone, but for where the codec swings in
 /// and out.
-fn listen(origin: &Origin, sandbox: &Sandbox, url: &str, frames: usize) -> Sound {
+fn listen(origin: &Origin, sandbox: &Sandbox, url: &str, frames: usize, tolerance: f64) -> Sound {
     let sound = dump(sandbox, url, &["--sample", "f32", "--no-cache"]);
     assert!(origin.requests("/tone/100").len() == 1, "a hundred joins");
     assert_eq!(sound.frames(), frames);
     let heard = sound.slice(4_096, frames - 8_192).floats();
-    phase_is_continuous(&heard, sound.rate, 441.0, 0.1);
+    phase_is_continuous(&heard, sound.rate, 441.0, tolerance);
     sound
 }
 
@@ -342,7 +342,8 @@ fn s11_the_phase_of_a_tone_is_continuous_over_a_hundred_joins_of_aac_in_every_co
     for (name, init, segments) in containers {
         let url = serve_tone(&origin, init, segments, SLOPPY);
         origin.clear_log();
-        let sound = listen(&origin, &sandbox, &url, whole.frames());
+        // The encoder itself wanders by a third of a sample.
+        let sound = listen(&origin, &sandbox, &url, whole.frames(), 0.5);
         assert_eq!(first_difference(&whole, &sound), None, "{name}");
     }
 }
@@ -352,7 +353,7 @@ fn s11_the_phase_of_a_tone_is_continuous_over_a_hundred_joins_of_flac() {
     let (origin, sandbox) = stage();
     let (init, fragments) = fragments(&bytes("timeline/tone-flac.mp4"));
     let url = serve_tone(&origin, Some(init), fragments, SLOPPY);
-    listen(&origin, &sandbox, &url, 83_200);
+    listen(&origin, &sandbox, &url, 83_200, 0.01);
 }
 
 #[test]
