@@ -34,6 +34,9 @@ struct Page {
     duration_ms: Option<i64>,
     #[serde(skip)]
     duration: Option<MediaTime>,
+    start_offset_ms: Option<i64>,
+    #[serde(skip)]
+    start_offset: Option<MediaTime>,
     live: (), // every stream that is described now has an end
     encryption: String,
     codec: Option<&'static str>,
@@ -46,6 +49,7 @@ struct Page {
 struct Row {
     id: usize,
     bandwidth: u64,
+    with_pictures: bool,
     average_bandwidth: Option<u64>,
     codecs: Option<String>,
     decodable: bool,
@@ -138,6 +142,8 @@ fn page(found: Description) -> Page {
         more_repairs: found.more_repairs,
         duration_ms: found.duration.map(|duration| duration.millis()),
         duration: found.duration,
+        start_offset_ms: found.start_offset.map(|offset| offset.millis()),
+        start_offset: found.start_offset,
         live: (),
         encryption: found.encryption,
         codec: found.codec.map(|format| format.codec.name()),
@@ -152,6 +158,7 @@ fn row(variant: VariantRow) -> Row {
     Row {
         id: variant.id,
         bandwidth: variant.bandwidth,
+        with_pictures: variant.with_pictures,
         average_bandwidth: variant.average_bandwidth,
         codecs: safe(variant.codecs),
         decodable: variant.decodable,
@@ -219,6 +226,7 @@ impl Page {
         let facts = [
             Some(self.kind.to_owned()),
             self.duration.map(|duration| duration.to_string()),
+            self.start_offset.map(beginning),
             self.codec.map(str::to_owned),
             self.rate.map(|rate| format!("{rate} Hz")),
             self.channels.map(|channels| format!("{channels} channels")),
@@ -230,12 +238,20 @@ impl Page {
     }
 }
 
+/// Where the publisher wants playing to begin.
+fn beginning(offset: MediaTime) -> String {
+    match offset < MediaTime::ZERO {
+        true => format!("begins {} before the end", MediaTime::ZERO - offset),
+        false => format!("begins at {offset}"),
+    }
+}
+
 fn line(row: &Row) -> [String; 9] {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
     [
         row.id.to_string(),
-        or_dash(&stated(Some(row.bandwidth))),
-        or_dash(&stated(row.average_bandwidth)),
+        or_dash(&stated(Some(row.bandwidth), row)),
+        or_dash(&stated(row.average_bandwidth, row)),
         or_dash(&row.codecs),
         or_dash(&row.container.map(str::to_owned)),
         or_dash(&row.channels.map(|channels| channels.to_string())),
@@ -245,9 +261,11 @@ fn line(row: &Row) -> [String; 9] {
     ]
 }
 
-fn stated(rate: Option<u64>) -> Option<String> {
+/// A rate, when there is one; with the pictures it is an upper bound.
+fn stated(rate: Option<u64>, row: &Row) -> Option<String> {
     let rate = rate.filter(|rate| *rate > 0)?;
-    Some(BitRate(rate).to_string())
+    let bound = if row.with_pictures { "≤ " } else { "" };
+    Some(format!("{bound}{}", BitRate(rate)))
 }
 
 /// What is to be said of a variant beside what it states.

@@ -53,6 +53,7 @@ impl Decoding<'_> {
     fn sound_of(&mut self, mut segment: Segment) -> Result<Flow, Problem> {
         let (ends_run, bit_rate) = (segment.ends_run, segment.bit_rate);
         let mut titles = Some(std::mem::take(&mut segment.titles));
+        let goes_on = self.tail.is_some();
         self.stats.begin(Stage::Probe);
         let (mut stream, mut join) = self.enter(segment)?;
         let edit = stream.track().edit.start;
@@ -75,10 +76,11 @@ impl Decoding<'_> {
             }
             self.tell_titles();
         }
-        if titles.is_some() {
+        self.tail = stream.into_tail();
+        // A short piece of a transport stream may be all pictures.
+        if titles.is_some() && !(goes_on && self.tail.is_some()) {
             return Err(no_sound());
         }
-        self.tail = stream.into_tail();
         Ok(flow)
     }
 

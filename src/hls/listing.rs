@@ -41,9 +41,7 @@ pub async fn load(
     for location in rung.locations() {
         let problem = match load_from(store, location, rung.id, common).await {
             Ok(loaded) => {
-                if let Some(failure) = failure {
-                    events.send(Event::Warning(failure));
-                }
+                warn(events, failure);
                 return Ok(loaded);
             }
             Err(problem) => problem,
@@ -51,7 +49,8 @@ pub async fn load(
         match failure {
             None if !may_be_elsewhere(problem.kind) => return Err(problem),
             None => failure = Some(problem),
-            Some(_) => events.send(Event::Warning(problem)),
+            Some(_) if problem.kind == Kind::Encryption => {}
+            Some(_) => warn(events, Some(problem)),
         }
     }
     Err(failure.expect("a rung has a place"))
@@ -85,6 +84,13 @@ pub fn first(media: Media) -> Listed {
         false => usize::try_from(media.first_number()).unwrap_or(0),
     };
     Listed::new(Arc::new(media), first)
+}
+
+/// Says `problem`, if there is one, as a warning.
+pub fn warn(events: &Events, problem: Option<Problem>) {
+    if let Some(problem) = problem {
+        events.send(Event::Warning(problem));
+    }
 }
 
 /// Whether another place may have what could not be had for this reason.

@@ -122,19 +122,6 @@ fn typed(body: &[u8], origin: Origin<'_>) -> Result<Parsed, Problem> {
     })
 }
 
-/// Whether `head`, the first bytes of a resource, begins an HLS playlist: it
-/// has `#EXTM3U` and a tag that only HLS has. A plain `.m3u` list, also one with
-/// `#EXTINF`, is none.
-pub fn looks_like_hls(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head);
-    match sanitise::find_header(&text) {
-        Some(body) => body
-            .split(['\n', '\r'])
-            .any(|line| line.trim_start().starts_with("#EXT-X-")),
-        None => false,
-    }
-}
-
 /// Runs the typing of `hls_m3u8`. The sanitiser is there so that it never
 /// refuses or panics; should it, that is the playlist's fault and no crash.
 ///
@@ -172,28 +159,6 @@ pub fn over_limit(why: impl Into<String>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_lists_with_tags_of_hls_look_like_hls() {
-        let cases: [(&[u8], bool); 9] = [
-            (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", true),
-            (b"\xEF\xBB\xBF#EXTM3U\r\n#EXT-X-VERSION:3\r\n", true),
-            (
-                b"# comment\n\n#EXTM3U\n#EXTINF:6,\na.ts\n#EXT-X-ENDLIST",
-                true,
-            ),
-            (b"#EXTM3U\n#EXTINF:6,\na.ts\n#EXT-X-STREAM-I", true),
-            (b"#EXTM3U\n#EXTINF:-1,A station\nhttp://h/radio\n", false),
-            (b"#EXTM3U\n#EXTVLCOPT:x\na.mp3\n", false),
-            (b"#EXT-X-TARGETDURATION:6\n", false),
-            (b"<html>#EXTM3U\n#EXT-X-", false),
-            (b"", false),
-        ];
-        for (head, want) in cases {
-            let text = String::from_utf8_lossy(head);
-            assert_eq!(looks_like_hls(head), want, "{text}");
-        }
-    }
 
     #[test]
     fn a_panic_of_the_parser_is_a_problem() {

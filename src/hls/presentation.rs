@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Kind, Problem};
-use crate::event::{Event, Events};
+use crate::event::Events;
 use crate::hls::key;
-use crate::hls::listing::{self, Loaded, keep, load, may_be_elsewhere, parse, refuse_unplayable};
+use crate::hls::listing::{
+    self, Loaded, keep, load, may_be_elsewhere, parse, refuse_unplayable, warn,
+};
 use crate::hls::media::{Media, PlaylistType};
 use crate::hls::multivariant::Multivariant;
 use crate::hls::playlist::{Common, Playlist, Repairs};
@@ -110,20 +112,13 @@ impl Presentation {
         stats: &Stats,
         events: &Events,
     ) -> Result<Self, Problem> {
-        if let Some(missed) = &self.ladder.missed {
-            events.send(Event::Warning(missed.clone()));
-        }
+        warn(events, self.ladder.missed.clone());
         let mut chosen = choose(store, &self.ladder, quality)?;
         if self.media(chosen.rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
             self.loaded_at = Instant::now();
-            let (choice, loaded) = self.load_first(store, chosen, quality, events).await?;
+            chosen = self.load_first(store, chosen, quality, events).await?;
             stats.end(Stage::MediaPlaylist);
-            chosen = choice;
-            self.repairs.push((loaded.location.clone(), loaded.repairs));
-            self.etag = loaded.etag;
-            self.lists[chosen.rung] = Some(listing::first(loaded.media));
-            self.ladder.rungs[chosen.rung].prefer(&loaded.location);
         }
         self.media(chosen.rung)
             .map_or(Ok(()), |media| refuse_unplayable(media))?;
@@ -159,43 +154,47 @@ impl Presentation {
     /// Loads the media playlist of the first rung that has one. A failure is a
     /// warning as soon as there is something else to say: each is said once.
     async fn load_first(
-        &self,
+        &mut self,
         store: &Store,
         first: Choice,
         quality: Quality,
         events: &Events,
-    ) -> Result<(Choice, Loaded), Problem> {
+    ) -> Result<Choice, Problem> {
         let fallbacks = match store.is_offline() {
             true => Vec::new(),
             false => self.ladder.fallbacks(&first, &quality),
         };
-        let mut failure = None;
+        let (mut failure, mut lost) = (None, Vec::new());
         for choice in iter::once(first).chain(fallbacks) {
-            let problem = match load(
-                store,
-                &self.ladder.rungs[choice.rung],
-                self.common.as_deref(),
-                events,
-            )
-            .await
-            {
+            let rung = &self.ladder.rungs[choice.rung];
+            let problem = match load(store, rung, self.common.as_deref(), events).await {
                 Ok(loaded) => {
-                    if let Some(failure) = failure {
-                        events.send(Event::Warning(failure));
-                    }
-                    return Ok((choice, loaded));
+                    warn(events, failure);
+                    self.ladder.settle(choice.rung, &lost);
+                    self.take(choice.rung, loaded);
+                    return Ok(choice);
                 }
                 Err(problem) => problem,
             };
+            lost.push(choice.rung);
             let is_final = !may_be_elsewhere(problem.kind) || self.is_protected(&problem);
             match failure {
                 None if is_final => return Err(problem),
                 None => failure = Some(problem),
                 Some(failure) if is_final => return Err(failure),
-                Some(_) => events.send(Event::Warning(problem)),
+                // Where one is encrypted most are: said once for all.
+                Some(_) if problem.kind == Kind::Encryption => {}
+                Some(_) => warn(events, Some(problem)),
             }
         }
         Err(failure.expect("the first choice was tried"))
+    }
+
+    fn take(&mut self, rung: usize, loaded: Loaded) {
+        self.ladder.rungs[rung].prefer(&loaded.location);
+        self.repairs.push((loaded.location, loaded.repairs));
+        self.etag = loaded.etag;
+        self.lists[rung] = Some(listing::first(loaded.media));
     }
 
     /// Whether `problem` is what the multivariant playlist announced: keys of

@@ -80,7 +80,11 @@ impl Ladder {
     fn auto(&self, adaptive: &[usize]) -> (usize, String) {
         let rates: Vec<BitRate> = adaptive.iter().map(|&id| self.rungs[id].rate()).collect();
         let start = abr::Controller::new(&rates).decide(&abr::Situation::at_start());
-        let reason = format!("auto starts at {}", rates[start.rung]);
+        let bound = match self.rungs[adaptive[start.rung]].with_pictures {
+            true => "no more than ",
+            false => "",
+        };
+        let reason = format!("auto starts at {bound}{}", rates[start.rung]);
         (start.rung, reason)
     }
 

@@ -53,6 +53,8 @@ pub struct Description {
     pub more_repairs: usize,
     /// How long it is.
     pub duration: Option<MediaTime>,
+    /// Where the publisher wants playing to begin; negative: from the end.
+    pub start_offset: Option<MediaTime>,
     /// `none`, the method of its keys, or the key system they come from.
     pub encryption: String,
     /// What is decoded; only after a probe.
@@ -79,6 +81,8 @@ pub struct VariantRow {
     pub id: usize,
     /// Peak bits per second; 0 when nothing is stated.
     pub bandwidth: u64,
+    /// The bandwidths are those of the sound and pictures together.
+    pub with_pictures: bool,
     /// Average bits per second, when stated.
     pub average_bandwidth: Option<u64>,
     /// The CODECS attribute.
@@ -295,6 +299,7 @@ impl Description {
             repairs: Vec::new(),
             more_repairs: 0,
             duration: None,
+            start_offset: None,
             encryption: "none".to_owned(),
             codec: None,
             proxy: None,
@@ -307,6 +312,7 @@ impl Description {
         let row = |rung: &Rung| VariantRow {
             id: rung.id,
             bandwidth: rung.bandwidth.0,
+            with_pictures: rung.with_pictures,
             average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
             codecs: rung.codecs.clone(),
             decodable: rung.is_decodable(),
@@ -334,6 +340,9 @@ impl Description {
                 .flat_map(|(base, repairs)| repairs.list.iter().map(|one| Repair::of(base, one)))
                 .collect(),
             duration: media.map(|media| media.duration()),
+            start_offset: media
+                .and_then(|media| media.start_offset)
+                .map(|start| start.offset),
             encryption: "none".to_owned(),
             codec: None,
             proxy: None,

@@ -115,7 +115,7 @@ proptest! {
         let at = place.index(wire.len());
         wire[at] ^= 1 << bit;
         wire.truncate(wire.len().saturating_sub(cut));
-        let is_partial = wire.len() % BLOCK != 0;
+        let is_partial = !wire.len().is_multiple_of(BLOCK);
         let read = all(decrypting(wire, 7));
         prop_assert!(!is_partial || read.is_err());
     }

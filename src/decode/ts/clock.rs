@@ -104,3 +104,76 @@ impl Clock {
         self.is_set = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICKS_A_FRAME: u64 = 2090; // of 1024 at 44.1 kHz, rounded up
+
+    fn lasts() -> Lasts {
+        Lasts {
+            frames: Frames(1024),
+            rate: SampleRate::new(44_100).expect("an allowed rate"),
+        }
+    }
+
+    /// Where a clock stands after it heeded these stamps, a frame each.
+    fn after(stamps: &[u64]) -> i64 {
+        let mut clock = Clock::new(None);
+        for &stamp in stamps {
+            clock.heed(stamp, MediaTime::ZERO);
+            clock.pass(lasts());
+        }
+        clock.now().frame(lasts().rate)
+    }
+
+    #[test]
+    fn rounding_is_ignored_and_jumps_are_followed() {
+        let cases: [(&str, &[u64], i64); 5] = [
+            (
+                "rounded",
+                &[0, TICKS_A_FRAME, 2 * TICKS_A_FRAME, 3 * TICKS_A_FRAME],
+                4096,
+            ),
+            ("20 ms early", &[0, 290, TICKS_A_FRAME], 3072),
+            ("a second ahead", &[0, TICKS_A_FRAME, 94_180], 47_172),
+            ("back", &[900_000, 0], 1024),
+            ("drifting", &[0, 3000, 6000, 9000], 5434),
+        ];
+        for (case, stamps, want) in cases {
+            assert_eq!(after(stamps), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_lost_count_is_taken_from_the_next_stamp() {
+        let mut clock = Clock::new(None);
+        clock.heed(90_000, MediaTime::ZERO);
+        clock.pass(lasts());
+        clock.lose();
+        assert!(!clock.is_set());
+        clock.heed(90_000 + 2 * TICKS_A_FRAME, lasts().time());
+        assert_eq!(clock.now().frame(lasts().rate), 44_100 + 1024);
+    }
+
+    #[test]
+    fn a_change_of_rate_keeps_the_time() {
+        let mut clock = Clock::new(None);
+        clock.heed(0, MediaTime::ZERO);
+        let slow = Lasts {
+            frames: Frames(1024),
+            rate: SampleRate::new(22_050).expect("an allowed rate"),
+        };
+        let ends: Vec<i64> = [lasts(), slow, lasts()]
+            .into_iter()
+            .map(|lasts| {
+                clock
+                    .pass(lasts)
+                    .1
+                    .frame(SampleRate::new(44_100).expect("a rate"))
+            })
+            .collect();
+        assert_eq!(ends, [1024, 3072, 4096]);
+    }
+}

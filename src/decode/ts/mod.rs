@@ -11,6 +11,8 @@ mod program;
 mod section;
 mod sound;
 mod tables;
+#[cfg(test)]
+mod testkit;
 mod titles;
 
 use std::sync::Arc;
@@ -39,7 +41,10 @@ pub struct Demuxer {
 /// What a segment leaves to the next: a frame that is not whole, the count of
 /// packets and of time.
 #[derive(Debug)]
-pub struct Tail(Sound);
+pub struct Tail {
+    sound: Sound,
+    track: Track,
+}
 
 /// The packets of a source, and where they go.
 struct Streams {
@@ -61,7 +66,8 @@ impl Demuxer {
     ///
     /// [`Kind::NotAStream`] for something else than a transport stream,
     /// [`Kind::Unsupported`] or [`Kind::Encryption`] naming the sound that cannot
-    /// be played, [`Kind::Malformed`] when there is none, or the problem of the
+    /// be played, [`Kind::Malformed`] when there is none (but a segment that goes
+    /// on from another may hold nothing but pictures), or the problem of the
     /// source.
     pub fn open(
         source: Box<dyn Source>,
@@ -74,15 +80,15 @@ impl Demuxer {
         let mut tables = Tables::new();
         let choice = match (choose(&mut packets, &mut tables)?, &before) {
             (Some(choice), _) => choice,
-            (None, Some(Tail(sound))) => {
+            (None, Some(tail)) => {
                 packets.seek(0)?;
-                sound.choice()
+                tail.sound.choice()
             }
             (None, None) => return Err(no_map()),
         };
-        let sound = match before {
-            Some(Tail(sound)) => sound.resume(choice, near),
-            None => Sound::new(choice, near),
+        let (sound, before) = match before {
+            Some(tail) => (tail.sound.resume(choice, near), Some(tail.track)),
+            None => (Sound::new(choice, near), None),
         };
         let mut streams = Streams {
             packets,
@@ -93,7 +99,10 @@ impl Demuxer {
             is_over: false,
         };
         streams.gather()?;
-        let track = streams.sound.track()?;
+        let track = match (streams.sound.track(), before) {
+            (Err(problem), Some(track)) if problem.kind == Kind::Malformed => track,
+            (track, _) => track?,
+        };
         Ok(Self { streams, track })
     }
 
@@ -130,7 +139,10 @@ impl Demuxer {
 
     /// What the segment, all of which was taken, leaves to the next.
     pub fn into_tail(self) -> Option<Tail> {
-        self.streams.is_over.then_some(Tail(self.streams.sound))
+        self.streams.is_over.then_some(Tail {
+            sound: self.streams.sound,
+            track: self.track,
+        })
     }
 }
 
@@ -205,3 +217,6 @@ fn broken(kind: Kind, why: &str) -> Problem {
     let todo = "try another variant or source";
     Problem::new(kind, "cannot read the transport stream", why, todo)
 }
+
+#[cfg(test)]
+mod tests;

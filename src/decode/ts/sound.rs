@@ -39,6 +39,8 @@ pub struct Sound {
     unit: Vec<u8>,
     /// Nothing came yet of this segment, but something of the one before.
     is_resuming: bool,
+    /// Whether a frame of this segment was taken.
+    has_given: bool,
 }
 
 /// A frame that is next, and its time.
@@ -64,16 +66,18 @@ impl Sound {
             multiplex: None,
             unit: Vec::new(),
             is_resuming: false,
+            has_given: false,
         }
     }
 
     /// Goes on with the next segment: packagers cut where they like, also inside
     /// a frame, and do not repeat a LATM configuration for each segment.
     pub fn resume(mut self, choice: Choice, near: Option<MediaTime>) -> Self {
-        if choice != self.choice {
+        if (choice.pid, choice.format) != (self.choice.pid, self.choice.format) {
             return Self::new(choice, near);
         }
-        self.is_resuming = true;
+        self.choice = choice;
+        (self.is_resuming, self.has_given) = (true, false);
         self
     }
 
@@ -165,7 +169,9 @@ impl Sound {
             _ => {}
         }
         match (Multiplex::read(bytes), &self.multiplex) {
-            (Ok(Some(new)), Some(known)) if new.specific != known.specific => Err(changed()),
+            (Ok(Some(new)), Some(known)) if self.has_given && new.specific != known.specific => {
+                Err(changed())
+            }
             (Ok(Some(new)), _) => {
                 self.multiplex = Some(new);
                 Ok(())
@@ -193,6 +199,7 @@ impl Sound {
         let lasts = self.lasts(&frame)?;
         self.date(&frame, lasts);
         self.frames.pop_front();
+        self.has_given = true;
         self.cutter.forget_before(Some(&frame));
         let (start, end) = self.clock.pass(lasts);
         Some(Dated { frame, start, end })

@@ -46,10 +46,7 @@ fn a_data_uri_with_anything_else_is_refused_and_never_shown() {
         ("data:", "cannot be read"),
         ("data:;base64", "cannot be read"),
         ("data:;base64,SECRET*", "cannot be read"),
-        (
-            "data:;base64,SECRE",
-            "3 bytes came where a key has 16 bytes",
-        ),
+        ("data:;base64,SECR", "3 bytes came where a key has 16 bytes"),
         ("data:;base64,SECRE=====", "cannot be read"),
         ("data:,SECRET", "6 bytes came where a key has 16 bytes"),
         ("data:,SECRET%4", "cannot be read"),

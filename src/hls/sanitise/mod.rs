@@ -21,7 +21,7 @@ use crate::error::{Kind, Problem};
 use crate::hls::playlist::Repairs;
 use crate::hls::sanitise::common::{Common, Origin};
 use crate::hls::sanitise::define::Variables;
-pub use crate::hls::sanitise::lines::{Line, find_header};
+pub use crate::hls::sanitise::lines::Line;
 pub use crate::hls::sanitise::tag::{Tag, check_version};
 
 const MULTIVARIANT_TAGS: [&str; 6] = [
@@ -77,7 +77,7 @@ pub fn sanitise(
 ) -> Result<Clean, Problem> {
     let text = lines::with_line_feeds(lines::decoded(body, repairs)?, repairs);
     lines::check_lines(&text)?;
-    let body = find_header(&text).ok_or_else(|| not_a_playlist(&text))?;
+    let body = lines::find_header(&text).ok_or_else(|| not_a_playlist(&text))?;
     let skipped = &text[..text.len() - body.len()];
     let header = u32::try_from(skipped.matches('\n').count()).unwrap_or(u32::MAX);
     lines::note_header(skipped, body, header + 1, repairs);

@@ -4,11 +4,14 @@
 
 mod ladders;
 mod property;
+mod renditions;
 
 use super::*;
 use crate::hls::codecs::Wish;
+use crate::hls::language::Tag;
 use crate::hls::playlist::{Playlist, parse};
 use crate::hls::quality::Quality;
+use crate::units::BitRate;
 
 const AAC: &str = "CODECS=\"mp4a.40.2\"";
 const FILM: &str = "CODECS=\"avc1.4d401e,mp4a.40.2\",RESOLUTION=640x360";
@@ -83,6 +86,48 @@ fn shown(ladder: &Ladder) -> String {
     format!("{}:{rungs}", ladder.tier.name())
 }
 
+/// What is published, what the user likes, and what is made of it.
+struct Case {
+    name: &'static str,
+    text: String,
+    languages: &'static str,
+    codecs: &'static str,
+    want: &'static str,
+}
+
+fn case(name: &'static str, text: String, want: &'static str) -> Case {
+    Case {
+        name,
+        text,
+        languages: "",
+        codecs: "",
+        want,
+    }
+}
+
+fn check(cases: impl IntoIterator<Item = Case>) {
+    for case in cases {
+        let taste = taste(case.languages, case.codecs);
+        let ladder = Ladder::of(&playlist(&case.text), &taste).expect(case.name);
+        assert_eq!(shown(&ladder), case.want, "{}", case.name);
+    }
+}
+
+/// A film in AAC whose sound is in `group`.
+fn film(kilobits: u32, group: &str, uri: &str) -> String {
+    let attributes = format!("BANDWIDTH={kilobits}000,{FILM},AUDIO=\"{group}\"");
+    variant(&attributes, uri)
+}
+
+/// A variant without pictures.
+fn sound(kilobits: u32, uri: &str) -> String {
+    variant(&format!("BANDWIDTH={kilobits}000,{AAC}"), uri)
+}
+
+fn of_codec(kilobits: u32, codec: &str, uri: &str) -> String {
+    variant(&format!("BANDWIDTH={kilobits}000,CODECS=\"{codec}\""), uri)
+}
+
 #[test]
 fn of_places_the_one_that_answered_becomes_the_first() {
     let mut ladder = ladder(&(variant("BANDWIDTH=64000", "a") + &variant("BANDWIDTH=64000", "b")));
@@ -92,6 +137,16 @@ fn of_places_the_one_that_answered_becomes_the_first() {
     assert_eq!(shown(&ladder), "audio_only: b@64+a");
     ladder.rungs[0].prefer(&other);
     assert_eq!(shown(&ladder), "audio_only: b@64+a");
+}
+
+#[test]
+fn what_could_not_be_had_is_left_out_of_the_adaptive_ones() {
+    let of = |rate: u32, uri: &str| variant(&format!("BANDWIDTH={rate}000"), uri);
+    let mut ladder = ladder(&(of(64, "a") + &of(128, "b") + &of(256, "c") + &of(256, "d")));
+    assert_eq!(shown(&ladder), "audio_only: a@64 b@128 c@256+d");
+    ladder.settle(1, &[2]);
+    assert_eq!(shown(&ladder), "audio_only: a@64 b@128 -c@256+d");
+    assert_eq!((ladder.adaptive(), ladder.spares()), (vec![0, 1], vec![2]));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::hls::codecs;
 use crate::hls::multivariant::{Multivariant, Rendition, Variant};
 use crate::hls::variant::redundant::{Candidate, merged};
 use crate::hls::variant::voice::{Voice, users};
-use crate::hls::variant::{Rung, Standing, rung_of};
+use crate::hls::variant::{Rung, Standing};
 use crate::location::Location;
 
 /// One rung for each audio group that variants use and that has the rendition
@@ -106,7 +106,7 @@ fn informant<'a>(
 
 /// A rendition at `place`, which is what `user` says of it.
 fn spoken(user: &Variant, place: Location, rendition: &Rendition) -> Rung {
-    let rung = rung_of(user, place, codecs::sound(&user.codecs));
+    let rung = Rung::of(user, place, codecs::sound(&user.codecs));
     named(
         refused(rung, codecs::refusal_beside(&user.codecs)),
         Some(rendition),
@@ -139,7 +139,7 @@ fn variants(
         let Some(place) = place(playlist, &variant.uri)? else {
             continue;
         };
-        let rung = rung_of(variant, place, codecs::sound(&variant.codecs));
+        let rung = Rung::of(variant, place, codecs::sound(&variant.codecs));
         let rung = refused(rung, codecs::refusal(&variant.codecs));
         found.push(Candidate {
             rung: named(rung, inside(variant)),

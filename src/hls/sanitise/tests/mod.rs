@@ -1,5 +1,6 @@
 //! Ugly playlists, one kind of ugliness a row.
 
+mod good;
 mod media;
 mod multivariant;
 mod property;
