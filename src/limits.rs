@@ -19,6 +19,11 @@ pub const DATE_RANGES: usize = 10_000;
 /// Length of one segment; RFC 8216 knows no limit, a day is absurd enough.
 pub const SEGMENT_SECONDS: f64 = 86_400.0;
 
+/// What is read of the answer to a request for a key, whose 16 bytes are all
+/// that is wanted: enough to say what came instead.
+pub const KEY_BODY_BYTES: u64 = 64 << 10;
+/// Keys held in memory; older ones are read again from the cache.
+pub const KEYS: usize = 64;
 /// An initialisation section (EXT-X-MAP).
 pub const INIT_BYTES: u64 = 4 << 20;
 /// One box that is read whole (moov, moof, sidx); media data is streamed.
@@ -43,11 +48,25 @@ pub const CHANNELS: u8 = 8;
 pub const URL_BYTES: usize = 8 << 10;
 /// Redirects followed for one request.
 pub const REDIRECTS: usize = 10;
+/// Cookies that servers may set in one run; a browser keeps as many for a host.
+pub const COOKIES: usize = 180;
+/// Name and value of a cookie.
+pub const COOKIE_BYTES: usize = 4 << 10;
+/// All cookies of one request: what common servers take.
+pub const COOKIE_HEADER_BYTES: usize = 8 << 10;
 /// The longest wait a server may ask for with Retry-After.
 pub const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Columns of outside text shown on one line.
 pub const TEXT_COLUMNS: usize = 120;
+/// Titles announced ahead of what is decoded; the latest of more are dropped.
+pub const TITLES_AHEAD: usize = 1000;
+/// Gaps that each get a line of the ledger while nothing was decoded yet; of a
+/// station that never comes, the last one grows.
+pub const GAPS_OWED: usize = 1000;
+/// A hole in the timestamps up to this length is missing sound and becomes
+/// silence; a longer one is a clock that was set anew (so says ffmpeg, too).
+pub const HOLE: Duration = Duration::from_secs(10);
 /// Undecodable access units in a row before a stream is given up.
 pub const BAD_UNITS_IN_A_ROW: u32 = 3;
 /// No decoded frame for this long while bytes are waiting: the codec hangs.

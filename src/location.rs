@@ -53,8 +53,9 @@ impl Location {
     /// The address that `reference`, a URI found in the playlist at `self`, means.
     ///
     /// Relative references are resolved (RFC 3986 section 5). From the web only
-    /// `http` and `https` can be reached, and user-info in a playlist is ignored;
-    /// a local playlist reaches the web and files inside its own folder tree.
+    /// `http` and `https` can be reached; a local playlist reaches the web and
+    /// files inside its own folder tree. User-info is left in, for `fetch` to
+    /// ignore and to warn of.
     ///
     /// # Errors
     ///
@@ -121,7 +122,7 @@ impl fmt::Display for Location {
 }
 
 fn web_join(base: &Url, reference: &str) -> Result<Location, Problem> {
-    let mut url = base.join(reference).map_err(|error| {
+    let url = base.join(reference).map_err(|error| {
         Problem::new(
             Kind::Malformed,
             format!("cannot follow \"{}\"", text::short_url(reference)),
@@ -131,13 +132,6 @@ fn web_join(base: &Url, reference: &str) -> Result<Location, Problem> {
     })?;
     if !is_web(url.scheme()) {
         return Err(unsafe_scheme(url.scheme(), "the web"));
-    }
-    let inherited = url.origin() == base.origin()
-        && url.username() == base.username()
-        && url.password() == base.password();
-    if !inherited {
-        // Only a URL without a host refuses this, and the web has none.
-        let _ = url.set_username("").and_then(|()| url.set_password(None));
     }
     Location::web(url)
 }
@@ -280,15 +274,14 @@ mod tests {
 
     #[test]
     fn a_playlist_from_the_web_leads_to_the_web_only() {
-        let base = Location::parse("https://u:p@h/a/list.m3u8?t=1").expect("a URL");
+        let base = Location::parse("https://h/a/list.m3u8?t=1").expect("a URL");
         let cases = [
-            ("seg.ts?x=1", "https://u:p@h/a/seg.ts?x=1"),
-            ("../b/seg.ts", "https://u:p@h/b/seg.ts"),
-            ("/seg.ts", "https://u:p@h/seg.ts"),
+            ("seg.ts?x=1", "https://h/a/seg.ts?x=1"),
+            ("../b/seg.ts", "https://h/b/seg.ts"),
+            ("/seg.ts", "https://h/seg.ts"),
             ("//cdn/seg.ts", "https://cdn/seg.ts"),
-            ("https://x:y@cdn/s.ts#f", "https://cdn/s.ts"),
-            ("https://u:p@cdn/s.ts", "https://cdn/s.ts"),
-            ("12:30.ts", "https://u:p@h/a/12:30.ts"),
+            ("https://x:y@cdn/s.ts#f", "https://x:y@cdn/s.ts"),
+            ("12:30.ts", "https://h/a/12:30.ts"),
             ("http://[", "malformed"),
             ("file:///etc/passwd", "unsafe"),
             ("FILE:/etc/passwd", "unsafe"),

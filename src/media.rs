@@ -160,6 +160,9 @@ pub struct Cipher {
     pub key: [u8; 16],
     /// The initialisation vector of the resource's first block.
     pub iv: [u8; 16],
+    /// What the key is called in messages: `the key` and its address without
+    /// secrets.
+    pub key_name: String,
 }
 
 impl fmt::Debug for Cipher {

@@ -216,12 +216,18 @@ pub struct Lists {
     pub output: Option<Spec>,
     /// The variant decoded now, as `info` lists it.
     pub variant: Option<usize>,
+    /// How the stream is encrypted, as the media playlist read last says; empty
+    /// while it is not known.
+    pub encryption: String,
     /// Variants of the stream.
     pub variants: Vec<VariantRow>,
     /// Changes of variant.
     pub switches: Vec<Decision>,
     /// Underruns of the device.
     pub underruns: Vec<Underrun>,
+    /// A moment of the stream and its date in milliseconds since 1970 (UTC), as
+    /// a live playlist last said it.
+    pub date: Option<(MediaTime, i64)>,
 }
 
 /// Everything that is counted in one run.
@@ -281,6 +287,11 @@ pub struct Stats {
 
     /// Frames per second of the output; zero while it is not open.
     pub output_rate: AtomicU32,
+
+    /// Times that the playlist of a live stream was loaded again.
+    pub reloads: Counter,
+    /// Nanoseconds of a live stream that could not be had.
+    pub lost_ns: Counter,
 
     /// Where playback began.
     pub start: Moment,

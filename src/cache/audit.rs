@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use super::dir::{Dir, Writing};
 use super::entry::checksum;
 use super::evict::{self, LEASE, RECORD, data_name, entry_of};
+use super::key::Identity;
 use super::known::Known;
 use super::log::{Found, Log};
 use super::record::{Line, Piece};
@@ -69,6 +70,20 @@ pub(super) fn list(root: &Dir) -> io::Result<Vec<Stored>> {
         });
     }
     Ok(list)
+}
+
+/// The folders of the URL of `identity`: its own, and those of other askers.
+pub(super) fn names_of(root: &Dir, identity: &Identity) -> io::Result<Vec<String>> {
+    let mut names = vec![identity.name()];
+    for stream in evict::candidates(root)? {
+        let Some(dir) = root.child(&stream.name)? else {
+            continue;
+        };
+        if stream.name != names[0] && label(&dir)? == identity.url() {
+            names.push(stream.name);
+        }
+    }
+    Ok(names)
 }
 
 /// Compares every byte that a record claims with its checksum.

@@ -190,7 +190,8 @@ impl Cache {
         }
     }
 
-    /// Removes a stream. Returns its bytes on disk, `None` when it was not there.
+    /// Removes the stream of a URL, as each asker sees it: credentials do not
+    /// count. Returns its bytes on disk, `None` when it was not there.
     ///
     /// # Errors
     ///
@@ -199,15 +200,19 @@ impl Cache {
         let Some((space, root)) = self.present()? else {
             return Ok(None);
         };
-        let removal = evict::remove(&root, &identity.name(), None);
-        match removal.map_err(|error| root::unusable(space.root(), error))? {
-            Removal::Done(bytes) => {
-                space.give(bytes);
-                Ok(Some(bytes))
+        let unusable = |error| root::unusable(space.root(), error);
+        let mut removed = None;
+        for name in audit::names_of(&root, identity).map_err(unusable)? {
+            match evict::remove(&root, &name, None).map_err(unusable)? {
+                Removal::Done(bytes) => {
+                    space.give(bytes);
+                    removed = Some(removed.unwrap_or(0) + bytes);
+                }
+                Removal::Busy => return Err(busy("cannot remove the stream")),
+                Removal::Missing => {}
             }
-            Removal::Busy => Err(busy("cannot remove the stream")),
-            Removal::Missing => Ok(None),
         }
+        Ok(removed)
     }
 
     /// The streams in the cache, the one used last first.

@@ -13,7 +13,7 @@ use super::session::{Report, Selection, Session, Wish};
 use super::table::bytes;
 use crate::error::{Kind, Problem};
 use crate::location::Location;
-use crate::pipeline::{self, CacheRow, Quality, Task};
+use crate::pipeline::{self, CacheRow, Edge, Quality, Task};
 use crate::text;
 
 #[derive(Serialize)]
@@ -54,10 +54,12 @@ pub fn cache(flags: &Cache, session: &Session<'_>) -> Result<End, Problem> {
 fn add(flags: &Add, session: &Session<'_>) -> Result<End, Problem> {
     let task = Task::Cache { jobs: flags.jobs };
     let selection = Selection {
-        quality: flags.quality.quality.unwrap_or(Quality::Best),
+        quality: flags.choice.quality.unwrap_or(Quality::Best),
+        taste: flags.choice.taste(),
         start: flags.part.start,
         length: flags.part.length,
         buffer: None,
+        edge: Edge::Usual,
     };
     let wish = Wish {
         verb: "cache",

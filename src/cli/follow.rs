@@ -16,6 +16,7 @@ use super::progress::{Screen, Stored};
 use super::samples::Samples;
 use super::signals::Signals;
 use super::status::Status;
+use super::titles::Titles;
 use super::trace::Trace;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, State, Thread};
@@ -82,6 +83,7 @@ pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
         last,
         ending: Ending::with(last),
         is_playing: false,
+        titles: Titles::default(),
         ticks: 0,
     };
     let (way, samples) = follower.until_end();
@@ -139,6 +141,7 @@ struct Follower<'a> {
     last: Thread,
     ending: Ending,
     is_playing: bool,
+    titles: Titles,
     ticks: u64,
 }
 
@@ -158,6 +161,7 @@ impl Follower<'_> {
             }
             if let Some(way) = heard.or_else(|| is_due.then(|| self.tick()).flatten()) {
                 self.sample();
+                let way = self.reach().map_or_else(Way::Failed, |()| way);
                 return (way, self.samples);
             }
         }
@@ -168,7 +172,15 @@ impl Follower<'_> {
         if let Some(trace) = &mut self.desk.trace {
             trace.note(event, self.stats);
         }
-        if let Err(problem) = self.tell(event) {
+        let told = match event {
+            Event::Title { title, position } => {
+                self.titles.announce(title, *position);
+                // What goes into a file is heard nowhere: its titles are told at once.
+                self.volume.map_or_else(|| self.reach(), |_| Ok(()))
+            }
+            _ => self.tell(event),
+        };
+        if let Err(problem) = told {
             return Some(Way::Failed(problem));
         }
         match event {
@@ -212,6 +224,18 @@ impl Follower<'_> {
         line.map_or(Ok(()), |line| lines.write(&line))
     }
 
+    /// Tells the titles that the sound has reached by now.
+    fn reach(&mut self) -> Result<(), Problem> {
+        let heard = match self.volume {
+            Some(_) => self.run.position() - self.stats.start.now(),
+            None => MediaTime::MAX,
+        };
+        while let Some(event) = self.titles.reached(heard) {
+            self.tell(&event)?;
+        }
+        Ok(())
+    }
+
     fn enter(&mut self, state: State) {
         self.is_playing = state == State::Playing;
         if self.is_playing {
@@ -219,7 +243,7 @@ impl Follower<'_> {
         }
     }
 
-    /// Ten times a second: signals and keys; five times: levels and the status
+    /// Ten times a second: signals, keys and titles; five times: levels and the status
     /// line; once: progress for programs.
     fn tick(&mut self) -> Option<Way> {
         if let Some(signal) = self.desk.signals.asked() {
@@ -227,6 +251,9 @@ impl Follower<'_> {
         }
         if self.is_quit() {
             return Some(Way::Quit);
+        }
+        if let Err(problem) = self.reach() {
+            return Some(Way::Failed(problem));
         }
         self.ticks += 1;
         if self.ticks.is_multiple_of(TICKS_TO_SHOW) {
@@ -276,6 +303,7 @@ impl Follower<'_> {
             fetched_until: self.stats.fetched_until.now(),
             throughput: self.stats.estimate(),
             volume: self.volume,
+            title: self.titles.heard().map(str::to_owned),
         }
     }
 

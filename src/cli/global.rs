@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
+use super::requests::Requests;
 use super::values;
 use crate::error::{Kind, Problem};
 use crate::pipeline::{CacheChoice, CacheMode, Network};
@@ -40,6 +41,9 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Cache", env = "KITHARA_REFRESH")]
     #[arg(value_parser = FalseyValueParser::new())]
     pub refresh: bool,
+    /// What is sent, and how it travels.
+    #[command(flatten)]
+    pub requests: Requests,
     /// How long a connection may take
     #[arg(
         long,
@@ -133,13 +137,23 @@ impl Global {
         })
     }
 
-    /// How patient the network is.
-    pub fn network(&self) -> Network {
-        Network {
+    /// How the network is used. Asks for a password on the terminal if one is
+    /// needed, so it is called once.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Arguments`] for words that cannot be sent, [`Kind::LocalFile`]
+    /// for files that cannot be read.
+    pub fn network(&self) -> Result<Network, Problem> {
+        Ok(Network {
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
             retries: self.retry,
-        }
+            user_agent: self.requests.user_agent.clone(),
+            secrets: self.requests.secrets()?,
+            proxies: self.requests.proxies()?,
+            authorities: self.requests.authorities()?,
+        })
     }
 }
 

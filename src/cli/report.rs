@@ -1,7 +1,7 @@
 //! Fills the report of a run: every figure is counted in `Stats`, sampled while
 //! it ran, or measured here.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::process::{self, Size};
 use super::samples::{Range, Samples};
@@ -38,13 +38,30 @@ pub fn summary(stats: &Stats, facts: &Facts, samples: &Samples) -> Summary {
         },
         copies: copies(stats),
         decode: decode(stats, facts),
-        live: Live::default(),
+        live: live(stats, SystemTime::now()),
         output: Output {
             device: text::safe(&facts.device),
             rate: facts.rate,
             channels: facts.channels,
         },
         process: process(samples),
+    }
+}
+
+/// How far behind the broadcast the sound is, at `now`, and what was lost.
+fn live(stats: &Stats, now: SystemTime) -> Live {
+    let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH);
+    let now_ms = since_1970.map_or(0, |time| {
+        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    });
+    let latency = |(moment, date_ms): (MediaTime, i64)| {
+        let heard_ms = date_ms.saturating_add((stats.position() - moment).millis());
+        now_ms.saturating_sub(heard_ms)
+    };
+    Live {
+        latency_ms: stats.lists().date.map(latency),
+        reloads: stats.reloads.total(),
+        lost_ms: stats.lost_ns.total() / 1_000_000,
     }
 }
 

@@ -240,14 +240,16 @@ pub struct Decode {
     pub errors: u64,
 }
 
-/// What only a live stream has; every stream that is played now has an end.
+/// What only a live stream has.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Live {
-    /// Behind the live edge.
-    pub latency_ms: Option<u64>,
+    /// From the date of what is heard to now; `null` when the stream has no
+    /// dates (EXT-X-PROGRAM-DATE-TIME).
+    pub latency_ms: Option<i64>,
     /// Playlists loaded again.
     pub reloads: u64,
-    /// Sound that left the window before it was fetched.
+    /// Sound that could not be had: it left the window before it was fetched,
+    /// or the server refused it.
     pub lost_ms: u64,
 }
 

@@ -17,7 +17,7 @@ use super::signals::Signals;
 use super::trace::Trace;
 use crate::error::Problem;
 use crate::location::Location;
-use crate::pipeline::{Job, Quality, Start, Task};
+use crate::pipeline::{Edge, Job, Network, Quality, Start, Task, Taste};
 use crate::stats::{Stage, Stats};
 use crate::units::MediaTime;
 
@@ -62,12 +62,16 @@ pub enum Report {
 pub struct Selection {
     /// Which variant.
     pub quality: Quality,
+    /// Which rendition and codec.
+    pub taste: Taste,
     /// Where to begin.
     pub start: Option<Start>,
     /// How much.
     pub length: Option<MediaTime>,
     /// How far to fetch ahead.
     pub buffer: Option<MediaTime>,
+    /// Where to begin in a live stream.
+    pub edge: Edge,
 }
 
 impl Session<'_> {
@@ -84,10 +88,11 @@ impl Session<'_> {
         selection: &Selection,
         wish: &Wish<'_>,
     ) -> Result<End, Problem> {
+        let network = self.global.network()?;
         let mut desk = self.desk(wish)?;
         let mut worst = End::DONE;
         for (index, location) in locations.iter().enumerate() {
-            let job = self.job(location, task, selection)?;
+            let job = self.job(location, task, selection, &network)?;
             let stats = Arc::new(self.stats(index == 0));
             let outcome = follow(job, &stats, &mut desk);
             let reported = report(&outcome, &stats, wish);
@@ -113,16 +118,24 @@ impl Session<'_> {
         })
     }
 
-    fn job(&self, location: &Location, task: &Task, selection: &Selection) -> Result<Job, Problem> {
+    fn job(
+        &self,
+        location: &Location,
+        task: &Task,
+        selection: &Selection,
+        network: &Network,
+    ) -> Result<Job, Problem> {
         Ok(Job {
             location: location.clone(),
             task: task.clone(),
             quality: selection.quality,
+            taste: selection.taste.clone(),
             start: selection.start,
             length: selection.length,
             buffer: selection.buffer,
+            edge: selection.edge,
             cache: self.global.cache()?,
-            network: self.global.network(),
+            network: network.clone(),
         })
     }
 

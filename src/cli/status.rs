@@ -23,6 +23,8 @@ pub struct Status {
     pub throughput: BitRate,
     /// Loudness in per cent, when there is sound.
     pub volume: Option<u8>,
+    /// What is heard, safe for a terminal.
+    pub title: Option<String>,
 }
 
 impl Status {
@@ -42,7 +44,11 @@ impl Status {
                 line = format!("{line} | {part}");
             }
         }
-        line.chars().take(room).collect()
+        let line: String = line.chars().take(room).collect();
+        match &self.title {
+            Some(title) => with_title(line, title, room),
+            None => line,
+        }
     }
 
     fn times(&self) -> String {
@@ -86,6 +92,38 @@ impl Status {
     }
 }
 
+/// `line` and as much of `title` as there is room for, if that is not too little.
+fn with_title(mut line: String, title: &str, room: usize) -> String {
+    const TOO_LITTLE: usize = 8; // columns; nobody knows a title by less
+    let left = room.saturating_sub(line.chars().count() + 3);
+    let whole: usize = title.chars().map(width).sum();
+    if left < whole.min(TOO_LITTLE) {
+        return line;
+    }
+    line += " | ";
+    if whole <= left {
+        return line + title;
+    }
+    let mut used = 1; // the sign that something is missing
+    for letter in title.chars() {
+        used += width(letter);
+        if used > left {
+            break;
+        }
+        line.push(letter);
+    }
+    line + "…"
+}
+
+/// Columns of a letter at most: those of East Asia, and pictures, take two.
+fn width(letter: char) -> usize {
+    if letter < '\u{1100}' || ('\u{2000}'..'\u{2300}').contains(&letter) {
+        1
+    } else {
+        2
+    }
+}
+
 /// `01:23`, or `1:02:03` from an hour on: the width stays while minutes pass.
 fn clock(time: MediaTime) -> String {
     let text = time.to_string();
@@ -119,6 +157,7 @@ mod tests {
             fetched_until: MediaTime::from_seconds(184.0),
             throughput: BitRate(3_140_000),
             volume: Some(70),
+            title: None,
         }
     }
 
@@ -140,6 +179,24 @@ mod tests {
             );
         }
         assert_eq!(status().line(30), "▶ 01:23 / 04:56 | ahead 100s");
+    }
+
+    #[test]
+    fn a_title_stands_at_the_end_and_is_cut_to_the_room_there_is() {
+        let cases = [
+            ("Artist - Title", 120, " | vol 70 | Artist - Title"),
+            ("Artist - Title", 100, " | vol 70 | Artist -…"),
+            ("Artist - Title", 95, " | vol 70"),
+            ("x", 95, " | vol 70 | x"),
+            ("東京事変 - 群青日和", 106, " | vol 70 | 東京事変 - 群…"),
+        ];
+        for (title, columns, end) in cases {
+            let title = Some(title.to_owned());
+            let line = Status { title, ..status() }.line(columns);
+            assert!(line.ends_with(end), "{columns}: {line}");
+            let width: usize = line.chars().map(width).sum();
+            assert!(width < columns + usize::from(line.contains('▶')), "{line}");
+        }
     }
 
     #[test]

@@ -33,7 +33,11 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Line, Refusal> 
         .try_get_matches_from(words)
         .map_err(|error| refuse(&error))?;
     lost_flag(&matches).map_or(Ok(()), |problem| Err(Refusal::Wrong(problem)))?;
-    Line::from_arg_matches(&matches).map_err(|error| refuse(&error))
+    let mut line = Line::from_arg_matches(&matches).map_err(|error| refuse(&error))?;
+    let source = |name: &str| matches.value_source(name);
+    let is_twin = |name: &str| source(name) == Some(ValueSource::EnvVariable);
+    line.global.requests.split_twins(is_twin);
+    Ok(line)
 }
 
 /// The definition of the flags. The twins in the environment are told once, at

@@ -1,7 +1,9 @@
 //! Decoded blocks become the presentation: priming, padding, pre-roll and what
-//! lies outside the wanted window are cut, holes are filled with silence. The
-//! one place where frames are dropped or made, so that nothing is trimmed twice.
+//! lies outside the wanted window are cut, holes and gaps are filled with
+//! silence. The one place where frames are dropped or made, so that nothing is
+//! trimmed twice.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::decode::codec::Block;
@@ -9,6 +11,7 @@ use crate::decode::outlet::Outlet;
 use crate::decode::placement::{Placement, Window};
 use crate::decode::unit::{Edit, Unit};
 use crate::error::Problem;
+use crate::limits;
 use crate::media::{Format, Provenance};
 use crate::stats::Stats;
 use crate::units::{Frames, MediaTime, SampleRate};
@@ -46,6 +49,19 @@ impl Times {
     }
 }
 
+/// What the ledger says of a segment or a gap, without what the lane counts.
+#[derive(Clone, Debug)]
+pub struct Label {
+    /// As in [`Provenance`].
+    pub number: u64,
+    /// As in [`Provenance`].
+    pub variant: usize,
+    /// As in [`Provenance`].
+    pub url: String,
+    /// As in [`Provenance`].
+    pub sha256: Option<[u8; 32]>,
+}
+
 /// The way from a decoded block to the outlet.
 pub struct Lane<'a> {
     outlet: Outlet<'a>,
@@ -54,10 +70,16 @@ pub struct Lane<'a> {
     /// What is wanted of the presentation.
     pub window: Window,
     stats: Arc<Stats>,
+    /// What was placed last.
+    format: Option<Format>,
     /// Frames behind the end of what may be the last unit: padding, unless
     /// another unit follows.
     tail: Vec<f32>,
+    /// Gaps whose silence is not all made, and where each ends.
+    owed: VecDeque<(MediaTime, Label)>,
     trimmed: Frames,
+    /// Frames that the ledger knows of.
+    noted: Frames,
 }
 
 impl<'a> Lane<'a> {
@@ -68,19 +90,12 @@ impl<'a> Lane<'a> {
             placement: Placement::new(),
             window: Window::default(),
             stats: Arc::clone(stats),
+            format: None,
             tail: Vec::new(),
+            owed: VecDeque::new(),
             trimmed: Frames(0),
+            noted: Frames(0),
         }
-    }
-
-    /// Frames the sink took so far, at its rate.
-    pub fn written(&self) -> Frames {
-        self.outlet.written()
-    }
-
-    /// Frames cut away since this was last asked, at the source's rate.
-    pub fn take_trimmed(&mut self) -> Frames {
-        std::mem::take(&mut self.trimmed)
     }
 
     /// Places one decoded block. With `may_be_last`, frames beyond the unit's
@@ -92,7 +107,7 @@ impl<'a> Lane<'a> {
         format: Format,
         may_be_last: bool,
     ) -> Result<Flow, Problem> {
-        if self.release_tail(format)? == Flow::Over {
+        if self.release_tail()? == Flow::Over {
             return Ok(Flow::Over);
         }
         let rate = block.spec.rate;
@@ -100,14 +115,14 @@ impl<'a> Lane<'a> {
         let front = times.trim_start.0.min(frames);
         let back = times.trim_end.0.min(frames - front);
         self.outlet.open_for(format)?;
+        self.format = Some(format);
         let offset = self.placement.offset(times.start, rate);
-        if offset > 0 && self.silence(offset.unsigned_abs(), format)? == Flow::Over {
+        if self.fill(offset.silence, format)? == Flow::Over {
             return Ok(Flow::Over);
         }
-        // Trimmed frames take their time, frames heard before do not.
+        // Trimmed frames take their time, frames that lie behind do not.
         self.placement.advance(front, rate);
-        let heard = offset.min(0).unsigned_abs();
-        let skip = (front + heard).min(frames - back);
+        let skip = (front + offset.behind).min(frames - back);
         let mut keep = frames - back - skip;
         if may_be_last {
             let own = (times.end - times.start).frames(rate).0;
@@ -120,31 +135,79 @@ impl<'a> Lane<'a> {
         self.tail
             .extend_from_slice(part(skip + keep, frames - back - skip - keep));
         self.trimmed = self.trimmed + Frames(skip + back);
-        let flow = self.pass(part(skip, keep), keep, format);
-        self.stats
-            .decoded_until
-            .set(self.placement.next().unwrap_or_default());
-        flow
+        self.pass(part(skip, keep), keep, format)
     }
 
     /// Puts silence in place of a unit that could not be decoded.
-    pub fn conceal(&mut self, times: Times, format: Format) -> Result<Flow, Problem> {
-        if self.release_tail(format)? == Flow::Over {
+    pub fn conceal(&mut self, times: Times) -> Result<Flow, Problem> {
+        let Some(format) = self.format else {
+            return Ok(Flow::On);
+        };
+        if self.release_tail()? == Flow::Over {
             return Ok(Flow::Over);
         }
         self.silence((times.end - times.start).frames(format.spec.rate).0, format)
     }
 
+    /// Silence for a stretch without bytes, which the playlist puts at `start`.
+    /// Before the first block it is owed: nobody knows its layout yet.
+    pub fn gap(
+        &mut self,
+        label: Label,
+        start: MediaTime,
+        duration: MediaTime,
+    ) -> Result<Flow, Problem> {
+        let certain = self.placement.gap(start, duration);
+        let end = self.placement.end().unwrap_or(certain);
+        let is_full = self.owed.len() == limits::GAPS_OWED;
+        match self.owed.back_mut().filter(|_| is_full) {
+            Some((last, _)) => *last = end,
+            None => self.owed.push_back((end, label)),
+        }
+        let Some(format) = self.format else {
+            return Ok(Flow::On);
+        };
+        let frames = self.placement.frames_until(certain, format.spec.rate);
+        self.make_owed(frames, format)
+    }
+
+    /// Makes all silence that is owed; false when nobody knows its layout.
+    pub fn settle(&mut self) -> Result<bool, Problem> {
+        if self.owed.is_empty() {
+            return Ok(true);
+        }
+        let Some(format) = self.format else {
+            return Ok(false);
+        };
+        let end = self.placement.end().unwrap_or_default();
+        let frames = self.placement.frames_until(end, format.spec.rate);
+        self.fill(frames, format)?;
+        self.placement.settle();
+        Ok(true)
+    }
+
     /// The run of units is over: what was held back was padding.
-    pub fn drop_tail(&mut self, format: Option<Format>) {
-        let channels = format.map_or(1, |format| format.spec.channels.count());
+    pub fn drop_tail(&mut self) {
+        let channels = self.format.map_or(1, |format| format.spec.channels.count());
         self.trimmed = self.trimmed + Frames((self.tail.len() / channels) as u64);
         self.tail.clear();
     }
 
-    /// Notes where the frames of one segment went.
-    pub fn segment(&mut self, done: &Provenance) -> Result<(), Problem> {
-        self.outlet.segment(done)
+    /// Notes where the frames since the last note went, and returns how many
+    /// they were.
+    pub fn note(&mut self, label: Label) -> Result<Frames, Problem> {
+        let given = self.outlet.given();
+        let frames = given - self.noted;
+        self.noted = given;
+        self.outlet.segment(&Provenance {
+            number: label.number,
+            variant: label.variant,
+            url: label.url,
+            frames,
+            trimmed: std::mem::take(&mut self.trimmed),
+            sha256: label.sha256,
+        })?;
+        Ok(frames)
     }
 
     /// No more frames.
@@ -152,16 +215,60 @@ impl<'a> Lane<'a> {
         self.outlet.finish()
     }
 
-    fn release_tail(&mut self, format: Format) -> Result<Flow, Problem> {
-        if self.tail.is_empty() {
+    fn release_tail(&mut self) -> Result<Flow, Problem> {
+        let Some(format) = self.format.filter(|_| !self.tail.is_empty()) else {
             return Ok(Flow::On);
-        }
+        };
         let tail = std::mem::take(&mut self.tail);
         let frames = (tail.len() / format.spec.channels.count()) as u64;
         let flow = self.pass(&tail, frames, format);
         self.tail = tail;
         self.tail.clear();
         flow
+    }
+
+    /// Silence before a block: what gaps owe, and holes. Whatever is left of it
+    /// belongs to the last gap.
+    fn fill(&mut self, frames: u64, format: Format) -> Result<Flow, Problem> {
+        if let Some((end, _)) = self.owed.back_mut() {
+            *end = MediaTime::MAX;
+        }
+        let flow = self.make_owed(frames, format)?;
+        while !self.owed.is_empty() {
+            self.note_gap()?;
+        }
+        Ok(flow)
+    }
+
+    /// Silence of `frames`; gaps whose end it reaches are noted.
+    fn make_owed(&mut self, mut frames: u64, format: Format) -> Result<Flow, Problem> {
+        let mut flow = Flow::On;
+        while let Some(&(end, _)) = self.owed.front() {
+            let own = self.placement.frames_until(end, format.spec.rate);
+            if flow == Flow::Over || own > frames {
+                break;
+            }
+            flow = self.silence(own, format)?;
+            frames -= own;
+            self.note_gap()?;
+        }
+        if flow == Flow::On {
+            flow = self.silence(frames, format)?;
+            if flow == Flow::Over {
+                self.note_gap()?;
+            }
+        }
+        if flow == Flow::Over {
+            self.owed.clear(); // nothing of them is heard
+        }
+        Ok(flow)
+    }
+
+    fn note_gap(&mut self) -> Result<(), Problem> {
+        match self.owed.pop_front() {
+            Some((_, label)) => self.note(label).map(drop),
+            None => Ok(()),
+        }
     }
 
     fn silence(&mut self, mut frames: u64, format: Format) -> Result<Flow, Problem> {
@@ -195,6 +302,7 @@ impl<'a> Lane<'a> {
         }
         self.trimmed = self.trimmed + Frames(frames - keep);
         let next = self.placement.next().unwrap_or_default();
+        self.stats.decoded_until.set(next);
         Ok(if self.window.is_over(next, rate) {
             Flow::Over
         } else {

@@ -3,17 +3,27 @@
 //! Commanded by the bell's stop and by what its inbox brings; waits only on the
 //! bell (bytes, pieces) and inside the sink. Never opens a file or a socket.
 
+pub mod adts;
 pub mod codec;
+pub mod decrypt;
 pub mod file;
 pub mod fmp4;
+pub mod id3;
 pub mod inbox;
+mod join;
 pub mod lane;
+pub mod latm;
+pub mod mpeg;
 pub mod outlet;
 pub mod packed;
 pub mod placement;
 pub mod remap;
 pub mod resample;
+mod segments;
 pub mod stream;
+pub mod ticks;
+pub mod titles;
+pub mod ts;
 pub mod unit;
 mod whole_file;
 pub mod window;
@@ -27,14 +37,13 @@ use crate::decode::codec::{Decoded, Decoder};
 use crate::decode::inbox::Inbox;
 use crate::decode::lane::{Flow, Lane, Times};
 use crate::decode::outlet::Outlet;
-use crate::decode::placement::Window;
-use crate::decode::stream::Stream;
+use crate::decode::titles::Titles;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, State};
 use crate::limits;
-use crate::media::{Anchor, Demand, Format, Init, Piece, Provenance, Segment, Sink, Source, Start};
-use crate::stats::{Stage, Stats};
+use crate::media::{Demand, Format, Piece, Sink, Source, Start};
+use crate::stats::Stats;
 use crate::units::{BitRate, MediaTime};
 
 /// What part of a file is wanted; for HLS the net side says it with each segment.
@@ -68,6 +77,10 @@ pub fn run(
         codec: None,
         variant: None,
         init: None,
+        tail: None,
+        is_severed: false,
+        loss: None,
+        titles: Titles::default(),
         bad_in_a_row: 0,
     };
     let decoded = decoding.all(inbox);
@@ -88,6 +101,13 @@ struct Decoding<'a> {
     codec: Option<Codec>,
     variant: Option<usize>,
     init: Option<(u64, Arc<fmp4::Init>)>,
+    /// What the segment before left unfinished.
+    tail: Option<ts::Tail>,
+    /// A discontinuity came with a gap: the next segment is on a new timeline.
+    is_severed: bool,
+    /// Why the first segment that is missing could not be had.
+    loss: Option<Problem>,
+    titles: Titles,
     bad_in_a_row: u32,
 }
 
@@ -97,8 +117,6 @@ struct Codec {
     track: Track,
     /// Bits a sample that carry information.
     bits: u8,
-    /// What comes out, once the first unit was decoded.
-    format: Option<Format>,
 }
 
 impl Decoding<'_> {
@@ -113,12 +131,17 @@ impl Decoding<'_> {
                         return Ok(());
                     }
                 }
-                Piece::Gap(gap) => demand.number = Some(gap.next),
+                Piece::Gap(gap) => {
+                    demand.number = Some(gap.next);
+                    if self.gap(*gap)? == Flow::Over {
+                        return Ok(());
+                    }
+                }
                 Piece::File(source) => {
                     self.buffering();
                     return self.file(source);
                 }
-                Piece::End => return Ok(()),
+                Piece::End => return self.end(),
                 Piece::Failed(problem) => return Err(problem),
             }
         }
@@ -130,165 +153,27 @@ impl Decoding<'_> {
         }
     }
 
-    fn segment(&mut self, segment: Segment) -> Result<Flow, Problem> {
-        let name = format!("cannot play segment {} ({})", segment.number, segment.url);
-        let named = |problem: Problem| match problem.kind {
-            Kind::Malformed | Kind::Unsupported | Kind::Encryption | Kind::NotAStream => {
-                problem.during(name.clone())
-            }
-            _ => problem,
-        };
-        let Segment {
-            init,
-            media,
-            anchor,
-            wire,
-            number,
-            variant,
-            url,
-            bit_rate,
-            ends_run,
-            ..
-        } = segment;
-        let before = self.lane.written();
-        self.lane.window = Window {
-            from: segment.from,
-            until: segment.until,
-        };
-        self.stats.begin(Stage::Probe);
-        let mut stream = self.enter(init, media, segment.start).map_err(named)?;
-        let edit = stream.track().edit.start;
-        self.announce(variant, bit_rate);
-        let mut join = self.join(variant, segment.discontinuity, anchor, segment.start);
-        self.stats.end(Stage::Probe);
-        self.stats.begin(Stage::FirstPacket);
-        let (mut flow, mut is_empty) = (Flow::On, true);
-        while flow == Flow::On {
-            let Some(unit) = stream.next_unit().map_err(named)? else {
-                break;
-            };
-            is_empty = false;
-            self.join_at(&mut join, unit.start, edit);
-            flow = self.unit(&unit, ends_run, bit_rate).map_err(named)?;
-        }
-        if is_empty {
-            return Err(named(no_sound()));
-        }
-        if ends_run {
-            self.lane.drop_tail(self.format());
-        }
-        let frames = self.lane.written() - before;
-        let trimmed = self.lane.take_trimmed();
-        let sha256 = wire.map(checksum).transpose()?;
-        self.events.send(Event::Segment {
-            number,
-            variant,
-            frames,
-        });
-        self.lane.segment(&Provenance {
-            number,
-            variant,
-            url,
-            frames,
-            trimmed,
-            sha256,
-        })?;
-        Ok(flow)
-    }
-
-    /// The demuxer of a segment, and a decoder that fits it.
-    fn enter(
-        &mut self,
-        init: Option<Init>,
-        media: Box<dyn Source>,
-        start: MediaTime,
-    ) -> Result<Stream, Problem> {
-        let init = init.map(|init| self.init(init)).transpose()?;
-        let stream = Stream::open(init.as_deref(), media, start, &self.stats)?;
-        self.fit(stream.track())?;
-        Ok(stream)
-    }
-
-    fn init(&mut self, init: Init) -> Result<Arc<fmp4::Init>, Problem> {
-        if let Some((id, parsed)) = &self.init
-            && *id == init.id
-        {
-            return Ok(Arc::clone(parsed));
-        }
-        let parsed = Arc::new(fmp4::Init::read(init.bytes, Arc::clone(&self.stats))?);
-        self.init = Some((init.id, Arc::clone(&parsed)));
-        Ok(parsed)
-    }
-
     /// Keeps the decoder while the configuration stays, so that its overlap
-    /// carries over the join; builds a new one when it changed.
-    fn fit(&mut self, track: &Track) -> Result<(), Problem> {
+    /// carries over the join; builds a new one when it changed, and says so.
+    fn fit(&mut self, track: &Track) -> Result<bool, Problem> {
         match &mut self.codec {
-            Some(codec) if codec.track.same_codec(track) => codec.track = track.clone(),
-            _ => {
-                self.lane.drop_tail(self.format());
+            Some(codec) if codec.track.same_codec(track) => {
+                codec.track = track.clone();
+                Ok(false)
+            }
+            before => {
+                let is_changed = before.is_some();
+                self.lane.drop_tail();
                 let decoder = Decoder::new(track)?;
                 let bits = decoder.bits();
-                self.codec = Some(Codec {
+                *before = Some(Codec {
                     decoder,
                     track: track.clone(),
                     bits,
-                    format: None,
                 });
+                Ok(is_changed)
             }
         }
-        Ok(())
-    }
-
-    fn announce(&self, variant: usize, bandwidth: BitRate) {
-        if self.variant != Some(variant) {
-            self.stats.lists().variant = Some(variant);
-            self.events.send(Event::Variant { variant, bandwidth });
-        }
-    }
-
-    /// How this segment's first unit is placed.
-    fn join(
-        &mut self,
-        variant: usize,
-        discontinuity: bool,
-        anchor: Option<Anchor>,
-        start: MediaTime,
-    ) -> Join {
-        let before = self.variant.replace(variant);
-        let switched = before.is_some_and(|before| before != variant);
-        if self.lane.placement.needs_base() {
-            let init = self.init.as_ref().map(|(_, init)| init);
-            // Without the first segment the playlist's own sum has to do.
-            let zero = anchor.and_then(|anchor| {
-                stream::first_time(init.map(Arc::as_ref), anchor.bytes, &self.stats).ok()
-            });
-            return zero.map_or(Join::Begin { start }, |zero| Join::Known { zero });
-        }
-        match (discontinuity, switched) {
-            (true, _) => Join::Splice,
-            (false, true) => Join::Switch,
-            (false, false) => Join::Done,
-        }
-    }
-
-    fn join_at(&mut self, join: &mut Join, first: MediaTime, edit: MediaTime) {
-        let placement = &mut self.lane.placement;
-        match std::mem::replace(join, Join::Done) {
-            Join::Begin { start } => placement.set_base(stream::guess_zero(first, edit, start)),
-            Join::Known { zero } => placement.set_base(zero),
-            Join::Splice => {
-                placement.splice(stream::presentation_zero(first, edit));
-                // Nothing of the old timeline may overlap into the new one.
-                if let Some(codec) = &mut self.codec {
-                    codec.decoder.reset();
-                }
-            }
-            Join::Switch => placement.believe_time(),
-            Join::Done => return,
-        }
-        self.stats.end(Stage::FirstPacket);
-        self.stats.begin(Stage::FirstPcm);
     }
 
     fn unit(
@@ -312,7 +197,6 @@ impl Decoding<'_> {
                     codec: codec.track.codec,
                     bits: codec.bits,
                 };
-                codec.format = Some(format);
                 self.bad_in_a_row = 0;
                 let time = block.frames().time(block.spec.rate);
                 let lasted = u64::try_from(time.nanos()).unwrap_or(0);
@@ -338,46 +222,8 @@ impl Decoding<'_> {
             return Err(problem);
         }
         tracing::warn!("{problem}");
-        match self.format() {
-            Some(format) => self.lane.conceal(times, format),
-            None => Ok(Flow::On),
-        }
+        self.lane.conceal(times)
     }
-
-    fn format(&self) -> Option<Format> {
-        self.codec.as_ref().and_then(|codec| codec.format)
-    }
-}
-
-/// How the first unit of a segment finds its place.
-#[derive(Clone, Copy, Debug)]
-enum Join {
-    /// The run begins with this segment, which the playlist puts at `start`.
-    Begin {
-        /// Sum of EXTINF before it.
-        start: MediaTime,
-    },
-    /// The run begins, and presentation zero is known.
-    Known {
-        /// On the media timeline minus the edit list.
-        zero: MediaTime,
-    },
-    /// A new timeline goes on where the old one ended.
-    Splice,
-    /// Another variant of the same timeline: to the frame.
-    Switch,
-    /// Nothing to do.
-    Done,
-}
-
-fn no_sound() -> Problem {
-    let why = "there is no sound in it";
-    Problem::new(
-        Kind::Malformed,
-        "cannot play the segment",
-        why,
-        "try another variant with -Q",
-    )
 }
 
 fn checksum(mut wire: Box<dyn Source>) -> Result<[u8; 32], Problem> {
@@ -402,3 +248,6 @@ fn checksum(mut wire: Box<dyn Source>) -> Result<[u8; 32], Problem> {
 fn nanos(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub struct Outlet<'a> {
     events: Events,
     /// What the sink wants, once it has been opened.
     target: Option<Spec>,
+    /// What comes in.
+    source: Option<Format>,
     resampler: Option<(SampleRate, Resampler)>,
     mapped: Vec<f32>,
     /// Frames the sink took, at its rate.
@@ -34,23 +36,35 @@ impl<'a> Outlet<'a> {
             stats: Arc::clone(stats),
             events: events.clone(),
             target: None,
+            source: None,
             resampler: None,
             mapped: Vec::new(),
             written: Frames(0),
         }
     }
 
-    /// Frames the sink took so far, at its rate.
-    pub fn written(&self) -> Frames {
-        self.written
+    /// Frames given so far, at the sink's rate, with those that the resampler
+    /// still holds.
+    pub fn given(&self) -> Frames {
+        let held = self.resampler.as_ref();
+        self.written + Frames(held.map_or(0, |(_, resampler)| resampler.held()))
     }
 
-    /// Opens the sink for what is decoded, if it is not open yet.
+    /// Opens the sink for what is decoded, if it is not open yet; a change of
+    /// what is decoded is told.
     pub fn open_for(&mut self, format: Format) -> Result<Spec, Problem> {
+        if self.source != Some(format) {
+            self.source = Some(format);
+            self.events.send(Event::Format(format));
+            self.stats.lists().format = Some(format);
+        }
         self.target.map_or_else(|| self.open(format), Ok)
     }
 
-    /// Converts interleaved frames of `format` and gives them to the sink.
+    /// Converts interleaved frames of `format` and gives them to the sink. Where
+    /// the rate changes, the old resampler gives all it holds and the new one
+    /// begins without its delay: a run of n frames at one rate becomes
+    /// n × target / rate frames, rounded to the nearest.
     pub fn give(&mut self, samples: &[f32], format: Format) -> Result<(), Problem> {
         let target = self.open_for(format)?;
         if self
@@ -102,11 +116,8 @@ impl<'a> Outlet<'a> {
     }
 
     fn open(&mut self, format: Format) -> Result<Spec, Problem> {
-        self.events.send(Event::Format(format));
         let target = self.sink.open(format)?;
-        let mut lists = self.stats.lists();
-        (lists.format, lists.output) = (Some(format), Some(target));
-        drop(lists);
+        self.stats.lists().output = Some(target);
         self.events.send(Event::State(State::Playing));
         self.target = Some(target);
         Ok(target)

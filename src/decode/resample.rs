@@ -137,13 +137,18 @@ impl Resampler {
     ) -> Result<(), Problem> {
         let dropped = made.min(self.delay);
         self.delay -= dropped;
-        let due = usize::try_from(self.due() - self.given).unwrap_or(usize::MAX);
+        let due = usize::try_from(self.held()).unwrap_or(usize::MAX);
         let kept = (made - dropped).min(due);
         self.given += frames(kept);
         if kept == 0 {
             return Ok(());
         }
         emit(&self.output[dropped * self.channels..(dropped + kept) * self.channels])
+    }
+
+    /// Frames that were taken in and will still be given out.
+    pub fn held(&self) -> u64 {
+        self.due() - self.given
     }
 
     /// Frames that the input so far is worth.

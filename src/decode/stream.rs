@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::decode::fmp4;
 use crate::decode::packed;
+use crate::decode::ts;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::media::Source;
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
-const HEAD_BYTES: usize = 16; // enough for a box header, a sync byte and an ID3 mark
+const HEAD_BYTES: usize = 612; // three packets of a transport stream; a box header or an ID3 mark is less
 
 /// Playlists may be off by this much and still count from zero.
 const NEAR_ZERO: MediaTime = MediaTime::from_nanos(500_000_000);
@@ -20,13 +21,18 @@ const NEAR_ZERO: MediaTime = MediaTime::from_nanos(500_000_000);
 pub enum Stream {
     /// Fragmented MP4.
     Fmp4(Box<fmp4::Demuxer>),
-    /// Packed AAC.
-    Adts(Box<packed::Demuxer>),
+    /// Packed AAC or MPEG audio.
+    Packed(Box<packed::Demuxer>),
+    /// An MPEG transport stream.
+    Ts(Box<ts::Demuxer>),
 }
 
 impl Stream {
     /// A demuxer for `media`, which belongs to `init` when the playlist named
-    /// one; `start` is where it begins if its own bytes do not say.
+    /// one. `start` is where it begins if its own bytes do not say; `near` is
+    /// where it is expected to begin on the media timeline, so that a clock of
+    /// 33 bits can be unfolded (`None`: it is taken as it stands). `before` is
+    /// what the segment before left, when this one goes on where that one ended.
     ///
     /// # Errors
     ///
@@ -35,6 +41,8 @@ impl Stream {
         init: Option<&fmp4::Init>,
         mut media: Box<dyn Source>,
         start: MediaTime,
+        near: Option<MediaTime>,
+        before: Option<ts::Tail>,
         stats: &Arc<Stats>,
     ) -> Result<Self, Problem> {
         let stats = Arc::clone(stats);
@@ -48,17 +56,16 @@ impl Stream {
             let demuxer = fmp4::Demuxer::self_initialising(media, stats, start)?;
             return Ok(Self::Fmp4(Box::new(demuxer)));
         }
-        if head.starts_with(b"ID3")
-            || matches!(head[..], [0xFF, second, ..] if second & 0xF6 == 0xF0)
-        {
-            return Ok(Self::Adts(Box::new(packed::Demuxer::open(
-                media, stats, start,
+        if packed::looks_packed(&head) {
+            let demuxer = packed::Demuxer::segment(media, stats, start, near)?;
+            return Ok(Self::Packed(Box::new(demuxer)));
+        }
+        if ts::looks_like_ts(&head) {
+            return Ok(Self::Ts(Box::new(ts::Demuxer::open(
+                media, stats, near, before,
             )?)));
         }
-        let why = match head.first() {
-            Some(0x47) => "MPEG transport stream segments are not played by this version",
-            _ => "its segments are in no container that this version plays",
-        };
+        let why = "its segments are in no container that this version plays";
         Err(Problem::new(
             Kind::Unsupported,
             "cannot read the segment",
@@ -71,7 +78,8 @@ impl Stream {
     pub fn track(&self) -> &Track {
         match self {
             Self::Fmp4(demuxer) => demuxer.init().track(),
-            Self::Adts(demuxer) => demuxer.track(),
+            Self::Packed(demuxer) => demuxer.track(),
+            Self::Ts(demuxer) => demuxer.track(),
         }
     }
 
@@ -79,7 +87,27 @@ impl Stream {
     pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
         match self {
             Self::Fmp4(demuxer) => demuxer.next_unit(),
-            Self::Adts(demuxer) => demuxer.next_unit(),
+            Self::Packed(demuxer) => demuxer.next_unit(),
+            Self::Ts(demuxer) => demuxer.next_unit(),
+        }
+    }
+
+    /// The titles met since this was last asked, with the media times at which
+    /// they begin to hold; some may lie behind the unit that was given last.
+    /// Not yet made safe.
+    pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
+        match self {
+            Self::Fmp4(demuxer) => demuxer.take_titles(),
+            Self::Packed(demuxer) => demuxer.take_titles(),
+            Self::Ts(demuxer) => demuxer.take_titles(),
+        }
+    }
+
+    /// What the segment leaves to the one that follows it.
+    pub fn into_tail(self) -> Option<ts::Tail> {
+        match self {
+            Self::Ts(demuxer) => demuxer.into_tail(),
+            Self::Fmp4(_) | Self::Packed(_) => None,
         }
     }
 }
@@ -107,7 +135,7 @@ pub fn first_time(
     media: Box<dyn Source>,
     stats: &Arc<Stats>,
 ) -> Result<MediaTime, Problem> {
-    let mut stream = Stream::open(init, media, MediaTime::ZERO, stats)?;
+    let mut stream = Stream::open(init, media, MediaTime::ZERO, None, None, stats)?;
     let edit = stream.track().edit.start;
     let first = stream
         .next_unit()?

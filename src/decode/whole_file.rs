@@ -1,15 +1,15 @@
 //! The decode thread's way through a whole file: opened, sought to where the run
 //! begins, and decoded to its end.
 
-use crate::decode::Decoding;
 use crate::decode::file::File;
-use crate::decode::lane::Flow;
+use crate::decode::join::Join;
+use crate::decode::lane::{Flow, Label};
 use crate::decode::placement::Window;
 use crate::decode::unit::Track;
-use crate::decode::{Join, checksum};
+use crate::decode::{Decoding, checksum};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
-use crate::media::{Provenance, Start, WholeFile};
+use crate::media::{Start, WholeFile};
 use crate::stats::Stage;
 use crate::units::{BitRate, MediaTime};
 
@@ -44,29 +44,27 @@ impl Decoding<'_> {
             let Some(unit) = file.next_unit().map_err(named)? else {
                 break;
             };
-            self.join_at(&mut join, unit.start, track.edit.start);
+            self.join_at(&mut join, unit.start, track.edit.start)?;
             flow = self.unit(&unit, may_be_last, bit_rate).map_err(named)?;
             if file.links() != links {
                 links = file.links();
                 self.fit(file.track())?;
             }
         }
-        self.lane.drop_tail(self.format());
-        let (frames, trimmed) = (self.lane.written(), self.lane.take_trimmed());
+        self.lane.drop_tail();
         let sha256 = wire.map(checksum).transpose()?;
+        let frames = self.lane.note(Label {
+            number: 0,
+            variant: 0,
+            url,
+            sha256,
+        })?;
         self.events.send(Event::Segment {
             number: 0,
             variant: 0,
             frames,
         });
-        self.lane.segment(&Provenance {
-            number: 0,
-            variant: 0,
-            url,
-            frames,
-            trimmed,
-            sha256,
-        })
+        Ok(())
     }
 
     /// Seeks `file` to where the run begins and opens the window there.

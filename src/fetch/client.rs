@@ -4,12 +4,14 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::redirect::Policy;
+use url::Url;
 
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
@@ -17,8 +19,12 @@ use crate::stats::Stats;
 use crate::text;
 
 use super::connect::{Names, TimedLayer};
+use super::cookies::Jar;
 use super::failure::{Cause, Failure};
 use super::hop::Hop;
+use super::origin::{Credentials, drop_user_info, has_user_info};
+use super::pem::{Authorities, Certificate};
+use super::proxy::Proxies;
 use super::response::{Head, Response};
 use super::retry::{Attempts, Verdict};
 use super::tls::Roots;
@@ -31,8 +37,14 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// How to fetch.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The `User-Agent` header.
+    /// The `User-Agent` header, for every server; none when empty.
     pub user_agent: String,
+    /// What the user typed for the server of the stream.
+    pub credentials: Option<Credentials>,
+    /// The way through proxies.
+    pub proxies: Proxies,
+    /// Whom to trust instead of the authorities of the system.
+    pub authorities: Option<Authorities>,
     /// The longest wait for a connection: name, TCP and TLS together.
     pub connect_timeout: Duration,
     /// The longest silence: before the answer, and between two reads of it.
@@ -49,6 +61,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             user_agent: concat!("kithara/", env!("CARGO_PKG_VERSION")).to_owned(),
+            credentials: None,
+            proxies: Proxies::Environment,
+            authorities: None,
             connect_timeout: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(10),
             retries: 5,
@@ -67,9 +82,16 @@ pub(super) struct Shared {
     pub settings: Settings,
     pub stats: Arc<Stats>,
     pub events: Events,
+    /// For every server.
     pub http: reqwest::Client,
+    /// For that of the credentials, where a client certificate is among them:
+    /// it names the user, so no other server may ask for it.
+    pub home: Option<reqwest::Client>,
     pub roots: Arc<Roots>,
     pub proxies: Matcher,
+    /// Never held while anything is waited for.
+    pub cookies: Mutex<Jar>,
+    has_warned: AtomicBool,
 }
 
 /// A small resource, read whole.
@@ -83,38 +105,26 @@ pub struct Document {
 
 impl Client {
     /// A client; costs well below a millisecond, connects to nothing and reads
-    /// no certificates. Proxies come from the usual environment variables.
+    /// no certificates of the system.
     ///
     /// # Errors
     ///
     /// [`Kind::Arguments`] when the user agent cannot be a header.
     pub fn new(settings: Settings, stats: Arc<Stats>, events: Events) -> Result<Self, Problem> {
-        let roots = Roots::new();
-        let http = reqwest::Client::builder()
-            .user_agent(settings.user_agent.as_str())
-            .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(POOL_IDLE)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            // A dead connection must not be given to the next attempt.
-            .http2_keep_alive_interval(settings.stall_timeout / 2)
-            .http2_keep_alive_timeout(settings.stall_timeout / 2)
-            .tcp_nodelay(true)
-            .redirect(Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never()) // ours has backoff and a budget
-            .tls_backend_preconfigured(Arc::clone(&roots).config())
-            .dns_resolver(Names::new(Arc::clone(&stats)))
-            .connector_layer(TimedLayer(Arc::clone(&stats)))
-            .build()
-            .map_err(|_| bad_user_agent(&settings))?;
+        let roots = Roots::new(settings.authorities.clone());
+        let build = |certificate| library(&settings, &roots, &stats, certificate);
+        let credentials = settings.credentials.as_ref();
+        let certificate = credentials.and_then(|own| own.secrets().certificate());
         Ok(Self(Arc::new(Shared {
+            http: build(None)?,
+            home: certificate.map(|own| build(Some(own))).transpose()?,
+            proxies: settings.proxies.matcher(),
             settings,
             stats,
             events,
-            http,
             roots,
-            proxies: Matcher::from_system(),
+            cookies: Mutex::default(),
+            has_warned: AtomicBool::new(false),
         })))
     }
 
@@ -156,7 +166,25 @@ impl Client {
     ///
     /// As [`Client::open`]; [`Kind::Limit`] beyond `limit` bytes.
     pub async fn fetch(&self, request: &Request, limit: u64) -> Result<Document, Problem> {
-        let mut attempts = self.attempts();
+        self.fetch_within(request, limit, self.attempts()).await
+    }
+
+    /// As [`Client::fetch`], but asks only once: for callers that ask again by
+    /// themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::fetch`].
+    pub async fn fetch_once(&self, request: &Request, limit: u64) -> Result<Document, Problem> {
+        self.fetch_within(request, limit, Attempts::new(0)).await
+    }
+
+    async fn fetch_within(
+        &self,
+        request: &Request,
+        limit: u64,
+        mut attempts: Attempts,
+    ) -> Result<Document, Problem> {
         loop {
             let response = self.open(request, &mut attempts).await?;
             let head = response.head.clone();
@@ -195,6 +223,22 @@ impl Client {
         }
     }
 
+    /// Takes a server's or playlist's user-info out of `url`: only what the user
+    /// typed is a login. Said once.
+    fn ignore_user_info(&self, url: &mut Url) {
+        if !has_user_info(url) {
+            return;
+        }
+        drop_user_info(url);
+        if !self.0.has_warned.swap(true, Ordering::Relaxed) {
+            let what = format!("cannot log in to {}", text::short_url(url.as_str()));
+            let why = "the login was not typed but comes from a server";
+            let todo = "going on without it";
+            let problem = Problem::new(Kind::Unsafe, what, why, todo);
+            self.0.events.send(Event::Warning(problem));
+        }
+    }
+
     /// One attempt: the request and the redirects it meets.
     async fn attempt(&self, request: &Request) -> Result<Response, Failure> {
         let refuse = |problem: Problem| Failure::last(problem.during(request.what()));
@@ -202,6 +246,7 @@ impl Client {
         let mut url = request.url.clone();
         let mut followed = 0;
         loop {
+            self.ignore_user_info(&mut url);
             match self.hop(request, &url).await? {
                 Hop::Answer(response) => return Ok(*response),
                 Hop::Redirect(location) => {
@@ -213,6 +258,35 @@ impl Client {
             }
         }
     }
+}
+
+/// The HTTP library, set up for `settings`.
+fn library(
+    settings: &Settings,
+    roots: &Arc<Roots>,
+    stats: &Arc<Stats>,
+    certificate: Option<&Certificate>,
+) -> Result<reqwest::Client, Problem> {
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(settings.connect_timeout)
+        .pool_idle_timeout(POOL_IDLE)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        // A dead connection must not be given to the next attempt.
+        .http2_keep_alive_interval(settings.stall_timeout / 2)
+        .http2_keep_alive_timeout(settings.stall_timeout / 2)
+        .tcp_nodelay(true)
+        .redirect(Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never()) // ours has backoff and a budget
+        .tls_backend_preconfigured(Arc::clone(roots).config(certificate))
+        .dns_resolver(Names::new(Arc::clone(stats)))
+        .connector_layer(TimedLayer(Arc::clone(stats)));
+    if !settings.user_agent.is_empty() {
+        builder = builder.user_agent(settings.user_agent.as_str());
+    }
+    let built = settings.proxies.apply(builder).build();
+    built.map_err(|_| bad_user_agent(settings))
 }
 
 fn bad_user_agent(settings: &Settings) -> Problem {

@@ -59,6 +59,19 @@ pub(super) struct Attempt<'a> {
     pub proxy: Option<&'a str>,
     /// How long a connection may take.
     pub connect_timeout: Duration,
+    /// What became of the user's login.
+    pub login: Login,
+}
+
+/// What became of the user's login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    /// There is none.
+    None,
+    /// It was sent.
+    Sent,
+    /// There is something for another server, which this one did not get.
+    Withheld,
 }
 
 impl Failure {
@@ -114,10 +127,14 @@ impl Failure {
         if let Some(asked) = asked {
             why = format!("{why} and asks to wait {} s", asked.as_secs());
         }
-        let todo = match status.as_u16() {
-            401 => "this link needs a login",
-            403 | 410 => "ask for a fresh link",
-            429 | 500..=599 => LATER,
+        let todo = match (status.as_u16(), attempt.login) {
+            (401 | 403, Login::Withheld) => {
+                "give the address of this server: headers and logins go to no other"
+            }
+            (401, Login::Sent) => "check the login",
+            (401, Login::None) => "log in with --user, --bearer or --header",
+            (403 | 410, _) => "ask for a fresh link",
+            (429 | 500..=599, _) => LATER,
             _ => "check the link",
         };
         let cause = match status.as_u16() {
@@ -168,12 +185,8 @@ impl Failure {
 }
 
 fn no_connection(attempt: &Attempt<'_>, error: &reqwest::Error) -> Failure {
-    // The type of this error is private; its words are constants of the library.
-    let refusal = causes(error)
-        .map(ToString::to_string)
-        .find_map(|words| words.strip_prefix("tunnel error: ").map(str::to_owned));
     let system = cause_of::<io::Error>(error);
-    if let (Some(words), None) = (refusal, system) {
+    if let (Some(words), None) = (refusal(error), system) {
         return tunnel(attempt, &words);
     }
     let refused = system.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
@@ -195,6 +208,21 @@ fn no_connection(attempt: &Attempt<'_>, error: &reqwest::Error) -> Failure {
         false => Cause::Broken,
     };
     Failure::new(cause, Problem::new(Kind::Connect, attempt.what, why, todo))
+}
+
+/// What a proxy that is there answered instead of letting us through. The types
+/// of these errors are private; their words are constants of the library.
+fn refusal(error: &reqwest::Error) -> Option<String> {
+    const NO_ANSWER: [&str; 2] = [
+        "failed to create underlying connection",
+        "io error during SOCKS handshake",
+    ];
+    let answer = |words: String| {
+        let is_of = |kind| words.strip_prefix(kind).map(str::to_owned);
+        is_of("tunnel error: ").or_else(|| is_of("SOCKS error: "))
+    };
+    let words = causes(error).map(ToString::to_string).find_map(answer)?;
+    (!NO_ANSWER.contains(&words.as_str())).then_some(words)
 }
 
 /// The proxy did not let us through; `words` are those of the HTTP library.
@@ -231,6 +259,7 @@ mod tests {
         host: "host",
         proxy: Some("proxy:3128"),
         connect_timeout: Duration::from_secs(5),
+        login: Login::None,
     };
 
     #[test]

@@ -1,7 +1,7 @@
 //! One request and the head of its answer: what is sent, what the status and
 //! the headers mean. Everything else starts from its result.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -11,10 +11,11 @@ use crate::error::{Kind, Problem};
 use crate::text;
 
 use super::client::Client;
-use super::failure::{Attempt, Failure};
+use super::failure::{Attempt, Failure, Login};
 use super::range::{self, Asked, Place, Status};
 use super::response::{Head, Record, Response, patiently};
 use super::retry::retry_after;
+use super::secrets::Secrets;
 use super::{ByteRange, Request, redirect};
 
 const VALIDATOR_BYTES: usize = 1024; // kept with the cache entry and sent back
@@ -62,28 +63,72 @@ impl Client {
     ) -> Result<(reqwest::Response, Meaning), Failure> {
         self.warm_up(url);
         let settings = &self.0.settings;
+        let own = settings.credentials.as_ref();
+        let secrets = own.and_then(|own| own.for_url(url));
         let proxy = self.proxy_of(url);
         let attempt = Attempt {
             what: &request.what(),
             host: url.host_str().unwrap_or_default(),
             proxy: proxy.as_deref(),
             connect_timeout: settings.connect_timeout,
+            login: match secrets {
+                Some(secrets) if secrets.has_login() => Login::Sent,
+                None if own.is_some_and(|own| own.are_withheld_from(url)) => Login::Withheld,
+                _ => Login::None,
+            },
         };
         let limit = settings.stall_timeout.max(settings.connect_timeout);
-        let sent = self
-            .0
-            .http
-            .get(url.clone())
-            .headers(headers(request))
-            .send();
+        let sent = self.prepared(request, url, secrets).send();
         let answer = match patiently(limit, sent).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => return Err(Failure::of_library(&attempt, &error)),
             None => return Err(Failure::silent(attempt.what, limit)),
         };
+        self.note_cookies(url, answer.headers());
         record.answered(answer.status().as_u16());
         let meaning = meaning(request, &attempt, &answer)?;
         Ok((answer, meaning))
+    }
+
+    /// The request as it is sent, with `secrets` if they are for `url`.
+    fn prepared(
+        &self,
+        request: &Request,
+        url: &Url,
+        secrets: Option<&Secrets>,
+    ) -> reqwest::RequestBuilder {
+        let mut headers = headers(request);
+        let (mut target, mut http, mut typed) = (url.clone(), &self.0.http, &[][..]);
+        if let Some(secrets) = secrets {
+            secrets.add_to(&mut headers);
+            target = secrets.with_query(url);
+            http = self.0.home.as_ref().unwrap_or(http);
+            typed = secrets.cookies();
+        }
+        let cookies = self
+            .0
+            .cookies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let cookies = cookies.header(url, typed, SystemTime::now());
+        if let Some(value) = cookies.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok())
+        {
+            headers.insert(header::COOKIE, value);
+        }
+        http.get(target).headers(headers)
+    }
+
+    /// Keeps what the server sets, whatever else it answers.
+    fn note_cookies(&self, url: &Url, headers: &HeaderMap) {
+        let set = headers.get_all(header::SET_COOKIE).iter();
+        let mut cookies = self
+            .0
+            .cookies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for text in set.filter_map(|value| value.to_str().ok()) {
+            cookies.note(url, text, SystemTime::now());
+        }
     }
 
     /// Reads the root certificates on a helper thread while name and TCP are
@@ -115,7 +160,7 @@ impl Client {
         let validator = |name| word(headers, name).filter(|text| text.len() <= VALIDATOR_BYTES);
         let head = Head {
             status: place.status,
-            final_url: url.clone(), // the library's own has lost its user-info
+            final_url: url.clone(), // the library's own holds the user's query parameters
             offset: place.offset,
             total: place.total,
             etag: validator(header::ETAG).map(str::to_owned),
@@ -198,12 +243,10 @@ fn body(
     let headers = answer.headers();
     if let Some(encoding) = word(headers, header::CONTENT_ENCODING)
         && !encoding.eq_ignore_ascii_case("identity")
-        && !(request.is_compressible() && is_gzip(encoding))
+        && !(request.may_come_compressed() && is_gzip(encoding))
     {
-        let why = format!("the server compressed it ({})", text::safe(encoding));
-        let todo = "tell the owner of the server";
-        let problem = Problem::new(Kind::Unsupported, attempt.what, why, todo);
-        return Err(Failure::last(problem));
+        let what = attempt.what.to_owned();
+        return Err(Failure::last(compressed(what, encoding)));
     }
     let asked = Asked {
         range: request.range,
@@ -221,6 +264,13 @@ fn body(
     place
         .map(Meaning::Body)
         .map_err(|why| Failure::misplaced(attempt.what, why))
+}
+
+/// Media that is packed once more: its offsets are not those of the bytes we count.
+pub(super) fn compressed(what: String, encoding: &str) -> Problem {
+    let why = format!("the server compressed it ({})", text::safe(encoding));
+    let todo = "tell the owner of the server";
+    Problem::new(Kind::Unsupported, what, why, todo)
 }
 
 /// A header as text, when it is one.

@@ -10,13 +10,17 @@
 
 mod client;
 mod connect;
+mod cookies;
 mod failure;
 mod hop;
 mod origin;
+mod pem;
+mod proxy;
 mod range;
 mod redirect;
 mod response;
 mod retry;
+mod secrets;
 mod tls;
 
 #[cfg(test)]
@@ -24,10 +28,13 @@ mod tests;
 
 pub use client::{Client, Document, Settings};
 pub use failure::{Cause, Failure};
+pub use origin::Credentials;
+pub use pem::{Authorities, Certificate};
+pub use proxy::Proxies;
 pub use range::{ByteRange, Status};
-pub use redirect::lead;
 pub use response::{Head, Response};
 pub use retry::Attempts;
+pub use secrets::Secrets;
 
 use url::Url;
 
@@ -37,7 +44,7 @@ use crate::text;
 /// What to fetch.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Where. User-info is sent, but only to this origin.
+    /// Where. User-info in it is not sent.
     pub url: Url,
     /// What for. Playlists may come compressed, everything else must not.
     pub kind: RequestKind,
@@ -72,9 +79,16 @@ impl Request {
         }
     }
 
-    /// Whether the answer may be compressed. Media never: its offsets count.
+    /// Whether compression is asked for. Of media never: its offsets count.
     fn is_compressible(&self) -> bool {
         matches!(self.kind, RequestKind::Multivariant | RequestKind::Media)
+    }
+
+    /// Whether the answer may be compressed unasked: some servers keep
+    /// playlists that way, and only the answer tells what a file is.
+    fn may_come_compressed(&self) -> bool {
+        let is_unknown = self.kind == RequestKind::File && self.range.is_none();
+        is_unknown || self.is_compressible()
     }
 
     /// The first part of a problem: what cannot be done.

@@ -18,7 +18,8 @@ use crate::text;
 
 use super::Request;
 use super::client::Client;
-use super::failure::{Attempt, Failure};
+use super::failure::{Attempt, Failure, Login};
+use super::hop::compressed;
 use super::range::{ByteRange, Status};
 
 const FLOOR_BYTES_PER_SECOND: u64 = 1024; // below the poorest speech stream
@@ -29,8 +30,8 @@ const FLOOR_AFTER: Duration = Duration::from_secs(30);
 pub struct Head {
     /// What kind of answer.
     pub status: Status,
-    /// Where it came from, after redirects: the base of relative URLs. It may
-    /// hold the user's user-info, which [`super::lead`] keeps at home.
+    /// Where it came from, after redirects: the base of relative URLs. Without
+    /// user-info and without the user's own query parameters.
     pub final_url: Url,
     /// Where the first body byte lies in the resource.
     pub offset: u64,
@@ -130,6 +131,16 @@ impl Response {
         }
     }
 
+    /// Whether the body is compressed: then only [`Response::read_all`] may read it.
+    pub fn is_compressed(&self) -> bool {
+        self.is_gzip
+    }
+
+    /// The problem of a compressed body that turns out to be media.
+    pub fn compressed(&self) -> Problem {
+        compressed(self.what.clone(), "gzip")
+    }
+
     /// Corrects what the request was for, when the first bytes have told it.
     pub fn set_kind(&mut self, kind: RequestKind) {
         if let Some(exchange) = &mut self.record.open {
@@ -155,6 +166,7 @@ impl Response {
             host: self.head.final_url.host_str().unwrap_or_default(),
             proxy: None, // the connection stands
             connect_timeout: self.client.0.settings.connect_timeout,
+            login: Login::None, // it has answered
         }
     }
 

@@ -4,50 +4,72 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::sign::SingleCertAndKey;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+};
 use rustls_platform_verifier::Verifier;
 
 use super::connect::mark_handshake;
+use super::pem::{Authorities, Certificate};
 
-/// Certificates are checked against the roots of this system.
+/// Certificates are checked against the user's authorities, else against the
+/// roots of this system.
 #[derive(Debug)]
 pub(super) struct Roots {
     provider: Arc<CryptoProvider>,
-    verifier: OnceLock<Result<Verifier, Error>>,
+    authorities: Option<Authorities>,
+    verifier: OnceLock<Result<Arc<dyn ServerCertVerifier>, Error>>,
 }
 
 impl Roots {
-    /// Nothing is read yet.
-    pub(super) fn new() -> Arc<Self> {
+    /// Nothing of the system is read yet; it never is when there are `authorities`.
+    pub(super) fn new(authorities: Option<Authorities>) -> Arc<Self> {
         Arc::new(Self {
             provider: Arc::new(ring::default_provider()),
+            authorities,
             verifier: OnceLock::new(),
         })
     }
 
-    /// A client configuration that trusts these roots and speaks HTTP/2 and 1.1.
-    pub(super) fn config(self: Arc<Self>) -> ClientConfig {
+    /// A client configuration that trusts these roots, speaks HTTP/2 and 1.1,
+    /// and shows `certificate` to a server that asks for one.
+    pub(super) fn config(self: Arc<Self>, certificate: Option<&Certificate>) -> ClientConfig {
         let provider = Arc::clone(&self.provider);
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring has cipher suites for the default versions")
             .dangerous() // says the name; the checks are those of the platform's verifier
-            .with_custom_certificate_verifier(self)
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(self);
+        let mut config = match certificate {
+            None => config.with_no_client_auth(),
+            Some(certificate) => {
+                let pair = SingleCertAndKey::from(certificate.pair());
+                config.with_client_cert_resolver(Arc::new(pair))
+            }
+        };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config
     }
 
     /// Reads the roots, unless that was done before. Takes some milliseconds.
-    pub(super) fn load(&self) -> Result<&Verifier, Error> {
-        let read = || Verifier::new(Arc::clone(&self.provider));
-        self.verifier
-            .get_or_init(read)
-            .as_ref()
-            .map_err(Error::clone)
+    pub(super) fn load(&self) -> Result<&dyn ServerCertVerifier, Error> {
+        let verifier = self.verifier.get_or_init(|| self.read());
+        verifier.as_ref().map(Arc::as_ref).map_err(Error::clone)
+    }
+
+    fn read(&self) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+        let provider = Arc::clone(&self.provider);
+        let Some(authorities) = &self.authorities else {
+            return Ok(Arc::new(Verifier::new(provider)?));
+        };
+        let builder = WebPkiServerVerifier::builder_with_provider(authorities.roots(), provider);
+        let verifier = builder.build();
+        Ok(verifier.map_err(|error| Error::General(error.to_string()))?)
     }
 
     /// Whether [`Roots::load`] was done.
@@ -103,6 +125,7 @@ impl ServerCertVerifier for Roots {
 pub(super) fn words(error: &Error) -> (&'static str, &'static str) {
     const OWNER: &str = "tell the owner of the server";
     const LINK: &str = "check the link";
+    const TRUST: &str = "tell the owner of the server, or name the authority with --cacert";
     match error {
         Error::InvalidCertificate(error) => match error {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -115,12 +138,16 @@ pub(super) fn words(error: &Error) -> (&'static str, &'static str) {
                 ("its certificate is for another host", LINK)
             }
             CertificateError::UnknownIssuer => (
-                "its certificate is not signed by an authority this system trusts",
-                OWNER,
+                "its certificate is not signed by an authority that is trusted",
+                TRUST,
             ),
             CertificateError::Revoked => ("its certificate was revoked", OWNER),
             _ => ("its certificate is not acceptable", OWNER),
         },
+        Error::AlertReceived(AlertDescription::CertificateRequired) => (
+            "the server asks for a client certificate",
+            "give one with --cert",
+        ),
         Error::AlertReceived(_) => ("the server refused the TLS handshake", LINK),
         Error::PeerIncompatible(_) => ("the server knows no TLS version or cipher of ours", OWNER),
         Error::InvalidMessage(_) => ("the server does not speak TLS on this port", LINK),
@@ -138,8 +165,8 @@ mod tests {
 
     #[test]
     fn making_the_configuration_reads_no_roots() {
-        let roots = Roots::new();
-        let config = Arc::clone(&roots).config();
+        let roots = Roots::new(None);
+        let config = Arc::clone(&roots).config(None);
         assert_eq!(
             config.alpn_protocols,
             [b"h2".to_vec(), b"http/1.1".to_vec()]

@@ -109,6 +109,11 @@ impl<'a> Attributes<'a> {
         })
     }
 
+    /// Each name with its value, in the order they stand.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.list.iter().map(|one| (one.name, one.value))
+    }
+
     /// The value of the first attribute called `name`.
     pub fn find(&self, name: &str) -> Option<&'a str> {
         let attribute = self.list.iter().find(|one| one.name == name);

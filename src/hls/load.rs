@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use crate::error::Problem;
+use crate::hls::listing::Loaded;
 use crate::hls::media::Media;
 use crate::store::{Body, Moved, Store, Wanted};
 
@@ -14,26 +15,33 @@ pub enum Note {
     Complete(Load, Option<Moved>),
     /// It will not come.
     Failed(Load, Problem),
+    /// A key came, or will not come; named as in [`Load::Key`].
+    Key(u64, Result<[u8; 16], Problem>),
     /// Another variant's media playlist.
     Playlist(usize, Result<Media, Problem>),
+    /// The playlist of a live stream once more; `None` when it is unchanged.
+    Reloaded(usize, Result<Option<Loaded>, Problem>),
 }
 
 /// What a task loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Load {
-    /// An initialisation section: variant and index in its playlist.
+    /// An initialisation section, by its name among those of the run.
     Init {
-        /// The variant.
-        rung: usize,
-        /// Its place in the playlist.
-        map: usize,
+        /// Its name.
+        id: u64,
     },
     /// A segment, in this variant.
     Segment {
-        /// Its place in the playlist.
+        /// Its place.
         index: usize,
         /// The variant.
         rung: usize,
+    },
+    /// A key, by its name in the ring of keys.
+    Key {
+        /// Its name.
+        key: u64,
     },
     /// The head of the stream's first segment, in this variant.
     Anchor {

@@ -281,6 +281,11 @@ impl Media {
         }
     }
 
+    /// Where it was found: what URIs in it are relative to.
+    pub fn base(&self) -> &Location {
+        &self.base
+    }
+
     /// The address that `uri`, of a segment, a map or a key of this playlist, means.
     ///
     /// # Errors

@@ -110,8 +110,8 @@ fn typed(body: &[u8], origin: Origin<'_>) -> Result<Parsed, Problem> {
             media.start_offset = media.start_offset.or(inherited);
             (Playlist::Media(media), Common::default())
         }
-        Clean::Multivariant { text, common } => {
-            let multivariant = Multivariant::of(&text, origin.base)?;
+        Clean::Multivariant { clean, common } => {
+            let multivariant = Multivariant::of(clean, origin.base)?;
             (Playlist::Multivariant(multivariant), common)
         }
     };

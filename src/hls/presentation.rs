@@ -2,25 +2,40 @@
 //! media playlists loaded so far. One media playlist is loaded before sound;
 //! others when the controller first wants them.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Kind, Problem};
-use crate::event::RequestKind;
-use crate::hls::media::{Media, Method};
-use crate::hls::playlist::{self, Common, Parsed, Playlist, Repairs};
+use crate::event::Events;
+use crate::hls::key;
+use crate::hls::listing::{
+    self, Loaded, keep, load, may_be_elsewhere, parse, refuse_unplayable, warn,
+};
+use crate::hls::media::{Media, PlaylistType};
+use crate::hls::multivariant::Multivariant;
+use crate::hls::playlist::{Common, Playlist, Repairs};
 use crate::hls::quality::{Choice, Quality};
+use crate::hls::taste::Taste;
+use crate::hls::timeline::Listed;
 use crate::hls::variant::{self, Ladder};
 use crate::location::Location;
 use crate::stats::{Stage, Stats, VariantRow};
-use crate::store::{Store, Text, Wanted};
+use crate::store::{Store, Text};
 
 /// What is known of a stream.
 pub struct Presentation {
     /// What can be chosen, ascending by bandwidth.
     pub ladder: Ladder,
+    /// The multivariant playlist, which also announces keys; `None` when a media
+    /// playlist was opened by itself.
+    pub multivariant: Option<Multivariant>,
     /// Media playlists, one place for each rung.
-    pub media: Vec<Option<Arc<Media>>>,
+    pub lists: Vec<Option<Listed>>,
+    /// When the load of the media playlist it begins with began.
+    pub loaded_at: Instant,
+    /// The server's mark of that playlist.
+    pub etag: Option<String>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
     pub chosen: Option<Choice>,
     /// What had to be mended in the playlists read so far, each with its place.
@@ -31,23 +46,33 @@ pub struct Presentation {
 }
 
 impl Presentation {
-    /// Reads the playlist in `text`, which was asked for at `asked`; nothing is
-    /// chosen yet.
+    /// Reads the playlist in `text`, which was asked for at `asked`, for a user
+    /// of this `taste`; nothing is chosen yet.
     ///
     /// # Errors
     ///
     /// What the parser says.
-    pub fn read(store: &Store, text: Text, asked: Instant, stats: &Stats) -> Result<Self, Problem> {
+    pub fn read(
+        store: &Store,
+        text: Text,
+        asked: Instant,
+        taste: &Taste,
+        stats: &Stats,
+    ) -> Result<Self, Problem> {
         let parsed = parse(&text, None)?;
         let repairs = vec![(text.base.clone(), parsed.repairs)];
         match parsed.playlist {
             Playlist::Media(media) => {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
+                stats.lists().encryption = key::encryption(&media);
                 keep(store, &text, media.ended);
                 let ladder = Ladder::single(text.base.clone());
                 Ok(Self {
-                    media: vec![Some(Arc::new(media))],
+                    lists: vec![Some(listing::first(media))],
+                    loaded_at: asked,
+                    etag: text.etag,
                     ladder,
+                    multivariant: None,
                     chosen: None,
                     repairs,
                     common: None,
@@ -56,11 +81,14 @@ impl Presentation {
             Playlist::Multivariant(multivariant) => {
                 stats.stage(Stage::Multivariant, asked, Instant::now());
                 keep(store, &text, true);
-                let ladder = Ladder::of(&multivariant, &[])?;
+                let ladder = Ladder::of(&multivariant, taste)?;
                 stats.lists().variants = rows(&ladder);
                 Ok(Self {
-                    media: vec![None; ladder.rungs.len()],
+                    lists: vec![None; ladder.rungs.len()],
+                    loaded_at: asked,
+                    etag: None,
                     ladder,
+                    multivariant: Some(multivariant),
                     chosen: None,
                     repairs,
                     common: Some(Arc::new(parsed.common)),
@@ -69,92 +97,133 @@ impl Presentation {
         }
     }
 
-    /// Chooses a rung and loads its media playlist.
+    /// Chooses a rung and loads its media playlist; when that cannot be had and
+    /// the quality leaves a choice, that of another rung.
     ///
     /// # Errors
     ///
-    /// What the store or the parser says; [`Kind::Unsupported`] or
-    /// [`Kind::Encryption`] when there is nothing we can play.
+    /// What the store or the parser says of the first choice;
+    /// [`Kind::Unsupported`] or [`Kind::Encryption`] when there is nothing we can
+    /// play.
     pub async fn choose(
         mut self,
         store: &Store,
         quality: Quality,
         stats: &Stats,
+        events: &Events,
     ) -> Result<Self, Problem> {
-        let chosen = choose(store, &self.ladder, quality)?;
-        let rung = chosen.rung;
-        self.chosen = Some(chosen);
-        if self.media(rung).is_none() {
+        warn(events, self.ladder.missed.clone());
+        let mut chosen = choose(store, &self.ladder, quality)?;
+        if self.media(chosen.rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
-            let location = self.ladder.rungs[rung].location.clone();
-            let common = self.common.as_deref();
-            let (media, repairs) = load(store, location.clone(), rung, common).await?;
+            self.loaded_at = Instant::now();
+            chosen = self.load_first(store, chosen, quality, events).await?;
             stats.end(Stage::MediaPlaylist);
-            self.repairs.push((location, repairs));
-            self.media[rung] = Some(Arc::new(media));
         }
-        self.media(rung)
+        self.media(chosen.rung)
             .map_or(Ok(()), |media| refuse_unplayable(media))?;
+        self.chosen = Some(chosen);
         Ok(self)
+    }
+
+    /// Whether the media playlist it begins with will be added to.
+    pub fn is_live(&self) -> bool {
+        self.first().is_some_and(|media| !media.ended)
+    }
+
+    /// What it is, in the words of reports.
+    pub fn kind(&self) -> &'static str {
+        let kind = self.first().and_then(|media| media.playlist_type);
+        match (self.is_live(), kind) {
+            (false, _) => "hls-vod",
+            (true, Some(PlaylistType::Event)) => "hls-event",
+            (true, _) => "hls-live",
+        }
+    }
+
+    fn first(&self) -> Option<&Arc<Media>> {
+        let chosen = self.chosen.as_ref()?;
+        self.media(chosen.rung)
+    }
+
+    /// The media playlist of `rung` in its place in the run, when it is loaded.
+    pub fn list(&self, rung: usize) -> Option<&Listed> {
+        self.lists.get(rung)?.as_ref()
+    }
+
+    /// Loads the media playlist of the first rung that has one. A failure is a
+    /// warning as soon as there is something else to say: each is said once.
+    async fn load_first(
+        &mut self,
+        store: &Store,
+        first: Choice,
+        quality: Quality,
+        events: &Events,
+    ) -> Result<Choice, Problem> {
+        let fallbacks = match store.is_offline() {
+            true => Vec::new(),
+            false => self.ladder.fallbacks(&first, &quality),
+        };
+        let (mut failure, mut lost) = (None, Vec::new());
+        for choice in iter::once(first).chain(fallbacks) {
+            let rung = &self.ladder.rungs[choice.rung];
+            let problem = match load(store, rung, self.common.as_deref(), events).await {
+                Ok(loaded) => {
+                    warn(events, failure);
+                    self.ladder.settle(choice.rung, &lost);
+                    self.take(choice.rung, loaded);
+                    return Ok(choice);
+                }
+                Err(problem) => problem,
+            };
+            lost.push(choice.rung);
+            let is_final = !may_be_elsewhere(problem.kind) || self.is_protected(&problem);
+            match failure {
+                None if is_final => return Err(problem),
+                None => failure = Some(problem),
+                Some(failure) if is_final => return Err(failure),
+                // Where one is encrypted most are: said once for all.
+                Some(_) if problem.kind == Kind::Encryption => {}
+                Some(_) => warn(events, Some(problem)),
+            }
+        }
+        Err(failure.expect("the first choice was tried"))
+    }
+
+    fn take(&mut self, rung: usize, loaded: Loaded) {
+        self.ladder.rungs[rung].prefer(&loaded.location);
+        self.repairs.push((loaded.location, loaded.repairs));
+        self.etag = loaded.etag;
+        self.lists[rung] = Some(listing::first(loaded.media));
+    }
+
+    /// Whether `problem` is what the multivariant playlist announced: keys of
+    /// which we can use none. Then no other rung is asked.
+    fn is_protected(&self, problem: &Problem) -> bool {
+        let announced = self
+            .multivariant
+            .as_ref()
+            .is_some_and(Multivariant::is_protected);
+        announced && problem.kind == Kind::Encryption
     }
 
     /// The media playlist of `rung`, when it is loaded.
     pub fn media(&self, rung: usize) -> Option<&Arc<Media>> {
-        self.media.get(rung)?.as_ref()
+        self.list(rung).map(Listed::media)
     }
 }
 
-/// Parses a playlist; what is none is named with what the server called it.
-fn parse(text: &Text, parent: Option<&Common>) -> Result<Parsed, Problem> {
-    playlist::parse_under(&text.bytes, &text.base, parent).map_err(|problem| {
-        match &text.content_type {
-            Some(stated) if problem.kind == Kind::NotAStream => {
-                let why = format!("{} ({})", problem.why, crate::text::safe(stated));
-                Problem { why, ..problem }
-            }
-            _ => problem,
-        }
-    })
-}
-
-/// Fetches and parses the media playlist of a rung, under what the
-/// multivariant playlist says for it.
-pub async fn load(
-    store: &Store,
-    location: Location,
-    rung: usize,
-    common: Option<&Common>,
-) -> Result<(Media, Repairs), Problem> {
-    let wanted = Wanted {
-        location,
-        range: None,
-        kind: RequestKind::Media,
-        variant: Some(rung),
-        segment: None,
-    };
-    let text = store.text(&wanted).await?;
-    let parsed = parse(&text, common)?;
-    let Playlist::Media(media) = parsed.playlist else {
-        let what = format!("cannot play {}", wanted.location);
-        let why = "a variant leads to another list of variants";
-        return Err(Problem::new(
-            Kind::Malformed,
-            what,
-            why,
-            "give the address of a media playlist",
-        ));
-    };
-    refuse_unplayable(&media)?;
-    keep(store, &text, media.ended);
-    Ok((media, parsed.repairs))
-}
-
-/// Offline, `auto` means the best of what is in the cache.
+/// Offline, `auto` means the best of what is in the cache: of what is wanted if
+/// there is any.
 fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Problem> {
     if store.is_offline() && quality == Quality::Auto {
-        let cached = |rung: &usize| store.has(&ladder.rungs[*rung].location);
-        let playable = |rung: &usize| ladder.rungs[*rung].is_decodable();
-        if let Some(rung) = (0..ladder.rungs.len()).rev().filter(playable).find(cached) {
+        let is_cached = |rung: &usize| {
+            ladder.rungs[*rung]
+                .locations()
+                .any(|place| store.has(place))
+        };
+        let best = |rungs: Vec<usize>| rungs.into_iter().rev().find(is_cached);
+        if let Some(rung) = best(ladder.adaptive()).or_else(|| best(ladder.spares())) {
             return Ok(Choice {
                 rung,
                 reason: "the best variant in the cache".to_owned(),
@@ -162,44 +231,6 @@ fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Pr
         }
     }
     ladder.choose(&quality)
-}
-
-fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
-    let refuse = |kind, why: &str| {
-        Err(Problem::new(
-            kind,
-            "cannot play the stream",
-            why,
-            "nothing can be done here",
-        ))
-    };
-    if !media.ended {
-        return refuse(
-            Kind::Unsupported,
-            "it is live, and this version plays only finished streams",
-        );
-    }
-    if media.is_empty() {
-        return refuse(Kind::Malformed, "its media playlist has no segments");
-    }
-    match media.keys.first().map(|key| &key.method) {
-        None => Ok(()),
-        Some(Method::Aes128) => refuse(
-            Kind::Encryption,
-            "its segments are encrypted (AES-128), which this version cannot undo",
-        ),
-        Some(Method::Other(name)) => refuse(
-            Kind::Encryption,
-            &format!("its segments are encrypted ({})", crate::text::safe(name)),
-        ),
-    }
-}
-
-/// A finished stream's playlists are kept, so that it plays offline.
-fn keep(store: &Store, text: &Text, ended: bool) {
-    if ended && let Err(problem) = store.keep(text) {
-        tracing::warn!("{problem}");
-    }
 }
 
 fn rows(ladder: &Ladder) -> Vec<VariantRow> {

@@ -10,14 +10,15 @@ use crate::bell::Bell;
 use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
-use crate::event::{self, Events, RequestKind};
-use crate::fetch::Client;
+use crate::event::{self, Event, Events, RequestKind};
+use crate::fetch::{Client, Credentials};
 use crate::hls::feed::{Feed, Wishes};
 use crate::hls::media::Media;
 use crate::hls::playlist;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
-use crate::hls::variant::Rung;
+use crate::hls::taste::Taste;
+use crate::hls::variant::{Rung, Tier};
 use crate::location::Location;
 use crate::media::{Format, Provenance, Sink};
 use crate::pipeline::housekeeping::Shelf;
@@ -36,8 +37,14 @@ pub struct Description {
     pub url: String,
     /// What can be chosen, in the order of `-Q N`.
     pub variants: Vec<VariantRow>,
+    /// What these are and why these; `None` for a file.
+    pub tier: Option<(Tier, String)>,
+    /// The languages of its audio renditions.
+    pub languages: Vec<String>,
     /// Which would be played and why.
     pub chosen: Option<(usize, String)>,
+    /// What would be said while it is opened.
+    pub warnings: Vec<Problem>,
     /// Why nothing of it can be played.
     pub refusal: Option<String>,
     /// What was mended in its playlists.
@@ -48,8 +55,8 @@ pub struct Description {
     pub duration: Option<MediaTime>,
     /// Where the publisher wants playing to begin; negative: from the end.
     pub start_offset: Option<MediaTime>,
-    /// `none`, or the method of its keys.
-    pub encryption: &'static str,
+    /// `none`, the method of its keys, or the key system they come from.
+    pub encryption: String,
     /// What is decoded; only after a probe.
     pub codec: Option<Format>,
     /// The proxy it is reached through.
@@ -74,13 +81,15 @@ pub struct VariantRow {
     pub id: usize,
     /// Peak bits per second; 0 when nothing is stated.
     pub bandwidth: u64,
+    /// The bandwidths are those of the sound and pictures together.
+    pub with_pictures: bool,
     /// Average bits per second, when stated.
     pub average_bandwidth: Option<u64>,
     /// The CODECS attribute.
     pub codecs: Option<String>,
     /// Whether it can be played, as far as the playlist says.
     pub decodable: bool,
-    /// Why not.
+    /// Why it is not played, or only when asked for.
     pub reason: Option<String>,
     /// NAME.
     pub name: Option<String>,
@@ -88,6 +97,8 @@ pub struct VariantRow {
     pub language: Option<String>,
     /// CHANNELS.
     pub channels: Option<u64>,
+    /// How many other places it has.
+    pub alternatives: usize,
     /// `fmp4` when its media playlist was read and says so.
     pub container: Option<&'static str>,
 }
@@ -101,17 +112,26 @@ pub struct VariantRow {
 pub fn describe(
     location: &Location,
     quality: Quality,
+    taste: &Taste,
     cache: &CacheChoice,
-    network: Network,
+    network: &Network,
     probe: bool,
 ) -> Result<Description, Problem> {
-    let (events, _unheard) = event::channel();
+    let (events, heard) = event::channel();
     let look = Look {
         bell: Arc::default(),
         stats: Arc::default(),
         events,
     };
-    net::runtime()?.block_on(look.at(location, quality, cache, network, probe))
+    let found = net::runtime()?.block_on(look.at(location, quality, taste, cache, network, probe));
+    let warnings = heard.try_iter().filter_map(|event| match event {
+        Event::Warning(problem) => Some(problem),
+        _ => None,
+    });
+    Ok(Description {
+        warnings: warnings.collect(),
+        ..found?
+    })
 }
 
 /// What a look works with.
@@ -126,16 +146,21 @@ impl Look {
         &self,
         location: &Location,
         quality: Quality,
+        taste: &Taste,
         cache: &CacheChoice,
-        network: Network,
+        network: &Network,
         probe: bool,
     ) -> Result<Description, Problem> {
-        let client = net::client(network, &self.stats, &self.events)?;
+        let mut location = location.clone();
+        let credentials = network.credentials(&mut location);
+        let location = &location;
+        let asker = credentials.as_ref().and_then(Credentials::summary);
+        let client = net::client(network, credentials, &self.stats, &self.events)?;
         let proxy = match location {
             Location::Http(url) => client.proxy_of(url),
             Location::File(_) => None,
         };
-        let store = self.store(client, location, cache)?;
+        let store = self.store(client, location, asker.as_deref(), cache)?;
         let wanted = Wanted::whole(location.clone(), RequestKind::File);
         let mut description = match store.first(&wanted).await? {
             First::Media(opened) => {
@@ -151,11 +176,17 @@ impl Look {
                 Description::of_file(location)
             }
             First::Playlist(text) => {
-                let read = Presentation::read(&store, text, Instant::now(), &self.stats)?;
+                let read = Presentation::read(&store, text, Instant::now(), taste, &self.stats)?;
                 self.hls(store, location, read, quality, probe).await?
             }
         };
-        let format = self.stats.lists().format;
+        let (format, encryption) = {
+            let lists = self.stats.lists();
+            (lists.format, lists.encryption.clone())
+        };
+        if !encryption.is_empty() {
+            description.encryption = encryption;
+        }
         let duration = Some(self.stats.duration.now()).filter(|time| *time > MediaTime::ZERO);
         description.duration = description.duration.or(duration);
         description.codec = format;
@@ -167,10 +198,11 @@ impl Look {
         &self,
         client: Client,
         location: &Location,
+        asker: Option<&str>,
         cache: &CacheChoice,
     ) -> Result<Store, Problem> {
         let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
-        let stream = shelf.stream(location, false, &self.events)?;
+        let stream = shelf.stream(location, asker, false, &self.events)?;
         let policy = net::policy(cache.mode, false);
         let spare = shelf.spare(location)?;
         Ok(Store::new(
@@ -193,7 +225,8 @@ impl Look {
         probe: bool,
     ) -> Result<Description, Problem> {
         let description = Description::of_hls(location, &read);
-        let opened = match read.choose(&store, quality, &self.stats).await {
+        let chosen = read.choose(&store, quality, &self.stats, &self.events);
+        let opened = match chosen.await {
             Ok(opened) => opened,
             Err(problem)
                 if problem.kind == Kind::Unsupported || problem.kind == Kind::Encryption =>
@@ -259,12 +292,15 @@ impl Description {
             url: location.to_string(),
             refusal: None,
             variants: Vec::new(),
+            tier: None,
+            languages: Vec::new(),
             chosen: None,
+            warnings: Vec::new(),
             repairs: Vec::new(),
             more_repairs: 0,
             duration: None,
             start_offset: None,
-            encryption: "none",
+            encryption: "none".to_owned(),
             codec: None,
             proxy: None,
         }
@@ -276,23 +312,28 @@ impl Description {
         let row = |rung: &Rung| VariantRow {
             id: rung.id,
             bandwidth: rung.bandwidth.0,
+            with_pictures: rung.with_pictures,
             average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
             codecs: rung.codecs.clone(),
             decodable: rung.is_decodable(),
-            reason: rung.refusal.clone(),
+            reason: rung.reason().map(str::to_owned),
             name: rung.name.clone(),
             language: rung.language.clone(),
             channels: rung.channels,
+            alternatives: rung.alternatives.len(),
             container: presentation
                 .media(rung.id)
                 .and_then(|media| container(media)),
         };
-        let repairs = presentation.repairs.iter();
+        let (repairs, ladder) = (presentation.repairs.iter(), &presentation.ladder);
         Self {
             kind: "hls-vod",
             url: location.to_string(),
-            variants: presentation.ladder.rungs.iter().map(row).collect(),
+            variants: ladder.rungs.iter().map(row).collect(),
+            tier: Some((ladder.tier, ladder.why.clone())),
+            languages: ladder.languages.clone(),
             chosen: chosen.map(|chosen| (chosen.rung, chosen.reason.clone())),
+            warnings: Vec::new(),
             refusal: None,
             more_repairs: repairs.clone().map(|(_, repairs)| repairs.more).sum(),
             repairs: repairs
@@ -302,7 +343,7 @@ impl Description {
             start_offset: media
                 .and_then(|media| media.start_offset)
                 .map(|start| start.offset),
-            encryption: "none",
+            encryption: "none".to_owned(),
             codec: None,
             proxy: None,
         }

@@ -2,7 +2,7 @@
 //! beside the run: counting and trimming on a thread that nobody waits for.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use crate::cache::{Cache, Identity, Stream};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
 use crate::location::Location;
-use crate::pipeline::{self, CacheChoice, CacheMode};
+use crate::pipeline::{self, CacheChoice, CacheMode, Job};
 use crate::stats::Stats;
 
 /// The cache of a run.
@@ -41,7 +41,7 @@ impl Shelf {
         }
         let memory = Cache::memory(Arc::clone(bell), Arc::clone(stats));
         let opened = match choice.mode {
-            CacheMode::None => Cache::private(&parent(), Arc::clone(bell), Arc::clone(stats)),
+            CacheMode::None => Cache::private(&parent(choice), Arc::clone(bell), Arc::clone(stats)),
             CacheMode::Use | CacheMode::Offline | CacheMode::Refresh => {
                 root(choice).and_then(|root| {
                     Cache::open(&root, choice.size, Arc::clone(bell), Arc::clone(stats))
@@ -62,21 +62,28 @@ impl Shelf {
         })
     }
 
-    /// The place of `location` in it. Offline nothing is made.
+    /// The place of `location` in it, as `asker` sees it: the credentials that
+    /// go with the request, for what one user may read another must not get
+    /// from here. Offline nothing is made.
     pub fn stream(
         &self,
         location: &Location,
+        asker: Option<&str>,
         must_store: bool,
         events: &Events,
     ) -> Result<Stream, Problem> {
-        let identity = identity(location);
-        let found = match (self.mode, location) {
-            (_, Location::File(_)) => return self.spare(location),
-            (CacheMode::Offline, _) => match self.cache.find(&identity)? {
+        let is_there = || self.cache.path().is_some_and(Path::is_dir);
+        let is_local = matches!(location, Location::File(_));
+        if is_local || self.mode == CacheMode::Offline && !is_there() {
+            return self.spare(location);
+        }
+        let found = match (self.identity(location, asker), self.mode) {
+            (Err(problem), _) => Err(problem),
+            (Ok(identity), CacheMode::Offline) => match self.cache.find(&identity)? {
                 Some(stream) => Ok(stream),
                 None => return self.spare(location),
             },
-            _ => self.cache.stream(&identity),
+            (Ok(identity), _) => self.cache.stream(&identity),
         };
         match found {
             Err(problem) if problem.kind == Kind::Cache && !must_store => {
@@ -84,6 +91,37 @@ impl Shelf {
                 self.spare(location)
             }
             result => result,
+        }
+    }
+
+    /// A place for the stream of `job` that is this run's own and goes with it;
+    /// in memory when the disk refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`].
+    pub fn private(
+        &self,
+        job: &Job,
+        bell: &Arc<Bell>,
+        stats: &Arc<Stats>,
+        events: &Events,
+    ) -> Result<Stream, Problem> {
+        let made = Cache::private(&parent(&job.cache), Arc::clone(bell), Arc::clone(stats));
+        match made.and_then(|cache| cache.stream(&identity(&job.location))) {
+            Err(problem) if problem.kind == Kind::Cache => {
+                events.send(Event::Warning(without(problem)));
+                self.spare(&job.location)
+            }
+            result => result,
+        }
+    }
+
+    fn identity(&self, location: &Location, asker: Option<&str>) -> Result<Identity, Problem> {
+        let anonymous = identity(location);
+        match asker {
+            None => Ok(anonymous),
+            Some(asker) => Ok(anonymous.with_credentials(&self.cache.secret()?, asker)),
         }
     }
 
@@ -163,13 +201,8 @@ fn root(choice: &CacheChoice) -> Result<PathBuf, Problem> {
 }
 
 /// Where a private cache lies: beside the shared one, else with temporary files.
-fn parent() -> PathBuf {
-    let choice = CacheChoice {
-        dir: None,
-        size: None,
-        mode: CacheMode::None,
-    };
-    let beside = root(&choice)
+fn parent(choice: &CacheChoice) -> PathBuf {
+    let beside = root(choice)
         .ok()
         .and_then(|root| root.parent().map(PathBuf::from));
     beside
@@ -213,7 +246,8 @@ pub fn cache_list(choice: &CacheChoice) -> Result<Vec<CacheRow>, Problem> {
     Ok(open(choice)?.list()?.into_iter().map(row).collect())
 }
 
-/// Removes a stream; the bytes that went, `None` when it was not there.
+/// Removes a stream, whoever asked for it; the bytes that went, `None` when it
+/// was not there.
 pub fn cache_remove(choice: &CacheChoice, location: &Location) -> Result<Option<u64>, Problem> {
     open(choice)?.remove(&identity(location))
 }

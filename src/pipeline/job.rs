@@ -3,7 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::fetch::Credentials;
+pub use crate::fetch::{Authorities, Certificate, Proxies, Secrets};
+pub use crate::hls::codecs::Wish;
+pub use crate::hls::language::Tag;
+pub use crate::hls::live::Edge;
 pub use crate::hls::quality::Quality;
+pub use crate::hls::taste::Taste;
 use crate::location::Location;
 pub use crate::media::Start;
 pub use crate::output::wav::Sample;
@@ -18,12 +24,16 @@ pub struct Job {
     pub task: Task,
     /// Which variant.
     pub quality: Quality,
+    /// Which rendition and codec.
+    pub taste: Taste,
     /// Where to begin.
     pub start: Option<Start>,
     /// How much, in time of the source.
     pub length: Option<MediaTime>,
     /// How far to fetch ahead; the default of the net thread when `None`.
     pub buffer: Option<MediaTime>,
+    /// Where to begin in a live stream.
+    pub edge: Edge,
     /// The cache.
     pub cache: CacheChoice,
     /// The network.
@@ -110,7 +120,7 @@ pub enum CacheMode {
 }
 
 /// How the network is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Network {
     /// The longest wait for a connection.
     pub connect_timeout: Duration,
@@ -118,4 +128,23 @@ pub struct Network {
     pub stall_timeout: Duration,
     /// Tries after the first.
     pub retries: u32,
+    /// The `User-Agent` header; kithara's own when `None`.
+    pub user_agent: Option<String>,
+    /// What was typed for the server of each stream.
+    pub secrets: Secrets,
+    /// The way through proxies.
+    pub proxies: Proxies,
+    /// Whom to trust instead of the authorities of the system.
+    pub authorities: Option<Authorities>,
+}
+
+impl Network {
+    /// What may be sent to the server of `location`, whose user-info becomes
+    /// part of it; `None` for a local file, also where it leads to the web.
+    pub fn credentials(&self, location: &mut Location) -> Option<Credentials> {
+        match location {
+            Location::Http(url) => Some(Credentials::bind(self.secrets.clone(), url)),
+            Location::File(_) => None,
+        }
+    }
 }

@@ -44,7 +44,8 @@ pub use housekeeping::{
     CacheRow, Verified, cache_list, cache_path, cache_remove, cache_trim, cache_verify,
 };
 pub use job::{
-    CacheChoice, CacheMode, Job, Network, OutputChoice, Quality, Sample, Start, Target, Task,
+    Authorities, CacheChoice, CacheMode, Certificate, Edge, Job, Network, OutputChoice, Proxies,
+    Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
 };
 pub use sound::{DeviceRow, devices};
 

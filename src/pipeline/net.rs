@@ -4,7 +4,7 @@
 //! decodes and never blocks on the decode thread.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -12,7 +12,7 @@ use crate::bell::Bell;
 use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind, State};
-use crate::fetch::{Client, Settings};
+use crate::fetch::{Client, Credentials, Settings};
 use crate::hls::feed::{Feed, Purpose, Wishes};
 use crate::hls::presentation::Presentation;
 use crate::media::Piece;
@@ -21,10 +21,10 @@ use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
 use crate::store::{First, Policy, Store, Wanted};
-use crate::units::MediaTime;
 
-/// Look-ahead kept on disk unless `--buffer` says otherwise.
-const AHEAD: MediaTime = MediaTime::from_nanos(300_000_000_000);
+/// How long the playlist of a live stream may fail to load before a dump of it
+/// ends; while playing it is tried for ever.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What the thread works with.
 pub struct Net {
@@ -62,18 +62,25 @@ impl Net {
         result
     }
 
-    async fn source(self) -> Result<(), Problem> {
+    async fn source(mut self) -> Result<(), Problem> {
         self.events.send(Event::State(State::Opening));
-        let store = self.open_store()?;
+        let credentials = self.job.network.credentials(&mut self.job.location);
+        let (shelf, store) = self.open_store(credentials)?;
         let location = self.job.location.clone();
         let wanted = Wanted::whole(location, RequestKind::File);
         let asked = Instant::now();
         match store.first(&wanted).await? {
             First::Playlist(text) => {
-                self.stats.lists().kind = "hls-vod";
                 let quality = self.job.quality;
-                let read = Presentation::read(&store, text, asked, &self.stats)?;
-                let presentation = read.choose(&store, quality, &self.stats).await?;
+                let read = Presentation::read(&store, text, asked, &self.job.taste, &self.stats)?;
+                let presentation = read
+                    .choose(&store, quality, &self.stats, &self.events)
+                    .await?;
+                self.stats.lists().kind = presentation.kind();
+                let store = match presentation.is_live() {
+                    true => self.live_store(&shelf, store)?,
+                    false => store,
+                };
                 let wishes = self.wishes();
                 Feed::new(
                     store,
@@ -100,7 +107,16 @@ impl Net {
         }
     }
 
-    fn open_store(&self) -> Result<Store, Problem> {
+    /// A live stream leaves nothing behind: its bytes are this run's own.
+    fn live_store(&self, shelf: &Shelf, store: Store) -> Result<Store, Problem> {
+        if matches!(self.job.task, Task::Cache { .. }) {
+            return Err(endless());
+        }
+        let private = shelf.private(&self.job, &self.bell, &self.stats, &self.events)?;
+        Ok(store.in_stream(private))
+    }
+
+    fn open_store(&self, credentials: Option<Credentials>) -> Result<(Shelf, Store), Problem> {
         let mode = self.job.cache.mode;
         self.stats.begin(Stage::CacheOpen);
         let must_store = matches!(self.job.task, Task::Cache { .. });
@@ -111,30 +127,30 @@ impl Net {
             &self.stats,
             &self.events,
         )?;
-        let stream = shelf.stream(&self.job.location, must_store, &self.events)?;
+        let asker = credentials.as_ref().and_then(Credentials::summary);
+        let asker = asker.as_deref();
+        let stream = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
         let policy = policy(mode, must_store);
-        let client = client(self.job.network, &self.stats, &self.events)?;
+        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
         let spare = shelf.spare(&self.job.location)?;
-        Ok(Store::new(
-            client,
-            stream,
-            spare,
-            policy,
-            &self.stats,
-            &self.events,
-        ))
+        let store = Store::new(client, stream, spare, policy, &self.stats, &self.events);
+        Ok((shelf, store))
     }
 
     fn wishes(&self) -> Wishes {
+        let is_dump = matches!(self.job.task, Task::Dump { .. });
         Wishes {
             quality: self.job.quality,
             start: self.job.start,
             length: self.job.length,
-            ahead: self.job.buffer.unwrap_or(AHEAD),
+            edge: self.job.edge,
+            ahead: self.job.buffer,
             ledger: self.keeps_ledger(),
-            is_exact: matches!(self.job.task, Task::Dump { .. }),
+            is_exact: is_dump,
+            is_publisher_heard: matches!(self.job.task, Task::Play { .. }),
+            patience: is_dump.then_some(PATIENCE),
             purpose: match self.job.task {
                 Task::Cache { jobs } => Purpose::Cache { jobs },
                 Task::Play { .. } | Task::Dump { .. } => Purpose::Decode,
@@ -153,6 +169,15 @@ impl Net {
     }
 }
 
+fn endless() -> Problem {
+    Problem::new(
+        Kind::Unsupported,
+        "cannot cache the stream",
+        "it is live and has no end",
+        "record it with \"kithara dump\", or play it",
+    )
+}
+
 /// One thread's runtime: sockets and timers, no workers.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     let built = tokio::runtime::Builder::new_current_thread()
@@ -168,13 +193,23 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     })
 }
 
-/// The HTTP client with the user's settings.
-pub fn client(network: Network, stats: &Arc<Stats>, events: &Events) -> Result<Client, Problem> {
+/// The HTTP client with the user's settings, for the stream of `credentials`.
+pub fn client(
+    network: &Network,
+    credentials: Option<Credentials>,
+    stats: &Arc<Stats>,
+    events: &Events,
+) -> Result<Client, Problem> {
+    let default = Settings::default();
     let settings = Settings {
+        user_agent: network.user_agent.clone().unwrap_or(default.user_agent),
+        credentials,
+        proxies: network.proxies.clone(),
+        authorities: network.authorities.clone(),
         connect_timeout: network.connect_timeout,
         stall_timeout: network.stall_timeout,
         retries: network.retries,
-        ..Settings::default()
+        ..default
     };
     Client::new(settings, Arc::clone(stats), events.clone())
 }

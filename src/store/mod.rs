@@ -4,6 +4,7 @@
 //! files are read where they lie.
 
 mod kept;
+mod live;
 mod sniff;
 mod source;
 mod text;
@@ -200,6 +201,11 @@ impl Store {
             stats: Arc::clone(stats),
             events: events.clone(),
         }
+    }
+
+    /// The counters of the run.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
     }
 
     /// Whether only the cache may be used.

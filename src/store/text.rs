@@ -8,13 +8,13 @@ use std::time::Instant;
 use crate::cache::{Entry, Head, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, RequestKind};
-use crate::fetch::{self, Request, Response, Status};
+use crate::fetch::{self, Document, Request, Response, Status};
 use crate::limits;
 use crate::location::Location;
 use crate::store::sniff::{TAGS_WITHIN, is_playlist, is_web_page, playlist_kind, sniff_bytes};
 use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume};
 
-/// A playlist's bytes.
+/// The bytes of a playlist, or of a key.
 #[derive(Clone, Debug)]
 pub struct Text {
     /// The body, decoded.
@@ -23,8 +23,26 @@ pub struct Text {
     pub base: Location,
     /// What the server calls it: text from outside.
     pub content_type: Option<String>,
+    /// The server's mark of this version, for asking whether it changed.
+    pub etag: Option<String>,
+    /// The server forbids keeping it.
+    pub no_store: bool,
     /// What to keep it as, when it came from the network.
-    keep: Option<Box<(Identity, Head)>>,
+    pub(super) keep: Option<Box<(Identity, Head)>>,
+}
+
+impl Text {
+    /// What came over the network; nothing says yet whether to keep it.
+    pub(super) fn of(document: Document) -> Self {
+        Self {
+            bytes: document.bytes.into(),
+            base: Location::Http(document.head.final_url),
+            content_type: document.head.content_type,
+            etag: document.head.etag,
+            no_store: document.head.no_store,
+            keep: None,
+        }
+    }
 }
 
 /// What a URL turned out to be.
@@ -73,9 +91,6 @@ impl Store {
             .await
         {
             Ok(response) => response,
-            Err(problem) if problem.kind == Kind::Unsupported => {
-                return self.first_compressed(wanted, problem).await;
-            }
             Err(problem) => return self.first_without_network(old, problem),
         };
         match (response.head.status, old) {
@@ -97,11 +112,29 @@ impl Store {
     ///
     /// Those of [`crate::fetch::Client::fetch`]; [`Kind::Offline`].
     pub async fn text(&self, wanted: &Wanted) -> Result<Text, Problem> {
+        self.small(wanted, limits::PLAYLIST_BYTES, true).await
+    }
+
+    /// The body of the key at `wanted`, whatever it is: what is kept, unless
+    /// `--refresh` has the server asked. It is kept by [`Store::keep`] once its
+    /// reader knows that it is a key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::text`]; [`Kind::Limit`] above [`limits::KEY_BODY_BYTES`].
+    pub async fn key(&self, wanted: &Wanted) -> Result<Text, Problem> {
+        let is_asked = self.policy.refresh;
+        self.small(wanted, limits::KEY_BODY_BYTES, is_asked).await
+    }
+
+    /// What is read whole, of at most `limit` bytes; a kept one is returned
+    /// without a request unless `is_asked`.
+    async fn small(&self, wanted: &Wanted, limit: u64, is_asked: bool) -> Result<Text, Problem> {
         let url = match &wanted.location {
             Location::Http(url) => url,
             Location::File(path) => {
                 self.tree.admits(path)?;
-                return local_text(self, wanted);
+                return local_text(self, wanted, limit);
             }
         };
         let identity = wanted.identity(url);
@@ -111,24 +144,21 @@ impl Store {
         if self.policy.offline {
             return kept_text(&old.ok_or_else(|| offline(wanted))?);
         }
+        if let Some(entry) = old.as_ref().filter(|_| !is_asked) {
+            return kept_text(entry);
+        }
         let mut request = wanted.request(url);
         request.if_none_match = old.as_ref().and_then(|entry| entry.head().etag.clone());
-        match (
-            self.client.fetch(&request, limits::PLAYLIST_BYTES).await,
-            old,
-        ) {
+        match (self.client.fetch(&request, limit).await, old) {
             (Ok(document), Some(entry)) if document.head.status == Status::NotModified => {
                 kept_text(&entry)
             }
             (Ok(document), _) => {
-                let base = Location::Http(document.head.final_url.clone());
                 let keep = (!document.head.no_store)
                     .then(|| Box::new((identity, cache_head(&document.head))));
                 Ok(Text {
-                    bytes: document.bytes.into(),
-                    base,
                     keep,
-                    content_type: document.head.content_type,
+                    ..Text::of(document)
                 })
             }
             (Err(problem), Some(entry)) if is_network(&problem) => {
@@ -139,7 +169,7 @@ impl Store {
         }
     }
 
-    /// Keeps a playlist that will not change any more.
+    /// Keeps a playlist that will not change any more, or a key.
     ///
     /// # Errors
     ///
@@ -174,7 +204,8 @@ impl Store {
         }
         if is_playlist(&head) {
             self.tree.grow_below(path);
-            return local_text(self, wanted).map(First::Playlist).map(Some);
+            let text = local_text(self, wanted, limits::PLAYLIST_BYTES)?;
+            return Ok(Some(First::Playlist(text)));
         }
         Ok(Some(First::Media(Opened {
             body,
@@ -208,20 +239,6 @@ impl Store {
         }
     }
 
-    /// The server compresses although it was not asked to, which `problem`
-    /// says: fine for a playlist, not for media.
-    async fn first_compressed(&self, wanted: &Wanted, problem: Problem) -> Result<First, Problem> {
-        let playlist = Wanted {
-            kind: RequestKind::Media,
-            ..wanted.clone()
-        };
-        match self.text(&playlist).await {
-            Ok(text) if is_playlist(&text.bytes) => Ok(First::Playlist(text)),
-            Err(limit) if limit.kind == Kind::Limit => Err(limit),
-            Ok(_) | Err(_) => Err(problem),
-        }
-    }
-
     async fn first_fresh(
         &self,
         wanted: &Wanted,
@@ -229,6 +246,9 @@ impl Store {
         mut response: Response,
         asked: Instant,
     ) -> Result<First, Problem> {
+        if response.is_compressed() {
+            return self.first_compressed(wanted, response).await;
+        }
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
         while head.len() < sniff_bytes(&head) && !is_playlist(&head) {
@@ -254,6 +274,7 @@ impl Store {
         response.set_kind(request.kind);
         let base = Location::Http(response.head.final_url.clone());
         let content_type = response.head.content_type.clone();
+        let etag = response.head.etag.clone();
         let keep = (!response.head.no_store)
             .then(|| Box::new((wanted.identity(&request.url), head_of(&response))));
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
@@ -263,8 +284,10 @@ impl Store {
                 Ok(First::Playlist(Text {
                     bytes: head,
                     base,
+                    no_store: keep.is_none(),
                     keep,
                     content_type,
+                    etag,
                 }))
             }
             Err(failure) if failure.problem.kind == Kind::Limit => {
@@ -285,29 +308,55 @@ impl Store {
             }
         }
     }
+
+    /// An answer that was compressed unasked: read whole, and only if it is a
+    /// playlist.
+    async fn first_compressed(
+        &self,
+        wanted: &Wanted,
+        mut response: Response,
+    ) -> Result<First, Problem> {
+        response.set_kind(RequestKind::Media);
+        let refusal = response.compressed();
+        let head = response.head.clone();
+        let keep = (!head.no_store)
+            .then(|| remote(wanted).map(|url| (wanted.identity(url), cache_head(&head))))
+            .transpose()?;
+        let read = response.read_all(limits::PLAYLIST_BYTES).await;
+        let bytes: Vec<u8> = read.map_err(|failure| failure.problem)?.into();
+        if !is_playlist(&bytes) {
+            return Err(refusal);
+        }
+        Ok(First::Playlist(Text {
+            bytes,
+            base: Location::Http(head.final_url),
+            keep: keep.map(Box::new),
+            content_type: head.content_type,
+            etag: head.etag,
+            no_store: head.no_store,
+        }))
+    }
 }
 
-fn local_text(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
+pub(super) fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<Text, Problem> {
     let body = Body::File(remote_path(wanted), None);
     let mut bytes = Vec::new();
-    let mut source = body.source(&store.stats)?.take(limits::PLAYLIST_BYTES + 1);
+    let mut source = body.source(&store.stats)?.take(limit + 1);
     source
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(wanted, error))?;
-    if bytes.len() as u64 > limits::PLAYLIST_BYTES {
+    if bytes.len() as u64 > limit {
         let what = format!("cannot read \"{}\"", wanted.location);
-        return Err(Problem::new(
-            Kind::Limit,
-            what,
-            "it is longer than 16 MiB",
-            "this is no playlist",
-        ));
+        let why = format!("it is longer than {limit} bytes");
+        return Err(Problem::new(Kind::Limit, what, why, "check the name"));
     }
     Ok(Text {
         bytes,
         base: wanted.location.clone(),
+        no_store: false,
         keep: None,
         content_type: None,
+        etag: None,
     })
 }
 
@@ -342,8 +391,10 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
     Ok(Text {
         bytes,
         base: Location::parse(url)?,
+        no_store: false,
         keep: None,
         content_type: None,
+        etag: None,
     })
 }
 

@@ -2,10 +2,11 @@
 //! Output comes in WAV order, at the rate SBR gives when it is found.
 
 use rusty_aac::config::{self, StreamConfig, aot};
-use rusty_aac::{AacDecoder, Error, parse_audio_specific_config};
+use rusty_aac::{AacDecoder, BitReader, Error, parse_audio_specific_config};
 
 use super::refused;
 use crate::error::{Kind, Problem};
+use crate::units::SampleRate;
 
 /// A decoder of raw access units, or of ADTS frames.
 pub enum Engine {
@@ -50,6 +51,38 @@ impl Engine {
             Err(Error::Again) => Ok((0, 0)),
             Err(error) => Err(error.to_string()),
         }
+    }
+}
+
+/// What an AudioSpecificConfig says of its own length and of the frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Specific {
+    /// Its length in bits.
+    pub bits: usize,
+    /// Samples a channel in an access unit, before SBR.
+    pub frames: u64,
+    /// Their rate.
+    pub rate: SampleRate,
+}
+
+impl Specific {
+    /// Reads the AudioSpecificConfig that `bytes` begin with; whatever may
+    /// follow. One that extends its successor (backward compatible signalling)
+    /// is read without its extension.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn read(bytes: &[u8]) -> Result<Self, Problem> {
+        let mut reader = BitReader::new(bytes);
+        let config = config::parse_from_opts(&mut reader, 0, false);
+        let config = config.map_err(|error| cannot(bytes, &error))?;
+        let broken = || refused(Kind::Malformed, "its AudioSpecificConfig is broken");
+        Ok(Self {
+            bits: reader.position(),
+            frames: config.frame_length as u64,
+            rate: SampleRate::new(config.sample_rate).ok_or_else(broken)?,
+        })
     }
 }
 

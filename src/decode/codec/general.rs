@@ -1,7 +1,10 @@
 //! Every codec but AAC: Symphonia's decoders, and libopus by its adapter. They
 //! order channels by speaker position, which is WAV order.
 
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3};
+use symphonia::core::codecs::audio::{
+    AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
+};
 use symphonia::core::codecs::registry::RegisterableAudioDecoder;
 use symphonia::core::errors::Error;
 use symphonia::core::packet::PacketRef;
@@ -11,6 +14,7 @@ use symphonia::default::codecs::{
 };
 
 use super::refused;
+use crate::decode::mpeg;
 use crate::decode::unit::Unit;
 use crate::error::{Kind, Problem};
 use crate::limits;
@@ -23,7 +27,7 @@ pub struct Engine {
     codec: Codec,
     rate: Option<SampleRate>,
     gain: f32,
-    mpeg_layout: Option<[u8; 3]>,
+    mpeg_layout: Option<mpeg::Header>,
 }
 
 impl Engine {
@@ -73,21 +77,35 @@ impl Engine {
         self.decoder.reset();
     }
 
-    /// Symphonia's MPEG decoder keeps the rate and channels of its first frame
-    /// and refuses all others; radio stations change them between programmes.
+    /// Symphonia's MPEG decoder keeps the layer, rate and channels of its first
+    /// frame and refuses all others; radio stations change them between
+    /// programmes, and MP4 does not say which layer it holds.
     fn follow_layout(&mut self, data: &[u8]) {
-        let Some(&[_, version, rate, mode]) = data.first_chunk::<4>() else {
+        let Some(header) = mpeg::Header::parse(data) else {
             return;
         };
-        let is_mono = u8::from(mode >> 6 == 3);
-        let layout = Some([version & 0x1E, rate & 0x0C, is_mono]);
-        if self.mpeg_layout.is_some() && self.mpeg_layout != layout {
-            let parameters = self.decoder.codec_params().clone();
+        let before = self.mpeg_layout.replace(header);
+        let layer = mpeg_id(header.layer);
+        let fits = match before {
+            Some(before) => before.continues(&header) && before.channels == header.channels,
+            None => self.decoder.codec_params().codec == layer,
+        };
+        if !fits {
+            let mut parameters = self.decoder.codec_params().clone();
+            parameters.for_codec(layer);
             if let Ok(fresh) = decoder(self.codec, &parameters) {
                 self.decoder = fresh;
             }
         }
-        self.mpeg_layout = layout;
+    }
+}
+
+/// What Symphonia calls a layer of MPEG audio.
+fn mpeg_id(layer: u8) -> AudioCodecId {
+    match layer {
+        1 => CODEC_ID_MP1,
+        2 => CODEC_ID_MP2,
+        _ => CODEC_ID_MP3,
     }
 }
 

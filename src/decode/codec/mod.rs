@@ -14,6 +14,8 @@ use crate::limits;
 use crate::media::Codec;
 use crate::units::{ChannelCount, Frames, SampleRate, Spec};
 
+pub use aac::Specific;
+
 const ABSURD: f32 = 4.0; // 12 dB over full scale: no encoder made this, a broken stream did
 
 /// Frames of one access unit: interleaved, frames × channels, in WAV order.
@@ -172,6 +174,17 @@ fn build(codec: Codec, parameters: &AudioCodecParameters) -> Result<Engine, Prob
     });
     let panicked = || refused(Kind::Malformed, "its configuration makes the decoder panic");
     built.unwrap_or_else(|| Err(panicked()))
+}
+
+/// Reads the AudioSpecificConfig that `bytes` begin with, whatever may follow.
+///
+/// # Errors
+///
+/// [`Kind::Unsupported`] naming a profile without a decoder, [`Kind::Malformed`].
+pub fn measure_specific(bytes: &[u8]) -> Result<Specific, Problem> {
+    let read = fence::run(|| Specific::read(bytes));
+    let panicked = || refused(Kind::Malformed, "its configuration makes the decoder panic");
+    read.unwrap_or_else(|| Err(panicked()))
 }
 
 /// Not finite, or far beyond full scale. Written without an early return, so

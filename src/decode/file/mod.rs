@@ -1,9 +1,9 @@
 //! A whole file: what it is, and a reader for it. Recognised by content only.
 
 pub mod atoms;
+pub mod constant;
 pub mod demux;
 pub mod gapless;
-pub mod mpeg;
 pub mod parameters;
 pub mod probe;
 pub mod smpb;
@@ -19,7 +19,7 @@ use crate::decode::file::gapless::Movie;
 use crate::decode::file::probe::Container;
 use crate::decode::file::whole::Whole;
 use crate::decode::unit::{Track, Unit};
-use crate::decode::{fmp4, packed};
+use crate::decode::{fmp4, id3, packed};
 use crate::error::{Kind, Problem};
 use crate::limits;
 use crate::media::Source;
@@ -61,7 +61,7 @@ impl File {
         let container = match container(&bytes, origin) {
             Ok(container) => container,
             Err(problem) if problem.kind == Kind::NotAStream && is_adts(&bytes, origin)? => {
-                let demuxer = packed::Demuxer::open(whole(bytes), stats, MediaTime::ZERO)?;
+                let demuxer = packed::Demuxer::open(whole(bytes), stats)?;
                 return Ok(Self {
                     reader: Reader::Adts(Box::new(demuxer)),
                 });
@@ -169,7 +169,7 @@ fn behind_tags(bytes: &Bytes) -> Result<u64, Problem> {
     const TAGS: usize = 16;
     let mut at = 0_u64;
     for _ in 0..TAGS {
-        match probe::id3v2_length(&bytes.read_at(at, 10)?) {
+        match id3::length(&bytes.read_at(at, id3::HEADER_BYTES)?) {
             Some(length) => at = at.saturating_add(length),
             None => break,
         }

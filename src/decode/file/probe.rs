@@ -1,7 +1,7 @@
 //! What a file is, by its first bytes alone: never by its name or by what a
 //! server says. Pure functions; the readers themselves are in `demux.rs`.
 
-use crate::decode::file::mpeg;
+use crate::decode::mpeg;
 use crate::error::{Kind, Problem};
 
 /// How much of a file [`sniff`] wants to see; less is enough for short files.
@@ -67,19 +67,6 @@ pub fn sniff(head: &[u8]) -> Result<Container, Problem> {
         Some(_) => Ok(Container::Mpeg),
         None => Err(not_a_stream("it is not audio that kithara knows")),
     }
-}
-
-/// The length of the ID3v2 tag that `head` begins with, header and footer
-/// included. Source: id3v2.4.0-structure, sections 3.1 and 3.4.
-pub fn id3v2_length(head: &[u8]) -> Option<u64> {
-    let header: &[u8; 10] = head.first_chunk()?;
-    let [b'I', b'D', b'3', major, minor, flags, size @ ..] = header else {
-        return None;
-    };
-    let is_tag = *major < 0xFF && *minor < 0xFF && size.iter().all(|byte| byte & 0x80 == 0);
-    let body = size.iter().fold(0, |sum, byte| sum << 7 | u64::from(*byte));
-    let footer = if flags & 0x10 == 0 { 0 } else { 10 };
-    is_tag.then_some(10 + body + footer)
 }
 
 fn by_magic(head: &[u8]) -> Option<Container> {
@@ -206,21 +193,6 @@ mod tests {
             let problem = sniff(head).expect_err("not played");
             assert_eq!(problem.kind, kind, "{head:?}");
             assert!(problem.why.contains(word), "{head:?}: {}", problem.why);
-        }
-    }
-
-    #[test]
-    fn the_length_of_a_tag_counts_seven_bits_a_byte_and_the_footer() {
-        let cases: [(&[u8], Option<u64>); 6] = [
-            (b"ID3\x04\0\0\0\0\x02\x01", Some(267)),
-            (b"ID3\x04\0\x10\0\0\x02\x01", Some(277)),
-            (b"ID3\x03\0\0\x7F\x7F\x7F\x7F", Some(268_435_465)),
-            (b"ID3\x03\0\0\x80\0\0\0", None),
-            (b"ID3\x03\0\0\0\0", None),
-            (b"TAG\x03\0\0\0\0\0\0", None),
-        ];
-        for (head, want) in cases {
-            assert_eq!(id3v2_length(head), want, "{head:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! forward only; knows neither playlists nor seeking nor edit lists' meaning.
 
 mod boxes;
+mod emsg;
 mod entry;
 mod fragment;
 mod init;
@@ -20,6 +21,7 @@ use crate::stats::Stats;
 use crate::units::{Frames, MediaTime};
 
 use boxes::{Fields, HEADER_BYTES, Header, LONG_HEADER_BYTES, broken, too_large};
+use emsg::Titles;
 use fragment::{Sample, Table};
 
 pub use init::Init;
@@ -33,6 +35,9 @@ pub struct Demuxer {
     table: Table,
     current: [u8; 4],
     box_end: u64,
+    /// When the first access unit is due.
+    first: Option<MediaTime>,
+    titles: Titles,
 }
 
 impl Demuxer {
@@ -69,12 +74,20 @@ impl Demuxer {
             current: *b"moov",
             window,
             init,
+            first: None,
+            titles: Titles::default(),
         }
     }
 
     /// The initialisation section in force.
     pub fn init(&self) -> &Init {
         &self.init
+    }
+
+    /// The titles of event messages met since this was last asked, each with the
+    /// media time from which it holds. Not yet made safe.
+    pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
+        self.titles.take()
     }
 
     /// The next access unit; `None` at the end of the source.
@@ -142,11 +155,27 @@ impl Demuxer {
                 let moof = Fields::new(header.kind, payload);
                 let place = start..self.box_end;
                 self.table.add(moof, place, self.init.layout())?;
+                self.begin();
+            }
+            b"emsg" if header.payload.is_some_and(|bytes| bytes <= emsg::BYTES) => {
+                let payload = take_payload(&mut self.window, header, emsg::BYTES)?;
+                let message = Fields::new(header.kind, payload);
+                let edit = self.init.track().edit.start;
+                self.titles.note(message, edit, self.first);
             }
             b"moov" => self.change_init(header)?,
             _ => {}
         }
         Ok(true)
+    }
+
+    /// Notes when the segment begins, as soon as a fragment says it.
+    fn begin(&mut self) {
+        if let (None, Some(sample)) = (self.first, self.table.peek()) {
+            let first = MediaTime::from_ticks(sample.start, self.init.layout().timescale);
+            self.first = Some(first);
+            self.titles.begin(first);
+        }
     }
 
     /// Passes over what is left of the current box; false when the source ends with it.

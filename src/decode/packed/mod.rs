@@ -1,28 +1,32 @@
-//! AAC frames one after another, without a container (ADTS): a pull demuxer for
-//! whole files and segments. Passes over tags and damage; counts
-//! time in frames, for nothing else tells it.
+//! Packed audio: frames of AAC (ADTS) or MPEG audio one after another, without
+//! a container (RFC 8216 section 3.4). A pull demuxer for segments, and for
+//! whole ADTS files. Passes over tags and damage; counts time in frames.
 
-mod adts;
+mod clock;
+mod framing;
+mod header;
 
 use std::sync::Arc;
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3};
 
 use crate::decode::unit::{Edit, Track, Unit};
 use crate::decode::window::Window;
+use crate::decode::{id3, mpeg, ticks};
 use crate::error::{Kind, Problem};
-use crate::limits;
 use crate::media::{Codec, Source};
 use crate::stats::Stats;
-use crate::units::{Frames, MediaTime, SampleRate};
+use crate::units::{Frames, MediaTime};
 
-use adts::{BLOCK_FRAMES, HEADER_BYTES, Header};
+use clock::Clock;
+use framing::{find_frame, frame_here, is_end_tag, skip_tags};
+use header::{HEADER_BYTES, Header};
 
-const TAG_HEADER_BYTES: usize = 10; // of ID3v2
-const TIMESTAMP_OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
-const SURE_FRAMES: usize = 3; // that agree, until bytes are called ADTS
+pub use framing::looks_like_adts;
+
 const JUNK_BYTES: u64 = 64 << 10; // at the end of a file, of an unknown tag
+const TITLES: usize = 64; // kept until they are asked for
 
 /// Takes the frames out of one source.
 pub struct Demuxer {
@@ -31,7 +35,9 @@ pub struct Demuxer {
     header: Header,
     clock: Clock,
     beginning: Beginning,
-    timestamp: Option<u64>,
+    /// Frames still to be dropped from the front: the encoder's delay.
+    delay: Frames,
+    titles: Vec<(MediaTime, String)>,
 }
 
 /// Where the first frame lies, and what was known there.
@@ -42,43 +48,89 @@ struct Beginning {
     clock: Clock,
 }
 
-/// The time of the next frame: frames at one rate since an origin, so that
-/// rounding never adds up.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    origin: MediaTime,
-    rate: SampleRate,
-    frames: Frames,
-}
-
 impl Demuxer {
-    /// Starts on a file or segment, at its first frame. `start` is when that one is due.
+    /// Starts on a whole file of ADTS, at its first frame, wherever that is.
     ///
     /// # Errors
     ///
     /// [`Kind::NotAStream`] when there is no frame, or the problem of the source.
-    pub fn open(
+    pub fn open(source: Box<dyn Source>, stats: Arc<Stats>) -> Result<Self, Problem> {
+        let mut window = Window::new(source, stats);
+        let tag = skip_tags(&mut window)?;
+        let header = find_frame(&mut window, None)?.ok_or_else(not_packed)?;
+        let title = tag.and_then(|tag| tag.title);
+        Ok(Self::over(window, header, MediaTime::ZERO, title))
+    }
+
+    /// Starts on a segment. Its first frame is due when the tag before it says,
+    /// unfolded to the moment nearest to `near`. Without a timestamp it is due
+    /// at `near`, or else at `start`.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotAStream`] when neither a tag nor a frame comes first,
+    /// [`Kind::Unsupported`] naming AC-3 and its kin, or the problem of the source.
+    pub fn segment(
         source: Box<dyn Source>,
         stats: Arc<Stats>,
         start: MediaTime,
+        near: Option<MediaTime>,
     ) -> Result<Self, Problem> {
         let mut window = Window::new(source, stats);
-        let timestamp = skip_tags(&mut window)?;
-        let header = find_frame(&mut window)?.ok_or_else(not_adts)?;
-        let clock = Clock::new(start, header.rate);
+        let tag = skip_tags(&mut window)?;
+        if let Some(name) = foreign(window.bytes()) {
+            return Err(unsupported(name));
+        }
+        let header = match tag {
+            // Bytes that were decrypted with a wrong key are searched for nothing.
+            None => frame_here(&mut window)?,
+            Some(_) => find_frame(&mut window, None)?,
+        };
+        let header = header.ok_or_else(not_packed)?;
+        let tag = tag.unwrap_or_default();
+        let origin = match tag.timestamp {
+            Some(timestamp) => ticks::unfold(timestamp, near),
+            None => near.unwrap_or(start),
+        };
+        let mut demuxer = Self::over(window, header, origin, tag.title);
+        demuxer.skip_information(start)?;
+        Ok(demuxer)
+    }
+
+    fn over(window: Window, header: Header, origin: MediaTime, title: Option<String>) -> Self {
+        let clock = Clock::new(origin, header.rate());
         let beginning = Beginning {
             position: window.position(),
             header,
             clock,
         };
-        Ok(Self {
+        Self {
             window,
-            track: track(header.rate),
+            track: track(&header),
             header,
             clock,
             beginning,
-            timestamp,
-        })
+            delay: Frames(0),
+            titles: title.map(|title| (origin, title)).into_iter().collect(),
+        }
+    }
+
+    /// Passes over a first frame that holds information instead of sound. The
+    /// delay it states is the stream's, so it counts where the stream begins:
+    /// programs that cut files write the frame into each of their pieces.
+    fn skip_information(&mut self, start: MediaTime) -> Result<(), Problem> {
+        let Header::Mpeg(header) = self.header else {
+            return Ok(());
+        };
+        self.window.fill(header.length)?;
+        let Some(information) = mpeg::information(self.window.bytes(), &header) else {
+            return Ok(());
+        };
+        if start == MediaTime::ZERO {
+            self.delay = information.delay;
+        }
+        self.window.skip(header.length as u64)?;
+        Ok(())
     }
 
     /// What the first frame says.
@@ -86,10 +138,10 @@ impl Demuxer {
         &self.track
     }
 
-    /// When the first frame is due by the tag before it, in ticks of 90 kHz that
-    /// wrap at 33 bits, as HLS wants it of a segment (RFC 8216 section 3.4).
-    pub fn timestamp(&self) -> Option<u64> {
-        self.timestamp
+    /// The titles of tags met since this was last asked, each with the time of
+    /// the frame that follows it. Not yet made safe.
+    pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
+        std::mem::take(&mut self.titles)
     }
 
     /// The next frame, with its header; `None` at the end of the source.
@@ -103,12 +155,14 @@ impl Demuxer {
             return Ok(None);
         };
         let (start, end) = self.clock.pass(&header);
-        let data = self.window.take(header.length)?;
+        let trim_start = Frames(self.delay.0.min(header.frames().0));
+        self.delay = self.delay - trim_start;
+        let data = self.window.take(header.length())?;
         Ok(Some(Unit {
             data: data.ok_or_else(truncated)?,
             start,
             end,
-            trim_start: Frames(0),
+            trim_start,
             trim_end: Frames(0),
         }))
     }
@@ -131,7 +185,7 @@ impl Demuxer {
             if end > time {
                 return Ok(start);
             }
-            if !self.window.skip(header.length as u64)? {
+            if !self.window.skip(header.length() as u64)? {
                 return Err(truncated());
             }
             self.clock = after;
@@ -150,14 +204,16 @@ impl Demuxer {
     }
 
     fn resynchronise(&mut self) -> Result<Option<Header>, Problem> {
-        skip_tags(&mut self.window)?; // segments glued together keep theirs
+        // Segments glued together keep their tags, and radios tell titles so.
+        let tag = skip_tags(&mut self.window)?;
+        self.note(tag);
         match self.window.bytes() {
             end if is_end_tag(end) => return Ok(None),
             [0xFF, rest @ ..] if rest.len() + 1 < HEADER_BYTES => return Err(truncated()),
             _ => {}
         }
         let lost_at = self.window.position();
-        let found = find_frame(&mut self.window)?;
+        let found = find_frame(&mut self.window, Some(&self.header))?;
         let passed = self.window.position() - lost_at;
         let Some(header) = found else {
             return match passed {
@@ -168,149 +224,49 @@ impl Demuxer {
         if passed > 0 {
             self.window.stats().decode_errors.add(1);
         }
-        self.clock.change_rate(header.rate);
+        self.clock.change_rate(header.rate());
         self.header = header;
         Ok(Some(header))
     }
-}
 
-impl Clock {
-    fn new(origin: MediaTime, rate: SampleRate) -> Self {
-        Self {
-            origin,
-            rate,
-            frames: Frames(0),
-        }
-    }
-
-    fn now(&self) -> MediaTime {
-        self.origin + self.frames.time(self.rate)
-    }
-
-    /// Passes over one frame; returns when it starts and ends.
-    fn pass(&mut self, header: &Header) -> (MediaTime, MediaTime) {
-        let start = self.now();
-        self.frames = self.frames + Frames(BLOCK_FRAMES * header.blocks);
-        (start, self.now())
-    }
-
-    fn change_rate(&mut self, rate: SampleRate) {
-        if rate != self.rate {
-            *self = Self::new(self.now(), rate);
+    fn note(&mut self, tag: Option<id3::Tag>) {
+        let title = tag.and_then(|tag| tag.title);
+        if let Some(title) = title.filter(|_| self.titles.len() < TITLES) {
+            self.titles.push((self.clock.now(), title));
         }
     }
 }
 
-/// Whether `head`, the first bytes of a file or of a radio stream that was
-/// joined in the middle of a frame, hold frames that agree.
-pub fn looks_like_adts(head: &[u8]) -> bool {
-    let syncs = head.iter().enumerate().filter(|&(_, &byte)| byte == 0xFF);
-    let mut chains = syncs.map(|(at, _)| chain(&head[at..]));
-    chains.any(|frames| frames >= SURE_FRAMES)
+/// Whether `head`, the first bytes of a segment, begin like packed audio: with
+/// a tag or a frame, be it one that is only known to be refused.
+pub fn looks_packed(head: &[u8]) -> bool {
+    head.starts_with(b"ID3") || Header::read(head).is_some() || foreign(head).is_some()
 }
 
-/// How many frames that agree follow each other at the front of `bytes`, up to
-/// [`SURE_FRAMES`].
-fn chain(bytes: &[u8]) -> usize {
-    let Some(first) = Header::read(bytes) else {
-        return 0;
-    };
-    let (mut at, mut frames) = (first.length, 1);
-    while let Some(next) = bytes.get(at..).and_then(Header::read) {
-        if frames == SURE_FRAMES || !next.agrees(&first) {
-            break;
-        }
-        at += next.length;
-        frames += 1;
-    }
-    frames
-}
-
-/// Passes over ID3v2 tags (id3.org, ID3v2.4 section 3.1), however large, and
-/// returns the timestamp one of them holds.
-fn skip_tags(window: &mut Window) -> Result<Option<u64>, Problem> {
-    let mut timestamp = None;
-    loop {
-        window.fill(TAG_HEADER_BYTES)?;
-        let Some(length) = id3_length(window.bytes()) else {
-            return Ok(timestamp);
-        };
-        let kept = usize::try_from(length).unwrap_or(usize::MAX);
-        window.fill(kept.min(limits::TAG_BYTES))?;
-        let tag = &window.bytes()[..kept.min(window.bytes().len())];
-        timestamp = timestamp.or_else(|| read_timestamp(tag));
-        if !window.skip(length)? {
-            return Err(truncated());
-        }
-    }
-}
-
-/// The timestamp in the PRIV frame of a tag.
-fn read_timestamp(tag: &[u8]) -> Option<u64> {
-    let mut places = tag.windows(TIMESTAMP_OWNER.len());
-    let at = places.position(|place| place == TIMESTAMP_OWNER)?;
-    let ticks = tag.get(at + TIMESTAMP_OWNER.len()..)?.first_chunk::<8>()?;
-    Some(u64::from_be_bytes(*ticks) & 0x1_FFFF_FFFF)
-}
-
-/// Length of the ID3v2 tag at the front of `bytes`, header and footer with it.
-fn id3_length(bytes: &[u8]) -> Option<u64> {
-    let &[b'I', b'D', b'3', _, _, flags, size @ ..] = bytes.first_chunk::<TAG_HEADER_BYTES>()?
-    else {
+/// Frames that are recognised only to be refused by name (ETSI TS 102 366
+/// sections 4.4.1 and E.1.3.1).
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    let &[0x0B, 0x77, _, _, _, version, ..] = bytes else {
         return None;
     };
-    let mut length = 0;
-    for byte in size {
-        if byte & 0x80 != 0 {
-            return None;
-        }
-        length = length << 7 | u64::from(byte);
+    match version >> 3 {
+        0..=10 => Some("AC-3 (Dolby Digital)"),
+        11..=16 => Some("E-AC-3 (Dolby Digital Plus)"),
+        _ => None,
     }
-    let footer = if flags & 0x10 != 0 { 10 } else { 0 };
-    Some(TAG_HEADER_BYTES as u64 + length + footer)
 }
 
-/// Whether a tag that stands at the end of a file begins here: ID3v1, APE, Lyrics3.
-fn is_end_tag(bytes: &[u8]) -> bool {
-    let mut tags = [&b"TAG"[..], b"APETAGE", b"LYRICSB"].into_iter();
-    tags.any(|tag| bytes.starts_with(tag))
-}
-
-/// Goes to the next frame that is followed by one that agrees; `None`, at the
-/// end of the source, when there is none.
-fn find_frame(window: &mut Window) -> Result<Option<Header>, Problem> {
-    while window.fill(HEADER_BYTES)? {
-        if let Some(header) = Header::read(window.bytes())
-            && is_followed(window, &header)?
-        {
-            return Ok(Some(header));
-        }
-        let after = window.bytes().iter().skip(1);
-        let next = after.take_while(|&&byte| byte != 0xFF).count() + 1;
-        window.skip(next as u64)?;
-    }
-    window.skip(window.bytes().len() as u64)?;
-    Ok(None)
-}
-
-fn is_followed(window: &mut Window, header: &Header) -> Result<bool, Problem> {
-    window.fill(header.length + HEADER_BYTES)?;
-    Ok(match window.bytes().get(header.length..) {
-        None => false,
-        Some(rest) => match Header::read(rest) {
-            Some(next) => next.agrees(header),
-            None => rest.is_empty() || rest.starts_with(b"ID3") || is_end_tag(rest),
-        },
-    })
-}
-
-fn track(rate: SampleRate) -> Track {
+fn track(header: &Header) -> Track {
+    let (codec, id) = match header {
+        Header::Adts(_) => (Codec::Aac, CODEC_ID_AAC),
+        Header::Mpeg(_) => (Codec::Mp3, CODEC_ID_MP3), // the decoder finds the layer by itself
+    };
     let mut parameters = AudioCodecParameters::new();
     parameters
-        .for_codec(CODEC_ID_AAC)
-        .with_sample_rate(rate.hertz());
+        .for_codec(id)
+        .with_sample_rate(header.rate().hertz());
     Track {
-        codec: Codec::Aac,
+        codec,
         parameters,
         edit: Edit::default(),
         duration: None,
@@ -325,16 +281,25 @@ fn lost() -> Problem {
     broken(Kind::Malformed, "its frames break off before its end")
 }
 
-fn not_adts() -> Problem {
-    broken(Kind::NotAStream, "it holds no AAC frame")
+fn not_packed() -> Problem {
+    broken(Kind::NotAStream, "it holds no frame of AAC or MP3")
 }
 
 fn broken(kind: Kind, why: &str) -> Problem {
     Problem::new(
         kind,
-        "cannot read the AAC stream",
+        "cannot read the packed audio",
         why,
         "try another variant or source",
+    )
+}
+
+fn unsupported(name: &str) -> Problem {
+    Problem::new(
+        Kind::Unsupported,
+        "cannot read the packed audio",
+        format!("it is {name}, which has no decoder here"),
+        "choose a variant with AAC or MP3",
     )
 }
 

@@ -206,7 +206,9 @@ async fn a_playlist_may_be_compressed_up_to_the_cap() {
 async fn compressed_media_is_refused() {
     let packed = answer("200 OK", &["Content-Encoding: gzip"], &pack(b"x"));
     let origin = Script::play(vec![Act::Send(packed)]);
-    let problem = bench().get(&file(origin.url("/a"))).await;
+    let problem = bench()
+        .get(&Request::new(RequestKind::Segment, origin.url("/a")))
+        .await;
     let problem = problem.expect_err("its offsets would be wrong");
     assert_eq!(problem.kind, Kind::Unsupported);
     assert_eq!(problem.why, "the server compressed it (gzip)");

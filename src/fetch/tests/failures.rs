@@ -161,7 +161,7 @@ async fn a_certificate_of_nobody_is_refused_and_plain_text_is_no_tls() {
     let cases = [
         (
             stranger(),
-            "its certificate is not signed by an authority this system trusts",
+            "its certificate is not signed by an authority that is trusted",
         ),
         (plain_text(), "the server does not speak TLS on this port"),
     ];

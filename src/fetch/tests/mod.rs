@@ -4,6 +4,7 @@ mod bodies;
 mod failures;
 mod requests;
 mod script;
+mod secrets;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

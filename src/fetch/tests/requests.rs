@@ -213,31 +213,3 @@ async fn redirects_are_followed_to_the_end_and_no_further() {
     );
     assert_eq!((problem.kind, problem.to_string()), (Kind::Unsafe, want));
 }
-
-#[tokio::test]
-async fn the_base_of_relative_urls_keeps_the_user_info() {
-    let origin = Script::play(vec![redirect("b/c"), ok(b"x")]);
-    let mut url = origin.url("/a");
-    url.set_username("u").expect("a host");
-    let response = bench().open(&file(url)).await.expect("an answer");
-    assert_eq!(response.head.final_url.username(), "u");
-    assert_eq!(response.head.final_url.path(), "/b/c");
-}
-
-#[tokio::test]
-async fn user_info_does_not_leave_its_origin_and_no_referer_is_sent() {
-    let stranger = Script::play(vec![ok(b"x")]);
-    let target = stranger.url("/x").to_string().replace("://", "://v:q@");
-    let home = Script::play(vec![redirect("/again"), redirect(&target)]);
-    let mut url = home.url("/a");
-    url.set_username("u").expect("a host");
-    url.set_password(Some("p")).expect("a host");
-    bench().get(&file(url)).await.expect("an answer");
-    let sends = |script: &Script, name: &str| -> Vec<bool> {
-        let has = |head: &str| lines(head).iter().any(|line| line.starts_with(name));
-        script.seen().iter().map(|seen| has(&seen.head)).collect()
-    };
-    assert_eq!(sends(&home, "authorization: basic"), [true, true]);
-    assert_eq!(sends(&stranger, "authorization"), [false]);
-    assert_eq!(sends(&stranger, "referer"), [false]);
-}

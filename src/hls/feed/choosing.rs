@@ -1,20 +1,26 @@
 //! Choosing the variant of the next segment: the controller's wish, as far as
 //! its playlist is here and cut like the others.
 
-use super::{ALIGNED_MS, Feed};
+use std::sync::Arc;
+
+use super::{AHEAD, ALIGNED_MS, Feed};
 use crate::event::{Decision, Event};
 use crate::hls::abr;
+use crate::hls::listing;
 use crate::hls::load::{Note, say};
 use crate::hls::media::Media;
-use crate::hls::presentation;
 use crate::hls::quality::Quality;
+use crate::hls::timeline::Listed;
 use crate::units::MediaTime;
 
 impl Feed {
     /// Whether segments of `media` are cut where those of the first playlist
     /// are. A variant that is cut elsewhere is not switched to.
     pub(super) fn is_aligned(&self, media: &Media) -> bool {
-        let first = self.media(self.first_rung);
+        if self.broadcast.is_some() {
+            return true; // was aligned when it came
+        }
+        let first = self.list(self.reference).media();
         let last = first.len().min(media.len()).saturating_sub(1);
         let start =
             |media: &Media, index| media.segment(index).map(|segment| segment.start.millis());
@@ -28,23 +34,23 @@ impl Feed {
     /// Lets the controller choose the rung for segment `index`.
     pub(super) fn choose(&mut self, index: usize) -> usize {
         if let Some(rung) = self.open_rung(index) {
-            self.rung = rung;
+            self.enter(rung);
             return rung;
         }
         if self.wishes.quality != Quality::Auto || self.store.is_offline() {
             return self.rung;
         }
         let position = self.stats.position();
-        let segment = self.media(self.rung).segment(index);
+        let segment = self.list(self.reference).segment(index);
         let now = abr::Situation {
             current: self.current(),
             buffer: (self.stats.fetched_until.now() - position).max(MediaTime::ZERO),
-            limit: self.wishes.ahead,
+            limit: self.ahead().min(AHEAD),
             segment: segment.map_or(MediaTime::ZERO, |segment| segment.duration),
         };
         let choice = self.controller.decide(&now);
         let to = self.usable(choice.rung);
-        if self.presentation.media(to).is_none() {
+        if !self.lists(to, index) {
             // Taken when its playlist has come.
             self.ask_playlist(to);
             return self.rung;
@@ -61,13 +67,30 @@ impl Feed {
         self.events.send(Event::Decision(decision.clone()));
         if to != self.rung {
             self.stats.switch(decision);
-            self.rung = to;
+            self.enter(to);
         }
         // The last segment of one variant may be too short to be one in another.
-        match self.media(self.rung).segment(index) {
+        match self.list(self.rung).segment(index) {
             Some(_) => self.rung,
-            None => self.first_rung,
+            None => self.reference,
         }
+    }
+
+    /// Fetches in `rung` from now on; of a live stream its playlist is the one
+    /// that is loaded again.
+    fn enter(&mut self, rung: usize) {
+        self.rung = rung;
+        if let Some(broadcast) = &mut self.broadcast {
+            self.reference = rung;
+            broadcast.change_variant();
+        }
+    }
+
+    /// Whether the playlist of `rung` is here; of a live stream also whether it
+    /// is fresh enough to have the segment at `place`.
+    fn lists(&self, rung: usize, place: usize) -> bool {
+        let list = self.presentation.list(rung);
+        list.is_some_and(|list| self.broadcast.is_none() || list.segment(place).is_some())
     }
 
     /// The rung at `place` of the adaptive ones, or the nearest below that is
@@ -92,7 +115,9 @@ impl Feed {
         let refused = self.refused.get(&index)?;
         let is_open = |rung: &&usize| {
             let media = self.presentation.media(**rung);
-            !refused.contains(rung) && media.is_some_and(|media| self.is_aligned(media))
+            !refused.contains(rung)
+                && self.lists(**rung, index)
+                && media.is_some_and(|media| self.is_aligned(media))
         };
         self.adaptive
             .iter()
@@ -103,19 +128,36 @@ impl Feed {
             .copied()
     }
 
-    pub(super) fn ask_playlist(&mut self, rung: usize) {
-        if self.asked.contains(&rung) {
+    pub(super) fn ask_playlist(&mut self, id: usize) {
+        if self.asked.contains(&id) {
             return;
         }
-        self.asked.push(rung);
-        let (store, tell) = (self.store.clone(), self.tell.clone());
-        let location = self.presentation.ladder.rungs[rung].location.clone();
+        self.asked.push(id);
+        let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
+        let rung = self.presentation.ladder.rungs[id].clone();
         let common = self.presentation.common.clone();
         self.tasks.spawn(async move {
-            let loaded = presentation::load(&store, location, rung, common.as_deref())
-                .await
-                .map(|(media, _)| media);
-            say(&tell, Note::Playlist(rung, loaded)).await;
+            let loaded = listing::load(&store, &rung, common.as_deref(), &events).await;
+            say(&tell, Note::Playlist(id, loaded.map(|loaded| loaded.media))).await;
         });
+    }
+
+    /// Another variant's media playlist came.
+    pub(super) fn playlist_came(&mut self, rung: usize, media: Media) {
+        let media = Arc::new(media);
+        let list = match self.broadcast {
+            None => Some(Listed::new(media, 0)),
+            Some(_) => self.list(self.reference).align(media),
+        };
+        match list {
+            Some(list) => {
+                self.presentation.lists[rung] = Some(list);
+                if self.broadcast.is_some() {
+                    // Soon stale: to be asked for again.
+                    self.asked.retain(|asked| *asked != rung);
+                }
+            }
+            None => tracing::warn!("variant {rung} cannot be aligned with the others"),
+        }
     }
 }

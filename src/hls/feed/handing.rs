@@ -1,13 +1,14 @@
 //! Handing over: the segment that was demanded, as soon as it can be read.
 
-use std::sync::Arc;
-
+use super::about::{About, SectionState};
 use super::{Anchor, Feed, Purpose};
 use crate::error::Problem;
+use crate::hls::key::Lock;
 use crate::hls::load::Load;
 use crate::hls::media::Media;
-use crate::media::{self, Init, Piece, Segment};
+use crate::media::{self, Init, Piece, Segment, Title};
 use crate::store::Body;
+use crate::units::MediaTime;
 
 impl Feed {
     /// Answers the demand if its segment can be read by now. `true` when that
@@ -16,126 +17,216 @@ impl Feed {
         if self.wishes.purpose != Purpose::Decode {
             return Ok(false);
         }
+        self.end_pauses();
         let epoch = self.doors.demand().epoch;
-        let index = self.demanded();
-        if self.handed.is_some_and(|handed| handed >= index) {
+        let place = self.demanded();
+        if self.handed.is_some_and(|handed| handed >= place) {
             return Ok(false);
         }
-        if index >= self.range.end {
+        self.forget_before(place);
+        if self.is_over(place) {
             self.doors.hand(Piece::End);
             return Ok(true);
         }
+        if let Some(gap) = self.gap(epoch, place) {
+            self.tell_gap(&gap);
+            let next = usize::try_from(gap.next).unwrap_or(place + 1);
+            self.note_handed(next - 1, gap.start + gap.duration);
+            self.doors.hand(Piece::Gap(Box::new(gap)));
+            return Ok(false);
+        }
         // What was lost far ahead of the playhead is asked for once more.
-        if let Some((problem, true)) = self.lost.get(&index) {
+        if let Some((problem, true)) = self.lost.get(&place) {
             return Err(problem.clone());
         }
-        if let Some(segment) = self.segment(epoch, index)? {
-            self.handed = Some(index);
-            self.in_memory.retain(|other, _| *other > index);
-            self.doors.hand(Piece::Segment(Box::new(segment)));
+        match self.segment(epoch, place)? {
+            None => self.starve(true),
+            Some(segment) => {
+                self.note_handed(place, segment.start + segment.duration);
+                self.doors.hand(Piece::Segment(Box::new(segment)));
+            }
         }
         Ok(false)
+    }
+
+    fn note_handed(&mut self, place: usize, end: MediaTime) {
+        self.starve(false);
+        self.handed = Some(place);
+        self.frontier = end;
+        self.in_memory.retain(|other, _| *other > place);
+    }
+
+    /// The segments before `place` will not be read again.
+    fn forget_before(&mut self, place: usize) {
+        let old = |this: &usize| *this >= place;
+        self.refused.retain(|this, _| old(this));
+        self.later.retain(|this, _| old(this));
+        if self.broadcast.is_none() {
+            return;
+        }
+        self.lost.retain(|this, _| old(this));
+        for stored in self.held.cut_before(place) {
+            if let Some(about) = self.known.get(&stored) {
+                self.store.forget(&about.wanted);
+            }
+        }
+        self.known = self.known.split_off(&place);
     }
 
     /// The segment that the decode thread wants next.
     pub(super) fn demanded(&self) -> usize {
         let number = self.doors.demand().number;
-        let index = number.and_then(|number| usize::try_from(number).ok());
-        index.unwrap_or(self.range.start).max(self.range.start)
+        let place = number.and_then(|number| usize::try_from(number).ok());
+        place.unwrap_or(self.begin).max(self.begin)
     }
 
-    /// The segment at `index`, if it, its init section and (at the beginning)
-    /// the anchor can be read.
-    pub(super) fn segment(&mut self, epoch: u64, index: usize) -> Result<Option<Segment>, Problem> {
-        let Some((rung, body)) = self.body(index) else {
+    /// The segment at `place`, if it, its init section and (at the beginning)
+    /// the anchor can be read and their keys are here.
+    fn segment(&mut self, epoch: u64, place: usize) -> Result<Option<Segment>, Problem> {
+        let Some((rung, body)) = self.body(place) else {
             return Ok(None);
         };
-        let media = Arc::clone(self.media(rung));
-        let about = media
-            .segment(index)
-            .expect("the plan stays inside the playlist");
-        let init = match about.map {
+        let about = self
+            .about(place, rung)
+            .expect("what is stored or on its way is listed or known");
+        let Lock::Open(cipher) = self.lock(place, rung, about.seal.as_ref())? else {
+            return Ok(None);
+        };
+        let init = match &about.init {
             None => None,
-            Some(map) => match self.inits.get(&(rung, map)) {
-                None => match self.lost_inits.get(&(rung, map)) {
-                    None => return Ok(None),
-                    Some(problem) => return Err(problem.clone()),
-                },
-                Some(body) => Some(Init {
-                    id: init_id(rung, map),
-                    bytes: body.source(&self.stats)?,
-                    cipher: None,
-                }),
+            Some(_) => match self.init(place, &about)? {
+                None => return Ok(None),
+                init => init,
             },
         };
-        let is_first = self.handed.is_none();
-        let anchor = match &self.anchor {
-            Anchor::Coming if is_first => return Ok(None),
-            Anchor::Here(body) if is_first => Some(media::Anchor {
-                bytes: body.source(&self.stats)?,
-                cipher: None,
-            }),
-            _ => None,
+        let Some(anchor) = self.anchor(rung)? else {
+            return Ok(None);
         };
-        let wire = if self.wishes.ledger {
-            Some(body.source(&self.stats)?)
-        } else {
-            None
+        let wire = match self.wishes.ledger {
+            true => Some(body.source(&self.stats)?),
+            false => None,
         };
+        if let (Some(date), true) = (about.date, self.broadcast.is_some()) {
+            self.stats.lists().date = Some((about.start, date));
+        }
+        let stated = self.presentation.ladder.rungs[rung].rate();
         Ok(Some(Segment {
             epoch,
-            number: index as u64,
+            number: place as u64,
             variant: rung,
-            url: media.location(about.uri)?.to_string(),
+            url: about.wanted.location.to_string(),
             init,
             media: body.source(&self.stats)?,
-            cipher: None,
+            cipher,
             wire,
             anchor,
             start: about.start,
             duration: about.duration,
-            discontinuity: about.discontinuity && !is_first,
-            ends_run: media.ends_run(index),
+            discontinuity: about.discontinuity && self.handed.is_some(),
+            ends_run: about.ends_run,
             from: self.from,
             until: self.until,
-            bit_rate: self.presentation.ladder.rungs[rung].rate(),
-            titles: Vec::new(),
+            bit_rate: about.bit_rate.unwrap_or(stated),
+            titles: titles(self.list(rung).media(), &about),
         }))
     }
 
-    pub(super) fn media(&self, rung: usize) -> &Arc<Media> {
-        self.presentation
-            .media(rung)
-            .expect("a rung is used only when its playlist is loaded")
+    /// The init section of a segment, when it and its key are here.
+    fn init(&mut self, place: usize, about: &About) -> Result<Option<Init>, Problem> {
+        let rung = about.rung;
+        let Some(init) = about.init.clone() else {
+            return Ok(None);
+        };
+        let Lock::Open(cipher) = self.lock(place, rung, init.seal.as_ref())? else {
+            return Ok(None);
+        };
+        let Some(section) = self.sections.find(&init.wanted) else {
+            self.start_init(init.wanted.clone());
+            return Ok(None);
+        };
+        match &section.state {
+            SectionState::Coming => Ok(None),
+            SectionState::Here(body) => Ok(Some(Init {
+                id: section.id,
+                bytes: body.source(&self.stats)?,
+                cipher,
+            })),
+            SectionState::Lost(problem) => {
+                let problem = problem.clone();
+                self.sections.forget(&init.wanted);
+                self.lack(place, problem).map(|()| None)
+            }
+        }
     }
 
-    /// Where segment `index` can be read: on its way, or stored.
-    pub(super) fn body(&mut self, index: usize) -> Option<(usize, Body)> {
+    /// What a segment lacks will not come: another try later of a live stream,
+    /// else the end.
+    pub(super) fn lack(&mut self, place: usize, problem: Problem) -> Result<(), Problem> {
+        if self.broadcast.is_none() {
+            return Err(problem);
+        }
+        self.missed(place, problem);
+        Ok(())
+    }
+
+    /// The anchor that goes with the first segment handed over; `None` while
+    /// it is on its way.
+    fn anchor(&mut self, rung: usize) -> Result<Option<Option<media::Anchor>>, Problem> {
+        let body = match &self.anchor {
+            _ if self.handed.is_some() => return Ok(Some(None)),
+            Anchor::Coming => return Ok(None),
+            Anchor::None | Anchor::Refused => return Ok(Some(None)),
+            Anchor::Here(body) => body.clone(),
+        };
+        let first = self.list(rung).places().start;
+        let seal = self.about(first, rung).and_then(|about| about.seal);
+        Ok(match self.lock(first, rung, seal.as_ref())? {
+            Lock::Shut => None,
+            Lock::Open(cipher) => Some(Some(media::Anchor {
+                bytes: body.source(&self.stats)?,
+                cipher,
+            })),
+        })
+    }
+
+    /// Where segment `place` can be read: on its way, or stored.
+    fn body(&mut self, place: usize) -> Option<(usize, Body)> {
         let under_way = self.flights.iter().find_map(|(load, body)| match load {
-            Load::Segment { index: this, rung } if *this == index => Some((*rung, body.clone()?)),
+            Load::Segment { index, rung } if *index == place => Some((*rung, body.clone()?)),
             _ => None,
         });
         if under_way.is_some() {
             return under_way;
         }
-        let rung = usize::from((*self.held.get(index)?)?);
-        let load = Load::Segment { index, rung };
-        let found = match self.in_memory.get(&index) {
+        let rung = self.held.rung(place)?;
+        let found = match self.in_memory.get(&place) {
             Some(body) => Some(body.clone()),
             None => self
-                .wanted(load)
-                .and_then(|wanted| self.store.cached(&wanted)),
+                .about(place, rung)
+                .and_then(|about| self.store.cached(&about.wanted)),
         };
         if found.is_none() {
             // Evicted or damaged since: the plan fetches it again.
-            self.held[index] = None;
-            self.stored = self.stored.min(index);
+            self.held.lose(place);
+            self.stored = self.stored.min(place);
         }
         found.map(|body| (rung, body))
     }
 }
 
-/// Init sections are told apart by variant and place in its playlist.
-fn init_id(rung: usize, map: usize) -> u64 {
-    (rung as u64) << 32 | map as u64
+/// The titles that the playlist's date ranges put into a segment.
+fn titles(media: &Media, about: &About) -> Vec<Title> {
+    let Some(date) = about.date else {
+        return Vec::new();
+    };
+    let within = date..date.saturating_add(about.duration.millis());
+    let ranges = media.date_ranges.iter();
+    let begun = ranges.filter(|range| within.contains(&range.start_ms));
+    let titled = begun.filter_map(|range| {
+        Some(Title {
+            offset: MediaTime::from_nanos((range.start_ms - date).saturating_mul(1_000_000)),
+            text: range.title.clone()?,
+        })
+    });
+    titled.collect()
 }

@@ -1,6 +1,7 @@
-//! Loading: what the plan wants is asked for, init sections beside it.
+//! Loading: what the plan wants is asked for, init sections and keys beside it.
 
-use super::{ANCHOR_BYTES, Anchor, Feed, PLAYING_REQUESTS, Purpose};
+use super::about::{About, Sections};
+use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, PLAYING_REQUESTS, Purpose};
 use crate::event::RequestKind;
 use crate::hls::load::{Load, carry};
 use crate::hls::plan::{self, Progress, Step};
@@ -13,28 +14,33 @@ impl Feed {
     /// Starts what the plan wants; returns what it said last.
     pub(super) fn start_loads(&mut self) -> Step {
         loop {
-            let step = plan::plan(&self.situation(), |index| self.progress(index));
-            let Step::Fetch(index) = step else {
+            let step = plan::plan(&self.situation(), |place| self.progress(place));
+            let Step::Fetch(place) = step else {
                 return step;
             };
-            let rung = self.choose(index);
-            self.start_beside(index, rung);
-            self.start(Load::Segment { index, rung });
+            let rung = self.choose(place);
+            let Some(about) = self.about(place, rung) else {
+                return Step::Wait; // its variant does not list it (yet)
+            };
+            self.start_beside(&about);
+            self.start(Load::Segment { index: place, rung }, about.wanted.clone());
+            if self.broadcast.is_some() {
+                self.known.insert(place, about);
+            }
         }
     }
 
-    pub(super) fn situation(&self) -> plan::Situation {
+    fn situation(&self) -> plan::Situation {
         let memory = MediaTime::from(limits::MEMORY_AHEAD);
+        let ahead = self.ahead();
         let (ahead, most_in_flight) = match self.wishes.purpose {
             Purpose::Cache { jobs } => (MediaTime::MAX, jobs),
             // The first segment has the link for itself until it is whole.
-            Purpose::Decode if self.is_beginning() => (self.wishes.ahead, 1),
-            Purpose::Decode if self.store.is_memory() => {
-                (self.wishes.ahead.min(memory), PLAYING_REQUESTS)
-            }
+            Purpose::Decode if self.is_beginning() => (ahead, 1),
+            Purpose::Decode if self.store.is_memory() => (ahead.min(memory), PLAYING_REQUESTS),
             // While the network is down only the demanded segment is tried.
             Purpose::Decode if !self.lost.is_empty() => (MediaTime::ZERO, PLAYING_REQUESTS),
-            Purpose::Decode => (self.wishes.ahead, PLAYING_REQUESTS),
+            Purpose::Decode => (ahead, PLAYING_REQUESTS),
         };
         let demand = match self.wishes.purpose {
             Purpose::Cache { .. } => self.stored,
@@ -45,108 +51,93 @@ impl Feed {
             .keys()
             .filter(|load| matches!(load, Load::Segment { .. }));
         plan::Situation {
-            demand,
-            end: self.range.end,
+            demand: demand.max(self.list(self.reference).places().start),
+            end: self.end(),
             ahead,
             in_flight: segments.count(),
             most_in_flight,
         }
     }
 
-    pub(super) fn progress(&self, index: usize) -> (Progress, MediaTime) {
+    /// How far to fetch ahead of what is heard.
+    pub(super) fn ahead(&self) -> MediaTime {
+        let usual = match self.broadcast {
+            Some(_) => MediaTime::MAX,
+            None => AHEAD,
+        };
+        self.wishes.ahead.unwrap_or(usual)
+    }
+
+    fn progress(&self, place: usize) -> (Progress, MediaTime) {
         let flying =
-            |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == index);
-        let is_lost = match self.lost.get(&index) {
-            Some((_, was_demanded)) => *was_demanded || index != self.demanded(),
+            |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == place);
+        let is_lost = match self.lost.get(&place) {
+            Some((_, was_demanded)) => *was_demanded || place != self.demanded(),
             None => false,
         };
-        let progress = match self.is_held(index) || is_lost {
-            true => Progress::Held,
-            false if self.flights.keys().any(flying) => Progress::InFlight,
-            false => Progress::Missing,
+        let progress = if self.is_here(place) || is_lost {
+            Progress::Held
+        } else if self.is_paused(place) || self.flights.keys().any(flying) {
+            Progress::InFlight
+        } else {
+            Progress::Missing
         };
-        let segment = self.media(self.first_rung).segment(index);
+        let segment = self.list(self.reference).segment(place);
         (
             progress,
             segment.map_or(MediaTime::ZERO, |segment| segment.duration),
         )
     }
 
-    /// The init section of a segment, and the anchor, are asked for beside it.
-    pub(super) fn start_beside(&mut self, index: usize, rung: usize) {
-        let map = self
-            .media(rung)
-            .segment(index)
-            .and_then(|segment| segment.map);
-        if let Some(map) = map
-            && !self.inits.contains_key(&(rung, map))
+    /// The init section of a segment, its keys and the anchor are asked for
+    /// beside it.
+    fn start_beside(&mut self, about: &About) {
+        if let Some(init) = &about.init
+            && self.sections.find(&init.wanted).is_none()
         {
-            self.start(Load::Init { rung, map });
+            self.start_init(init.wanted.clone());
         }
-        let begins = self.wishes.is_exact && self.handed.is_none() && self.range.start > 0;
-        if begins && matches!(self.anchor, Anchor::None) {
+        self.start_keys(about);
+        let list = self.list(about.rung);
+        let (first, is_late) = (list.places().start, self.begin > list.places().start);
+        let wants_anchor = self.wishes.is_exact && self.broadcast.is_none();
+        if wants_anchor
+            && is_late
+            && self.handed.is_none()
+            && matches!(self.anchor, Anchor::None)
+            && let Some(first) = self.about(first, about.rung)
+        {
             self.anchor = Anchor::Coming;
-            self.start(Load::Anchor { rung });
+            self.start_keys(&first);
+            self.start(Load::Anchor { rung: about.rung }, head_of(first.wanted));
         }
     }
 
-    pub(super) fn start(&mut self, load: Load) {
+    pub(super) fn start_init(&mut self, wanted: Wanted) {
+        self.stats.begin(Stage::Init);
+        let id = Sections::ask(&mut self.sections, wanted.clone());
+        self.start(Load::Init { id }, wanted);
+    }
+
+    fn start(&mut self, load: Load, wanted: Wanted) {
         if self.flights.contains_key(&load) {
             return;
         }
-        let Some(wanted) = self.wanted(load) else {
-            return;
-        };
         self.flights.insert(load, None);
-        match load {
-            Load::Segment { .. } => self.stats.begin(Stage::SegmentFirstByte),
-            Load::Init { .. } => self.stats.begin(Stage::Init),
-            Load::Anchor { .. } => {}
+        if wanted.kind == RequestKind::Segment && matches!(load, Load::Segment { .. }) {
+            self.stats.begin(Stage::SegmentFirstByte);
         }
         self.tasks
             .spawn(carry(self.store.clone(), wanted, load, self.tell.clone()));
     }
+}
 
-    pub(super) fn wanted(&self, load: Load) -> Option<Wanted> {
-        let (rung, kind) = match load {
-            Load::Init { rung, .. } => (rung, RequestKind::Init),
-            Load::Segment { rung, .. } | Load::Anchor { rung } => (rung, RequestKind::Segment),
-        };
-        let media = self.media(rung);
-        let (uri, range, segment) = match load {
-            Load::Init { map, .. } => {
-                let map = media.maps.get(map)?;
-                (
-                    map.uri.as_str(),
-                    map.range.map(|range| range.start..range.end()),
-                    None,
-                )
-            }
-            Load::Segment { index, .. } => {
-                let segment = media.segment(index)?;
-                (
-                    segment.uri,
-                    segment.range.map(|range| range.start..range.end()),
-                    Some(index as u64),
-                )
-            }
-            Load::Anchor { .. } => {
-                let segment = media.segment(0)?;
-                let whole = segment
-                    .range
-                    .map_or(0..u64::MAX, |range| range.start..range.end());
-                let end = whole.end.min(whole.start.saturating_add(ANCHOR_BYTES));
-                (segment.uri, Some(whole.start..end), Some(0))
-            }
-        };
-        // The parser checked every address already.
-        let location = media.location(uri).ok()?;
-        Some(Wanted {
-            location,
-            range,
-            kind,
-            variant: Some(rung),
-            segment,
-        })
+/// Enough of a segment to see its first access unit.
+fn head_of(wanted: Wanted) -> Wanted {
+    let whole = wanted.range.clone().unwrap_or(0..u64::MAX);
+    let end = whole.end.min(whole.start.saturating_add(ANCHOR_BYTES));
+    Wanted {
+        range: Some(whole.start..end),
+        ..wanted
     }
 }

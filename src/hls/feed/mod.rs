@@ -3,32 +3,45 @@
 //! hands over only the segment that was demanded, as soon as its response has
 //! begun, so that far ones stay open to better choices.
 
+mod about;
+mod broadcast;
 mod choosing;
 mod handing;
+mod held;
 mod loading;
+mod missing;
 mod noting;
+mod unlocking;
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use self::about::{About, Sections};
+use self::broadcast::Broadcast;
+use self::held::Held;
 use crate::decode::inbox::Doors;
 use crate::error::Problem;
 use crate::event::{Event, Events};
 use crate::hls::abr::Controller;
+use crate::hls::key;
+use crate::hls::live::{self, Edge};
 use crate::hls::load::{Load, Note};
 use crate::hls::meter::Meter;
 use crate::hls::plan::Step;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
+use crate::hls::timeline::Listed;
 use crate::media::Start;
 use crate::stats::Stats;
 use crate::store::{Body, Store};
 use crate::units::{BitRate, MediaTime};
 
+/// Look-ahead kept on disk unless the user says otherwise; of a live stream all there is.
+const AHEAD: MediaTime = MediaTime::from_nanos(300_000_000_000);
 /// How far before `--start` decoding begins, so that overlap, bit reservoirs
 /// and band replication have settled: more than any codec here needs.
 const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
@@ -60,15 +73,21 @@ pub struct Wishes {
     pub quality: Quality,
     /// Where to begin.
     pub start: Option<Start>,
+    /// Where to begin in a live stream, unless `start` says it.
+    pub edge: Edge,
     /// How much.
     pub length: Option<MediaTime>,
-    /// How far to fetch ahead of what is heard.
-    pub ahead: MediaTime,
+    /// How far to fetch ahead of what is heard; the default when `None`.
+    pub ahead: Option<MediaTime>,
     /// Whether segments are read once more for their checksum.
     pub ledger: bool,
     /// Whether a beginning in the middle is exact to the sample, at the price
     /// of one small request for the head of the first segment.
     pub is_exact: bool,
+    /// Whether the publisher's wish where to begin (EXT-X-START) is followed.
+    pub is_publisher_heard: bool,
+    /// How long the playlist of a live stream may fail to load; for ever when `None`.
+    pub patience: Option<Duration>,
     /// What for.
     pub purpose: Purpose,
 }
@@ -79,10 +98,13 @@ impl Wishes {
         Self {
             quality,
             start: None,
+            edge: Edge::Usual,
             length: None,
-            ahead: MediaTime::ZERO,
+            ahead: Some(MediaTime::ZERO),
             ledger: false,
             is_exact: false,
+            is_publisher_heard: false,
+            patience: None,
             purpose: Purpose::Decode,
         }
     }
@@ -100,7 +122,8 @@ enum Anchor {
     Refused,
 }
 
-/// The loop and its state.
+/// The loop and its state. Segments are counted by place (see
+/// [`crate::hls::timeline`]).
 pub struct Feed {
     store: Store,
     doors: Doors,
@@ -112,33 +135,41 @@ pub struct Feed {
     adaptive: Vec<usize>,
     controller: Controller,
     meter: Meter,
-    /// The segments wanted, by their place in the playlist first loaded.
-    range: Range<usize>,
+    /// The place where the run begins.
+    begin: usize,
     from: MediaTime,
     until: Option<MediaTime>,
-    /// The rung loaded first: segments are counted in its playlist.
-    first_rung: usize,
+    /// The rung whose playlist the others are compared with: the one loaded
+    /// first, of a live stream the one that is loaded again.
+    reference: usize,
+    /// What only a stream without end has.
+    broadcast: Option<Broadcast>,
     /// The rung the next segment is fetched in.
     rung: usize,
-    /// The rung each stored segment is stored in, by its place.
-    held: Vec<Option<u16>>,
+    /// What is stored.
+    held: Held,
     /// Every wanted segment before this one is stored.
     stored: usize,
+    /// Live segments as they were listed, from the request to the hand-over.
+    known: BTreeMap<usize, About>,
     /// Bodies in memory, which last only as long as someone holds them.
     in_memory: HashMap<usize, Body>,
     /// Loads under way, and where to read those whose response began.
     flights: HashMap<Load, Option<Body>>,
-    inits: HashMap<(usize, usize), Body>,
+    sections: Sections,
+    keys: key::Ring,
     anchor: Anchor,
     /// Rungs in which a segment could not be had.
     refused: HashMap<usize, Vec<usize>>,
     /// Segments that could not be had, and whether they were demanded then.
     lost: HashMap<usize, (Problem, bool)>,
-    /// Init sections that could not be had.
-    lost_inits: HashMap<(usize, usize), Problem>,
+    /// Live segments that are tried again later.
+    later: HashMap<usize, missing::Pause>,
     /// Playlists asked for.
     asked: Vec<usize>,
     handed: Option<usize>,
+    /// Where what was handed over ends.
+    frontier: MediaTime,
     stored_bytes: u64,
     stored_segments: u64,
     tasks: JoinSet<()>,
@@ -147,38 +178,36 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A loop over `presentation`.
+    /// A loop over `presentation`, which has chosen a rung.
     pub fn new(
         store: Store,
         doors: Doors,
         wishes: Wishes,
-        presentation: Presentation,
+        mut presentation: Presentation,
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Self {
         let chosen = presentation.chosen.as_ref();
         let rung = chosen.expect("a rung was chosen before").rung;
-        let media = presentation
-            .media(rung)
+        let list = presentation
+            .list(rung)
             .expect("open() loaded the chosen rung");
-        let duration = media.duration();
-        let from = wishes
-            .start
-            .and_then(|start| start.resolve(Some(duration)))
-            .unwrap_or_default();
-        let begin = (from - PRE_ROLL).max(MediaTime::ZERO);
-        let length = wishes.length.map(|length| from + length - begin);
-        let wanted = media.segments_in(begin, length);
-        // Media times may run a little behind the sums of the playlist.
-        let range = wanted.start..(wanted.end + usize::from(length.is_some())).min(media.len());
-        let media_length = media.len();
-        stats.duration.set(duration);
+        let is_live = !list.media().ended;
+        let (begin, from, list) = match is_live {
+            true => live_beginning(list, &wishes),
+            false => beginning(list, &wishes),
+        };
+        if !is_live {
+            stats.duration.set(list.end_time());
+        }
         stats.start.set(from);
+        let broadcast = is_live.then(|| Broadcast::new(list.media(), &presentation));
         let adaptive = presentation.ladder.adaptive();
         let rates: Vec<BitRate> = adaptive
             .iter()
             .map(|&rung| presentation.ladder.rungs[rung].rate())
             .collect();
+        presentation.lists[rung] = Some(list);
         let (tell, notes) = mpsc::channel(NOTES);
         Self {
             until: wishes.length.map(|length| from + length),
@@ -186,17 +215,20 @@ impl Feed {
             meter: Meter::default(),
             stats: Arc::clone(stats),
             events: events.clone(),
-            held: vec![None; media_length],
-            stored: range.start,
+            held: Held::new(begin),
+            stored: begin,
+            known: BTreeMap::new(),
             in_memory: HashMap::new(),
             flights: HashMap::new(),
-            inits: HashMap::new(),
+            sections: Sections::default(),
+            keys: key::Ring::default(),
             anchor: Anchor::None,
             refused: HashMap::new(),
             lost: HashMap::new(),
-            lost_inits: HashMap::new(),
+            later: HashMap::new(),
             asked: Vec::new(),
             handed: None,
+            frontier: from,
             stored_bytes: 0,
             stored_segments: 0,
             tasks: JoinSet::new(),
@@ -205,9 +237,10 @@ impl Feed {
             wishes,
             presentation,
             adaptive,
-            range,
+            begin,
             from,
-            first_rung: rung,
+            reference: rung,
+            broadcast,
             rung,
             notes,
             tell,
@@ -221,7 +254,8 @@ impl Feed {
     ///
     /// What keeps a wanted segment from coming, in every variant allowed.
     pub async fn run(mut self) -> Result<(), Problem> {
-        if self.from > MediaTime::ZERO && self.from >= self.stats.duration.now() {
+        let is_finite = self.broadcast.is_none();
+        if is_finite && self.from > MediaTime::ZERO && self.from >= self.stats.duration.now() {
             self.events
                 .send(Event::Warning(Start::past_the_end(self.from)));
         }
@@ -234,19 +268,31 @@ impl Feed {
             if is_stored && self.wishes.purpose != Purpose::Decode {
                 return self.store.sync();
             }
+            self.start_reload();
             if self.wait().await? {
                 return Ok(());
             }
         }
     }
 
-    /// Waits for a note or another demand; `true` when nobody demands any more.
+    /// Waits for a note, another demand or the time to do something; `true`
+    /// when nobody demands any more.
     async fn wait(&mut self) -> Result<bool, Problem> {
         let is_demanded = self.wishes.purpose == Purpose::Decode;
+        let due = self.due();
+        let timer = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into());
         tokio::select! {
             Some(note) = self.notes.recv() => self.take(note).map(|()| false),
             is_left = self.doors.changed(), if is_demanded => Ok(is_left),
+            () = timer, if due.is_some() => Ok(false),
         }
+    }
+
+    /// When something is to be done although nothing happens.
+    fn due(&self) -> Option<Instant> {
+        let reload = self.broadcast.as_ref().and_then(Broadcast::due);
+        let retries = self.later.values().filter_map(missing::Pause::until);
+        retries.chain(reload).min()
     }
 
     /// Everything was handed over: lets the last transfers end while it is
@@ -255,4 +301,56 @@ impl Feed {
         while !self.flights.is_empty() && !self.wait().await? {}
         Ok(())
     }
+
+    fn list(&self, rung: usize) -> &Listed {
+        self.presentation
+            .list(rung)
+            .expect("a rung is used only when its playlist is loaded")
+    }
+
+    /// The place after the last segment that is wanted, as far as is known.
+    fn end(&self) -> usize {
+        let list = self.list(self.reference);
+        let Some(until) = self.until else {
+            return list.end();
+        };
+        // Media times may run a little behind the sums of the playlist.
+        let wanted = list.places_in(self.from, Some(until - self.from));
+        (wanted.end + 1).min(list.end())
+    }
+
+    /// Whether nothing at or after `place` is wanted or will come.
+    fn is_over(&self, place: usize) -> bool {
+        let list = self.list(self.reference);
+        let end = self.end();
+        place >= end && (list.media().ended || end < list.end())
+    }
+}
+
+/// Where a run begins in a stream that has an end: its first place, the moment
+/// heard first, and the playlist.
+fn beginning(list: &Listed, wishes: &Wishes) -> (usize, MediaTime, Listed) {
+    let duration = list.end_time();
+    let publisher = list
+        .media()
+        .start_offset
+        .filter(|_| wishes.is_publisher_heard);
+    let from = match (wishes.start, publisher) {
+        (Some(start), _) => start.resolve(Some(duration)).unwrap_or_default(),
+        (None, Some(start)) => live::publisher_start(list.media(), start),
+        (None, None) => MediaTime::ZERO,
+    };
+    let begin = (from - PRE_ROLL).max(MediaTime::ZERO);
+    (list.places_in(begin, None).start, from, list.clone())
+}
+
+/// The same for a live stream, whose time counts from what is heard first.
+fn live_beginning(list: &Listed, wishes: &Wishes) -> (usize, MediaTime, Listed) {
+    let wanted = live::beginning(list.media(), wishes.edge, wishes.start);
+    let place = list.place_at(list.start_time() + wanted);
+    let place = place.unwrap_or_else(|| list.end());
+    let begins = list.segment(place).map_or(list.end_time(), |one| one.start);
+    let inside = list.start_time() + wanted - begins;
+    let list = list.clone().with_zero_at(place);
+    (place, inside.max(MediaTime::ZERO), list)
 }

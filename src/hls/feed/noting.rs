@@ -1,8 +1,8 @@
 //! Noting what the tasks tell: what began, what is whole, what will not come.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::about::SectionState;
 use super::{Anchor, Feed, Purpose};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
@@ -21,9 +21,9 @@ impl Feed {
             Note::Opened(load, body) => self.opened(load, body),
             Note::Complete(load, moved) => self.complete(load, moved),
             Note::Failed(load, problem) => return self.failed(load, problem),
-            Note::Playlist(rung, Ok(media)) => {
-                self.presentation.media[rung] = Some(Arc::new(media))
-            }
+            Note::Key(key, loaded) => return self.key_came(key, loaded),
+            Note::Playlist(rung, Ok(media)) => self.playlist_came(rung, media),
+            Note::Reloaded(rung, loaded) => return self.reloaded(rung, loaded),
             Note::Playlist(_, Err(problem)) => self.events.send(Event::Warning(problem)),
         }
         Ok(())
@@ -31,10 +31,13 @@ impl Feed {
 
     pub(super) fn opened(&mut self, load: Load, body: Body) {
         match load {
-            Load::Init { rung, map } => {
-                self.inits.insert((rung, map), body.clone());
+            Load::Init { id } => {
+                if let Some(section) = self.sections.named(id) {
+                    section.state = SectionState::Here(body.clone());
+                }
             }
             Load::Anchor { .. } => self.anchor = Anchor::Here(body.clone()),
+            Load::Key { .. } => {}
             Load::Segment { .. } => {
                 self.stats.end(Stage::SegmentFirstByte);
                 self.meter.begin(self.stats.network_bytes.total());
@@ -74,13 +77,19 @@ impl Feed {
     }
 
     pub(super) fn is_held(&self, index: usize) -> bool {
-        self.held.get(index).is_some_and(Option::is_some)
+        self.held.rung(index).is_some()
+    }
+
+    /// Whether nothing has to be fetched for the segment at `place`.
+    pub(super) fn is_here(&self, place: usize) -> bool {
+        self.is_held(place) || self.is_gap(place)
     }
 
     pub(super) fn hold(&mut self, index: usize, rung: usize) {
-        self.held[index] = u16::try_from(rung).ok();
+        self.held.hold(index, rung);
         self.stored_segments += 1;
-        while self.stored < self.range.end && self.is_held(self.stored) {
+        let end = self.end();
+        while self.stored < end && self.is_here(self.stored) {
             self.stored += 1;
         }
     }
@@ -93,10 +102,11 @@ impl Feed {
     /// Publishes up to where everything is on disk, from what is demanded on.
     pub(super) fn measure_ahead(&self) {
         let demanded = self.demanded().max(self.stored);
-        let hole = (demanded..self.range.end).find(|index| !self.is_held(*index));
-        let media = self.media(self.first_rung);
-        let until = media.segment(hole.unwrap_or(self.range.end));
-        let until = until.map_or(media.duration(), |segment| segment.start);
+        let end = self.end();
+        let hole = (demanded..end).find(|place| !self.is_here(*place));
+        let list = self.list(self.reference);
+        let until = list.segment(hole.unwrap_or(end));
+        let until = until.map_or(list.end_time(), |segment| segment.start);
         self.stats.fetched_until.set(until);
     }
 
@@ -104,7 +114,10 @@ impl Feed {
         if self.wishes.purpose == Purpose::Decode {
             return;
         }
-        let (segments, of) = (self.stored_segments, self.range.len() as u64);
+        let (segments, of) = (
+            self.stored_segments,
+            self.end().saturating_sub(self.begin) as u64,
+        );
         let total = Some(self.stored_bytes / segments.max(1) * of);
         self.events.send(Event::Progress {
             bytes: self.stored_bytes,
@@ -123,11 +136,13 @@ impl Feed {
         }
         let (index, rung) = match load {
             Load::Segment { index, rung } => (index, rung),
-            Load::Init { rung, map } if self.wishes.purpose == Purpose::Decode => {
-                self.lost_inits.insert((rung, map), problem);
+            Load::Init { id } if self.wishes.purpose == Purpose::Decode => {
+                if let Some(section) = self.sections.named(id) {
+                    section.state = SectionState::Lost(problem);
+                }
                 return Ok(());
             }
-            Load::Init { .. } => return Err(problem),
+            Load::Init { .. } | Load::Key { .. } => return Err(problem),
             Load::Anchor { .. } => {
                 // The playlist's own sums have to do.
                 self.anchor = Anchor::Refused;
@@ -147,6 +162,10 @@ impl Feed {
         }
         if self.wishes.purpose != Purpose::Decode {
             return Err(problem);
+        }
+        if self.broadcast.is_some() {
+            self.missed(index, problem);
+            return Ok(());
         }
         let was_demanded = index == self.demanded();
         self.lost.insert(index, (problem, was_demanded));

@@ -51,8 +51,8 @@ const MEDIA_TAGS: [&str; 13] = [
 pub enum Clean {
     /// A multivariant playlist.
     Multivariant {
-        /// Its text.
-        text: String,
+        /// Its text, and what the crate would lose of it.
+        clean: multivariant::Clean,
         /// What holds in the media playlists it leads to as well.
         common: Common,
     },
@@ -110,8 +110,8 @@ fn by_kind<'a, L: Iterator<Item = Line<'a>>>(
     match first {
         Some(true) => {
             let common = Common::read(lines(), variables, repairs)?;
-            let text = multivariant::clean(lines(), origin.base, repairs)?;
-            Ok(Clean::Multivariant { text, common })
+            let clean = multivariant::clean(lines(), origin.base, repairs)?;
+            Ok(Clean::Multivariant { clean, common })
         }
         Some(false) => {
             let clean = media::clean(lines(), origin.base, sink, repairs)?;

@@ -32,9 +32,23 @@ pub(super) struct Answer {
 
 /// The answer to a request under a script; `resource` is what was put under its path.
 pub(super) fn answer(resource: Option<&Resource>, request: &Request, script: &Script) -> Answer {
+    let mut answer = scripted(resource, request, script);
+    for line in &script.headers {
+        write!(answer.head, "{line}\r\n").expect("a string grows");
+    }
+    answer
+}
+
+fn scripted(resource: Option<&Resource>, request: &Request, script: &Script) -> Answer {
     let text = |text: &str| Arc::new(text.as_bytes().to_vec());
     if let Some(target) = &script.redirect {
-        return Answer::whole(302, &format!("Location: {target}\r\n"), text(""), request);
+        let status = script.status.unwrap_or(302);
+        return Answer::whole(
+            status,
+            &format!("Location: {target}\r\n"),
+            text(""),
+            request,
+        );
     }
     if let Some(status) = script.status {
         let wait = script.retry_after.as_ref();

@@ -76,9 +76,14 @@ impl Verbs<'_> {
         self.change(|script| script.content_range = Some(value.to_owned()))
     }
 
-    /// Redirects (302) to this address.
+    /// Redirects (302, or the status that is given) to this address.
     pub fn redirect(self, target: &str) -> Self {
         self.change(|script| script.redirect = Some(target.to_owned()))
+    }
+
+    /// Adds a header line to the answer, whatever it is.
+    pub fn header(self, line: &str) -> Self {
+        self.change(|script| script.headers.push(line.to_owned()))
     }
 
     /// Answers 200 with a log-in page, as a captive portal does.
@@ -178,6 +183,7 @@ pub(super) struct Script {
     pub(super) ignore_range: bool,
     pub(super) content_range: Option<String>,
     pub(super) redirect: Option<String>,
+    pub(super) headers: Vec<String>,
     pub(super) html: bool,
     pub(super) no_length: bool,
     pub(super) chunked: bool,

@@ -9,9 +9,9 @@ mod seek;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 
+use crate::decode::file::constant::Constant;
 use crate::decode::file::demux::{Bytes, Demuxer, Failure, Part, malformed};
 use crate::decode::file::gapless::Movie;
-use crate::decode::file::mpeg::Constant;
 use crate::decode::file::probe::{Container, HEAD_BYTES};
 use crate::decode::file::stream::Stream;
 use crate::decode::unit::{Track, Unit};

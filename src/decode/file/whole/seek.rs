@@ -3,8 +3,8 @@
 use symphonia::core::units::Timestamp;
 
 use super::Whole;
+use crate::decode::file::constant::WINDOW_BYTES;
 use crate::decode::file::demux::{Failure, Part};
-use crate::decode::file::mpeg;
 use crate::decode::file::probe::Container;
 use crate::error::{Kind, Problem};
 use crate::limits;
@@ -71,7 +71,7 @@ impl Whole {
             return Ok(false);
         }
         let place = self.part.origin.saturating_add(constant.place(number));
-        let window = self.bytes.read_at(place, mpeg::WINDOW_BYTES)?;
+        let window = self.bytes.read_at(place, WINDOW_BYTES)?;
         let Some(found) = constant.find(&window) else {
             return Ok(false);
         };

@@ -18,7 +18,7 @@ fn strict(body: &[u8]) -> Option<(String, Repairs)> {
     let origin = Origin { base, parent: None };
     let clean = sanitise(body, origin, &mut sink, &mut repairs).ok()?;
     Some(match clean {
-        Clean::Multivariant { text, .. } => (text, repairs),
+        Clean::Multivariant { clean, .. } => (clean.text, repairs),
         Clean::Media(clean) => (clean.header + &segments, repairs),
     })
 }

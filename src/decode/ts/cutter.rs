@@ -1,0 +1,319 @@
+//! An elementary stream is cut into frames: where they begin, how long they
+//! are, which time stamp belongs to which. Finds the next frame after damage.
+
+use std::collections::VecDeque;
+
+use crate::decode::ts::clock::Lasts;
+use crate::decode::ts::pes::{Begin, Part};
+use crate::decode::ts::program::Format;
+use crate::decode::{adts, latm, mpeg};
+use crate::units::Frames;
+
+const TIDY_BYTES: usize = 16 << 10; // rather keep what was given out than move the rest for every frame
+
+/// One frame in the cutter's buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// Where it begins in the elementary stream.
+    position: u64,
+    /// What its header says.
+    pub header: Header,
+    /// The stamp of the PES packet it is the first of.
+    pub stamp: Option<u64>,
+    /// Whether something before it was lost.
+    pub is_after_loss: bool,
+}
+
+/// The stream between its PES packets and its frames.
+#[derive(Debug)]
+pub struct Cutter {
+    /// As the program map says, until the first frame shows it.
+    format: Format,
+    has_frames: bool,
+    bytes: Vec<u8>,
+    /// Position in the elementary stream of the buffer's first byte.
+    base: u64,
+    /// Frames were cut up to here.
+    position: u64,
+    /// Where PES packets begin that no frame was cut from yet, and their stamps.
+    marks: VecDeque<(u64, Begin)>,
+    /// The last frame, when the next one must follow it at once.
+    last: Option<Header>,
+    is_after_loss: bool,
+    losses: u64,
+}
+
+impl Cutter {
+    /// An empty stream of such frames; of others, should they be others.
+    pub fn new(format: Format) -> Self {
+        Self {
+            format,
+            has_frames: false,
+            bytes: Vec::new(),
+            base: 0,
+            position: 0,
+            marks: VecDeque::new(),
+            last: None,
+            is_after_loss: false,
+            losses: 0,
+        }
+    }
+
+    /// What the frames are.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Takes the next piece of the stream.
+    pub fn push(&mut self, part: Part<'_>) {
+        if let Some(begin) = part.begins {
+            if self.is_inside_frame() && self.is_next(part.bytes) {
+                self.lose(); // unnoticed, what the frame still needs is missing
+            }
+            let end = self.end();
+            self.marks.retain(|&(position, _)| position != end); // an empty packet
+            self.marks.push_back((end, begin));
+        }
+        self.bytes.extend_from_slice(part.bytes);
+    }
+
+    /// A piece of the stream is missing here: the frame it belonged to is broken.
+    pub fn lose(&mut self) {
+        let cut = self.offset(self.position);
+        self.bytes.truncate(cut);
+        self.marks.clear();
+        self.break_chain();
+    }
+
+    /// How often the chain of frames broke since this was last asked.
+    pub fn take_losses(&mut self) -> u64 {
+        std::mem::take(&mut self.losses)
+    }
+
+    /// What follows has nothing to do with what was, and nothing is lost by it.
+    pub fn restart(&mut self) {
+        self.last = None;
+    }
+
+    /// Whether a frame has begun that is not whole yet.
+    pub fn is_inside_frame(&self) -> bool {
+        self.last.is_some() && self.position < self.end()
+    }
+
+    fn is_next(&self, bytes: &[u8]) -> bool {
+        let header = Header::read(self.format, bytes);
+        header.is_some_and(|header| self.last.is_some_and(|last| header.agrees(&last)))
+    }
+
+    /// Bytes of frames that were cut and not yet forgotten.
+    pub fn held_bytes(&self, first: &Frame) -> u64 {
+        self.position - first.position
+    }
+
+    /// The bytes of a frame that was not forgotten.
+    pub fn bytes(&self, frame: &Frame) -> &[u8] {
+        let from = self.offset(frame.position);
+        &self.bytes[from..from + frame.header.length()]
+    }
+
+    /// Everything before `frame`, or before what was not cut yet, is no longer needed.
+    pub fn forget_before(&mut self, frame: Option<&Frame>) {
+        let position = frame.map_or(self.position, |frame| frame.position);
+        let done = self.offset(position);
+        if done >= TIDY_BYTES {
+            self.bytes.drain(..done);
+            self.base = position;
+        }
+    }
+
+    /// The next whole frame. With `is_over` nothing comes behind what is here.
+    pub fn cut(&mut self, is_over: bool) -> Option<Frame> {
+        if let Some(last) = self.last {
+            match Header::read(self.format, self.rest()) {
+                Some(header) if header.agrees(&last) => return self.take(header),
+                None if self.rest().len() < self.format.header_bytes() => return None,
+                _ => self.fail_here(),
+            }
+        }
+        self.find(is_over)
+    }
+
+    /// The frame that should begin here does not, and its stamp is nobody's.
+    fn fail_here(&mut self) {
+        self.take_stamp();
+        self.break_chain();
+    }
+
+    fn break_chain(&mut self) {
+        if self.last.take().is_some() {
+            self.losses += 1;
+            self.is_after_loss = true;
+        }
+    }
+
+    /// Looks for a frame that others follow, or that a PES packet begins with.
+    fn find(&mut self, is_over: bool) -> Option<Frame> {
+        while self.rest().len() >= self.format.header_bytes() {
+            match self.judge(is_over) {
+                Verdict::Frame(header) => return self.take(header),
+                Verdict::Wait => return None,
+                Verdict::Junk => self.position += 1,
+            }
+        }
+        None
+    }
+
+    /// Before the first frame the program map may be wrong: frames of another
+    /// format are believed when they follow each other.
+    fn judge(&self, is_over: bool) -> Verdict {
+        let is_aligned = self.marks.iter().any(|&(at, _)| at == self.position);
+        let verdict = self.judge_as(self.format, is_aligned, is_over);
+        if self.has_frames || !matches!(verdict, Verdict::Junk) {
+            return verdict;
+        }
+        let others = Format::ALL
+            .into_iter()
+            .filter(|&other| other != self.format);
+        let mut verdicts = others.map(|other| self.judge_as(other, false, is_over));
+        let found = verdicts.find(|verdict| !matches!(verdict, Verdict::Junk));
+        found.unwrap_or(Verdict::Junk)
+    }
+
+    fn judge_as(&self, format: Format, is_aligned: bool, is_over: bool) -> Verdict {
+        let rest = self.rest();
+        let Some(header) = Header::read(format, rest) else {
+            return Verdict::Junk;
+        };
+        match rest.get(header.length()..) {
+            Some(_) if is_aligned => Verdict::Frame(header),
+            Some([]) if is_over => Verdict::Frame(header),
+            Some(behind) if behind.len() >= format.header_bytes() => {
+                match Header::read(format, behind) {
+                    Some(next) if next.agrees(&header) => Verdict::Frame(header),
+                    _ => Verdict::Junk,
+                }
+            }
+            _ if is_over => Verdict::Junk,
+            _ => Verdict::Wait,
+        }
+    }
+
+    fn take(&mut self, header: Header) -> Option<Frame> {
+        self.rest().get(..header.length())?;
+        let position = self.position;
+        let stamp = self.take_stamp();
+        self.position += header.length() as u64;
+        self.format = header.format();
+        self.has_frames = true;
+        self.last = Some(header);
+        Some(Frame {
+            position,
+            header,
+            stamp,
+            is_after_loss: std::mem::take(&mut self.is_after_loss),
+        })
+    }
+
+    /// The stamp of the last PES packet that begins here or before.
+    fn take_stamp(&mut self) -> Option<u64> {
+        let mut stamp = None;
+        while let Some(&(_, begin)) = self.marks.front().filter(|(at, _)| *at <= self.position) {
+            stamp = begin.stamp;
+            self.marks.pop_front();
+        }
+        stamp
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.offset(self.position)..]
+    }
+
+    fn end(&self) -> u64 {
+        self.base + self.bytes.len() as u64
+    }
+
+    fn offset(&self, position: u64) -> usize {
+        let offset = usize::try_from(position - self.base).ok();
+        offset.expect("positions are those of bytes in the buffer")
+    }
+}
+
+enum Verdict {
+    Frame(Header),
+    /// More bytes are needed to tell.
+    Wait,
+    Junk,
+}
+
+/// The header of a frame of any format.
+#[derive(Clone, Copy, Debug)]
+pub enum Header {
+    /// Of ADTS.
+    Adts(adts::Header),
+    /// Of LOAS.
+    Loas(latm::Header),
+    /// Of MPEG layers I to III.
+    Mpeg(mpeg::Header),
+}
+
+impl Header {
+    fn read(format: Format, bytes: &[u8]) -> Option<Self> {
+        match format {
+            Format::Adts => adts::Header::read(bytes).map(Self::Adts),
+            Format::Latm => latm::Header::read(bytes).map(Self::Loas),
+            Format::Mpeg => mpeg::Header::parse(bytes).map(Self::Mpeg),
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            Self::Adts(_) => Format::Adts,
+            Self::Loas(_) => Format::Latm,
+            Self::Mpeg(_) => Format::Mpeg,
+        }
+    }
+
+    /// Bytes of the frame.
+    fn length(&self) -> usize {
+        match self {
+            Self::Adts(header) => header.length,
+            Self::Loas(header) => header.length,
+            Self::Mpeg(header) => header.length,
+        }
+    }
+
+    /// How long the frame lasts; LOAS says it elsewhere.
+    pub fn lasts(&self) -> Option<Lasts> {
+        match self {
+            Self::Adts(header) => Some(Lasts {
+                frames: Frames(adts::BLOCK_FRAMES * header.blocks),
+                rate: header.rate,
+            }),
+            Self::Loas(_) => None,
+            Self::Mpeg(header) => Some(Lasts {
+                frames: Frames(header.frames),
+                rate: header.rate,
+            }),
+        }
+    }
+
+    /// Whether both can be headers of one stream.
+    fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Adts(header), Self::Adts(other)) => header.agrees(other),
+            (Self::Loas(_), Self::Loas(_)) => true,
+            (Self::Mpeg(header), Self::Mpeg(other)) => header.continues(other),
+            _ => false,
+        }
+    }
+}
+
+impl Format {
+    fn header_bytes(self) -> usize {
+        match self {
+            Self::Adts => adts::HEADER_BYTES,
+            Self::Latm => latm::HEADER_BYTES,
+            Self::Mpeg => mpeg::HEADER_BYTES,
+        }
+    }
+}

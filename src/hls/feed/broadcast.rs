@@ -1,0 +1,190 @@
+//! What only a stream without end needs: its playlist is loaded again, on its
+//! own clock, for as long as it is played. A load that fails changes nothing.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Feed;
+use crate::error::{Kind, Problem};
+use crate::event::{Event, State};
+use crate::hls::key;
+use crate::hls::listing::{self, Loaded};
+use crate::hls::live::Reloads;
+use crate::hls::load::{Note, say};
+use crate::hls::media::Media;
+use crate::hls::presentation::Presentation;
+
+/// The state of a live stream.
+pub(super) struct Broadcast {
+    reloads: Reloads,
+    /// The server's mark of the playlist loaded last.
+    etag: Option<String>,
+    has_ended: bool,
+    is_stale: bool,
+    /// It was said that the stream does not come.
+    is_starved: bool,
+}
+
+impl Broadcast {
+    /// After `media` was loaded for the first time.
+    pub fn new(media: &Media, presentation: &Presentation) -> Self {
+        Self {
+            reloads: Reloads::new(media.target_duration, presentation.loaded_at),
+            etag: presentation.etag.clone(),
+            has_ended: false,
+            is_stale: false,
+            is_starved: false,
+        }
+    }
+
+    /// When the playlist is loaded again.
+    pub fn due(&self) -> Option<Instant> {
+        self.reloads.due().filter(|_| !self.has_ended)
+    }
+
+    /// Another variant's playlist is loaded from now on.
+    pub fn change_variant(&mut self) {
+        self.etag = None;
+    }
+}
+
+impl Feed {
+    /// Loads the playlist again when it is time.
+    pub(super) fn start_reload(&mut self) {
+        let now = Instant::now();
+        let Some(broadcast) = &mut self.broadcast else {
+            return;
+        };
+        if broadcast.due().is_none_or(|due| due > now) {
+            return;
+        }
+        broadcast.reloads.begin(now);
+        let etag = broadcast.etag.clone();
+        let rung = self.reference;
+        let (store, tell) = (self.store.clone(), self.tell.clone());
+        let location = self.presentation.ladder.rungs[rung].location.clone();
+        let common = self.presentation.common.clone();
+        self.tasks.spawn(async move {
+            let loaded = listing::reload(&store, location, rung, common.as_deref(), etag).await;
+            say(&tell, Note::Reloaded(rung, loaded)).await;
+        });
+    }
+
+    /// The playlist of `rung` came again, unchanged when `None`, or did not.
+    pub(super) fn reloaded(
+        &mut self,
+        rung: usize,
+        loaded: Result<Option<Loaded>, Problem>,
+    ) -> Result<(), Problem> {
+        match loaded {
+            Err(problem) => self.reload_failed(problem),
+            Ok(None) => {
+                self.settle_reload(rung, 0, None);
+                Ok(())
+            }
+            Ok(Some(loaded)) => {
+                key::refuse_undecipherable(&loaded.media)?;
+                let (list, change) = self.list(rung).reload(Arc::new(loaded.media));
+                if change.is_restart {
+                    self.events.send(Event::Warning(restarted()));
+                }
+                if list.media().ended {
+                    self.stats.duration.set(list.end_time());
+                }
+                self.presentation.lists[rung] = Some(list);
+                self.settle_reload(rung, change.added, loaded.etag);
+                Ok(())
+            }
+        }
+    }
+
+    fn settle_reload(&mut self, rung: usize, added: u64, etag: Option<String>) {
+        let list = self.list(rung);
+        let (target, ended) = (list.media().target_duration, list.media().ended);
+        self.stats.reloads.add(1);
+        self.events.send(Event::Reload {
+            variant: rung,
+            added,
+        });
+        let is_reference = rung == self.reference;
+        let Some(broadcast) = &mut self.broadcast else {
+            return;
+        };
+        broadcast.reloads.loaded(target, added > 0 || ended);
+        broadcast.has_ended = ended && is_reference;
+        if is_reference && etag.is_some() {
+            broadcast.etag = etag;
+        }
+        let is_stale = !ended && broadcast.reloads.is_stale(Instant::now());
+        if is_stale && !broadcast.is_stale {
+            self.events.send(Event::Warning(stale()));
+        }
+        broadcast.is_stale = is_stale;
+    }
+
+    fn reload_failed(&mut self, problem: Problem) -> Result<(), Problem> {
+        let now = Instant::now();
+        let Some(broadcast) = &mut self.broadcast else {
+            return Ok(());
+        };
+        broadcast
+            .reloads
+            .failed(now, RandomState::new().build_hasher().finish());
+        let failing = broadcast.reloads.failing_for(now).unwrap_or_default();
+        if self
+            .wishes
+            .patience
+            .is_some_and(|patience| failing >= patience)
+        {
+            return Err(problem);
+        }
+        if listing::may_be_elsewhere(problem.kind) {
+            self.presentation.ladder.rungs[self.reference].turn();
+            broadcast.change_variant();
+        }
+        if broadcast.reloads.is_first_failure() {
+            let todo = "trying again";
+            self.events
+                .send(Event::Warning(Problem { todo, ..problem }));
+        }
+        Ok(())
+    }
+
+    /// Notes whether the decode thread waits for what does not come.
+    pub(super) fn starve(&mut self, is_starved: bool) {
+        let Some(broadcast) = &mut self.broadcast else {
+            return;
+        };
+        let now = Instant::now();
+        let is_cut_off = broadcast.is_stale || broadcast.reloads.failing_for(now).is_some();
+        let is_starved = is_starved && (is_cut_off || !self.later.is_empty());
+        if is_starved != broadcast.is_starved && self.handed.is_some() {
+            broadcast.is_starved = is_starved;
+            let state = match is_starved {
+                true => State::Reconnecting,
+                false => State::Playing,
+            };
+            self.events.send(Event::State(state));
+        }
+    }
+}
+
+fn restarted() -> Problem {
+    Problem::new(
+        Kind::Changed,
+        "cannot tell what was lost",
+        "the live stream counts its segments anew",
+        "going on with the oldest one",
+    )
+}
+
+fn stale() -> Problem {
+    Problem::new(
+        Kind::NoData,
+        "cannot go on",
+        "the playlist of the live stream brings nothing new",
+        "waiting for it",
+    )
+}

@@ -1,0 +1,164 @@
+//! What is not there: segments that the playlist calls gaps, live ones that were
+//! refused or left the window. They become silence of their length, and are counted.
+
+use std::time::{Duration, Instant};
+
+use super::Feed;
+use crate::error::{Kind, Problem};
+use crate::event::Event;
+use crate::hls::load::Load;
+use crate::media::Gap;
+use crate::units::MediaTime;
+
+const REFUSALS: u32 = 3; // a live segment may be listed a moment before it is there
+const REFUSED_WAIT: Duration = Duration::from_millis(700);
+const NETWORK_WAIT: Duration = Duration::from_secs(1); // the client has backed off already
+
+/// A live segment that is tried again.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    until: Option<Instant>,
+    refusals: u32,
+}
+
+impl Pause {
+    /// When it is tried again; `None` when that is due.
+    pub fn until(&self) -> Option<Instant> {
+        self.until
+    }
+}
+
+impl Feed {
+    /// What the decode thread gets in place of the segment at `place`, when
+    /// there is no such segment.
+    pub(super) fn gap(&self, epoch: u64, place: usize) -> Option<Gap> {
+        if let Some(next) = self.next_after_loss(place) {
+            return Some(self.lost_until(epoch, place, next));
+        }
+        let about = self.about(place, self.rung)?;
+        let loss = match self.lost.get(&place) {
+            Some((problem, true)) if self.broadcast.is_some() => Some(problem.clone()),
+            _ if about.gap => None,
+            _ => return None,
+        };
+        Some(Gap {
+            epoch,
+            number: place as u64,
+            next: place as u64 + 1,
+            variant: self.rung,
+            url: about.wanted.location.to_string(),
+            start: about.start,
+            duration: about.duration,
+            discontinuity: about.discontinuity && self.handed.is_some(),
+            from: self.from,
+            until: self.until,
+            loss,
+        })
+    }
+
+    /// Whether `place` is a gap by the playlist.
+    pub(super) fn is_gap(&self, place: usize) -> bool {
+        let list = self.list(self.reference);
+        list.segment(place).is_some_and(|segment| segment.gap)
+    }
+
+    /// The first place after `place` that can still be had, when `place` left
+    /// the window before it was fetched.
+    fn next_after_loss(&self, place: usize) -> Option<usize> {
+        let oldest = self.list(self.reference).places().start;
+        if self.broadcast.is_none() || place >= oldest || self.is_coming(place) {
+            return None;
+        }
+        let next = (place + 1..oldest).find(|place| self.is_coming(*place));
+        Some(next.unwrap_or(oldest))
+    }
+
+    fn is_coming(&self, place: usize) -> bool {
+        let flying = |load: &Load| matches!(load, Load::Segment { index, .. } if *index == place);
+        self.is_held(place) || self.flights.keys().any(flying)
+    }
+
+    fn lost_until(&self, epoch: u64, place: usize, next: usize) -> Gap {
+        let listed = self.list(self.reference).segment(next);
+        let start = listed.map(|segment| segment.start);
+        let start = start.or_else(|| Some(self.known.get(&next)?.start));
+        let duration = start.unwrap_or(self.frontier) - self.frontier;
+        let why = format!(
+            "{} segments left the playlist before they were fetched",
+            next - place
+        );
+        let loss = Problem::new(
+            Kind::NoData,
+            "cannot play all of the live stream",
+            why,
+            "going on with the oldest one",
+        );
+        Gap {
+            epoch,
+            number: place as u64,
+            next: next as u64,
+            variant: self.rung,
+            url: self.presentation.ladder.rungs[self.rung]
+                .location
+                .to_string(),
+            start: self.frontier,
+            duration: duration.max(MediaTime::ZERO),
+            discontinuity: false,
+            from: self.from,
+            until: self.until,
+            loss: Some(loss),
+        }
+    }
+
+    /// Counts and tells a gap that is handed over.
+    pub(super) fn tell_gap(&self, gap: &Gap) {
+        if let Some(loss) = &gap.loss {
+            let lost = u64::try_from(gap.duration.nanos()).unwrap_or(0);
+            self.stats.lost_ns.add(lost);
+            let why = format!("{} ({} lost)", loss.why, gap.duration);
+            self.events.send(Event::Warning(Problem {
+                why,
+                todo: "going on behind it",
+                ..loss.clone()
+            }));
+        }
+    }
+
+    /// A live segment did not come: asked for again while the network is the
+    /// cause or the server may not have it yet, else lost.
+    pub(super) fn missed(&mut self, place: usize, problem: Problem) {
+        let is_refused = matches!(problem.kind, Kind::HttpStatus(status) if status < 500);
+        let is_network = matches!(
+            problem.kind,
+            Kind::Resolve | Kind::Connect | Kind::NoData | Kind::HttpStatus(_)
+        );
+        let pause = self.later.entry(place).or_default();
+        pause.refusals += u32::from(is_refused);
+        if !is_network || pause.refusals >= REFUSALS {
+            self.later.remove(&place);
+            self.lost.insert(place, (problem, true));
+            return;
+        }
+        let wait = match is_refused {
+            true => REFUSED_WAIT,
+            false => NETWORK_WAIT,
+        };
+        pause.until = Some(Instant::now() + wait);
+        self.refused.remove(&place);
+    }
+
+    /// Whether the segment at `place` is to be tried again later.
+    pub(super) fn is_paused(&self, place: usize) -> bool {
+        self.later
+            .get(&place)
+            .is_some_and(|pause| pause.until.is_some())
+    }
+
+    /// Pauses that are over.
+    pub(super) fn end_pauses(&mut self) {
+        let now = Instant::now();
+        for pause in self.later.values_mut() {
+            pause.until = pause.until.filter(|until| *until > now);
+        }
+    }
+}
