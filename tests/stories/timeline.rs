@@ -405,18 +405,19 @@ fn titles(lines: &[Value]) -> Vec<(String, i64)> {
 fn d6_titles_of_packed_audio_are_told_with_the_sample_where_they_apply() {
     let (origin, sandbox) = stage();
     let url = radio(&origin);
-    let cases: [(&[&str], &[(&str, i64)]); 3] = [
-        (&[], &[("One", 0), ("Two", 928), ("\\u{1b}[2JThree", 1857)]),
-        (&["--start", "1"], &[("Two", 0), ("\\u{1b}[2JThree", 857)]),
-        (&["--length", "1.5"], &[("One", 0), ("Two", 928)]),
+    let (one, two, three) = ("One", "Two", "\\u{1b}[2JThree");
+    let cases = [
+        (vec![], vec![(one, 0), (two, 928), (three, 1857)]),
+        (vec!["--start", "1"], vec![(two, 0), (three, 857)]),
+        (vec!["--length", "1.5"], vec![(one, 0), (two, 928)]),
     ];
     for (arguments, want) in cases {
         let fixed = ["dump", &url, "-o", "x.wav", "-f", "--json"];
-        let run = sandbox.kithara(fixed.iter().chain(arguments));
+        let run = sandbox.kithara(fixed.iter().chain(&arguments));
         let got = titles(&run.prints().run().json_lines());
-        let want: Vec<_> = want
+        let got: Vec<_> = got
             .iter()
-            .map(|(title, at)| ((*title).to_owned(), *at))
+            .map(|(title, at)| (title.as_str(), *at))
             .collect();
         assert_eq!(got, want, "{arguments:?}");
     }

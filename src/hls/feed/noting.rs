@@ -55,8 +55,10 @@ impl Feed {
             return;
         };
         self.hold(index, rung);
-        // The network is back: what was lost meanwhile can be had again.
-        self.lost.clear();
+        if self.broadcast.is_none() {
+            // The network is back: what was lost meanwhile can be had again.
+            self.lost.clear();
+        }
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
         if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
             self.in_memory.extend(body.map(|body| (index, body)));
