@@ -133,7 +133,8 @@ pub struct Decision {
 pub enum Event {
     /// The run is doing something else now.
     State(State),
-    /// The first frame was decoded: what the stream sounds like.
+    /// What the stream sounds like, from the first decoded frame on and whenever
+    /// that changes.
     Format(Format),
     /// The decoder goes on in another variant.
     Variant {

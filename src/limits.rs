@@ -59,6 +59,14 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Columns of outside text shown on one line.
 pub const TEXT_COLUMNS: usize = 120;
+/// Titles announced ahead of what is decoded; the latest of more are dropped.
+pub const TITLES_AHEAD: usize = 1000;
+/// Gaps that each get a line of the ledger while nothing was decoded yet; of a
+/// station that never comes, the last one grows.
+pub const GAPS_OWED: usize = 1000;
+/// A hole in the timestamps up to this length is missing sound and becomes
+/// silence; a longer one is a clock that was set anew (so says ffmpeg, too).
+pub const HOLE: Duration = Duration::from_secs(10);
 /// Undecodable access units in a row before a stream is given up.
 pub const BAD_UNITS_IN_A_ROW: u32 = 3;
 /// No decoded frame for this long while bytes are waiting: the codec hangs.

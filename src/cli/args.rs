@@ -2,6 +2,7 @@
 //! made. Words become values here, once; what the values mean is decided in
 //! the file of each command.
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
@@ -12,7 +13,7 @@ use super::global::Global;
 use super::values;
 use crate::error::{Kind, Problem};
 use crate::location::Location;
-use crate::pipeline::{Edge, Quality, Sample, Start};
+use crate::pipeline::{Edge, Quality, Sample, Start, Tag, Taste, Wish};
 use crate::units::{ChannelCount, MediaTime, SampleRate};
 
 const EXAMPLES: &str = "\
@@ -106,7 +107,7 @@ pub struct Play {
     pub part: Part,
     /// Which variant.
     #[command(flatten)]
-    pub quality: Choice,
+    pub choice: Choice,
     /// How far ahead.
     #[command(flatten)]
     pub ahead: Ahead,
@@ -173,7 +174,7 @@ pub struct Add {
     pub part: Part,
     /// Which variant.
     #[command(flatten)]
-    pub quality: Choice,
+    pub choice: Choice,
     /// Output for programs.
     #[command(flatten)]
     pub json: Json,
@@ -250,7 +251,7 @@ pub struct Dump {
     pub part: Part,
     /// Which variant.
     #[command(flatten)]
-    pub quality: Choice,
+    pub choice: Choice,
     /// Where in a live stream.
     #[command(flatten)]
     pub live: Live,
@@ -288,7 +289,7 @@ pub struct Stats {
     pub length: MediaTime,
     /// Which variant.
     #[command(flatten)]
-    pub quality: Choice,
+    pub choice: Choice,
     /// How far ahead.
     #[command(flatten)]
     pub ahead: Ahead,
@@ -317,7 +318,7 @@ pub struct Info {
     pub lint: bool,
     /// Which variant.
     #[command(flatten)]
-    pub quality: Choice,
+    pub choice: Choice,
     /// Output for programs.
     #[command(flatten)]
     pub json: Json,
@@ -348,8 +349,8 @@ pub struct Part {
     pub length: Option<MediaTime>,
 }
 
-/// Which variant.
-#[derive(Clone, Copy, Debug, Args)]
+/// Which variant and rendition.
+#[derive(Clone, Debug, Args)]
 pub struct Choice {
     /// Which variant: auto, best, worst, a number, or a limit like "<=256k"
     ///
@@ -363,6 +364,34 @@ pub struct Choice {
     )]
     #[arg(value_parser = values::quality)]
     pub quality: Option<Quality>,
+    /// Which language, best first: de, en-US, or a list of them
+    ///
+    /// Of the audio renditions of an HLS stream; en answers en-US, and en-US is answered by en.
+    /// Without it, and where none of them is offered, the publisher's default plays.
+    #[arg(long, env = "KITHARA_LANGUAGE", value_name = "TAGS")]
+    #[arg(value_delimiter = ',', value_parser = values::language)]
+    pub language: Vec<Tag>,
+    /// Which codecs are allowed, best first: flac, aac, mp3, opus, mp4a.40.2
+    ///
+    /// Of the variants of an HLS stream. Where the playlist names no codec, it is tried. When none
+    /// of them is offered, the exit code is 5.
+    #[arg(long, env = "KITHARA_CODEC", value_name = "LIST")]
+    #[arg(value_delimiter = ',', value_parser = values::codec)]
+    pub codec: Vec<Wish>,
+}
+
+impl Choice {
+    /// What the user likes, on the command line and in the environment.
+    pub fn taste(&self) -> Taste {
+        let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        // In the order of POSIX.1-2017, XBD section 8.2.
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
+        Taste {
+            languages: self.language.clone(),
+            codecs: self.codec.clone(),
+            locale: locale.and_then(|locale| Tag::of_locale(&locale)),
+        }
+    }
 }
 
 /// How far to fetch ahead.

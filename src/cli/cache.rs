@@ -54,7 +54,8 @@ pub fn cache(flags: &Cache, session: &Session<'_>) -> Result<End, Problem> {
 fn add(flags: &Add, session: &Session<'_>) -> Result<End, Problem> {
     let task = Task::Cache { jobs: flags.jobs };
     let selection = Selection {
-        quality: flags.quality.quality.unwrap_or(Quality::Best),
+        quality: flags.choice.quality.unwrap_or(Quality::Best),
+        taste: flags.choice.taste(),
         start: flags.part.start,
         length: flags.part.length,
         buffer: None,

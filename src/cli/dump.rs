@@ -35,7 +35,8 @@ pub fn dump(flags: &Dump, session: &Session<'_>) -> Result<End, Problem> {
         ledger: flags.ledger.clone(),
     };
     let selection = Selection {
-        quality: flags.quality.quality.unwrap_or(Quality::Best),
+        quality: flags.choice.quality.unwrap_or(Quality::Best),
+        taste: flags.choice.taste(),
         start: flags.part.start,
         length: flags.part.length,
         buffer: None,

@@ -20,11 +20,23 @@ struct Page {
     kind: &'static str,
     url: String,
     variants: Vec<Row>,
+    tier: Option<&'static str>,
+    #[serde(skip)]
+    tier_text: Option<String>,
+    tier_reason: Option<String>,
+    languages: Vec<String>,
     chosen: Option<Chosen>,
+    decodable: bool,
+    reason: Option<String>,
     repairs: Vec<Repair>,
+    /// How many are not listed.
+    more_repairs: usize,
     duration_ms: Option<i64>,
     #[serde(skip)]
     duration: Option<MediaTime>,
+    start_offset_ms: Option<i64>,
+    #[serde(skip)]
+    start_offset: Option<MediaTime>,
     live: (), // every stream that is described now has an end
     encryption: String,
     codec: Option<&'static str>,
@@ -37,6 +49,7 @@ struct Page {
 struct Row {
     id: usize,
     bandwidth: u64,
+    with_pictures: bool,
     average_bandwidth: Option<u64>,
     codecs: Option<String>,
     decodable: bool,
@@ -44,6 +57,7 @@ struct Row {
     name: Option<String>,
     language: Option<String>,
     channels: Option<u64>,
+    alternatives: usize,
     container: Option<&'static str>,
 }
 
@@ -55,7 +69,8 @@ struct Chosen {
 
 #[derive(Serialize)]
 struct Repair {
-    line: usize,
+    playlist: String,
+    line: u32,
     what: String,
 }
 
@@ -66,22 +81,27 @@ struct Repair {
 /// What the stream or the network says; with `--lint`, a playlist that needed
 /// a repair ([`Kind::Malformed`]).
 pub fn info(flags: &Info, session: &Session<'_>) -> Result<(), Problem> {
-    let quality = flags.quality.quality.unwrap_or(Quality::Auto);
+    let quality = flags.choice.quality.unwrap_or(Quality::Auto);
     let (cache, network) = (session.global.cache()?, session.global.network()?);
-    let page = page(pipeline::describe(
+    let mut found = pipeline::describe(
         &flags.url,
         quality,
+        &flags.choice.taste(),
         &cache,
         &network,
         flags.probe,
-    )?);
+    )?;
+    for warning in found.warnings.drain(..).filter(|_| !session.global.quiet) {
+        exit::say(&format!("kithara: {}", exit::message(&warning)));
+    }
+    let page = page(found);
     let text = if flags.json.json {
         json_line(&page)
     } else {
         page.text()
     };
     exit::data(&text)?;
-    match page.repairs.len() {
+    match page.repairs.len() + page.more_repairs {
         count @ 1.. if flags.lint => Err(Problem::new(
             Kind::Malformed,
             format!("cannot call {:?} clean", page.url),
@@ -100,20 +120,30 @@ fn page(found: Description) -> Page {
         kind: found.kind,
         url: text::short_url(&found.url),
         variants: found.variants.into_iter().map(row).collect(),
+        tier: found.tier.as_ref().map(|(tier, _)| tier.name()),
+        tier_text: found.tier.as_ref().map(|(tier, _)| tier.to_string()),
+        tier_reason: found.tier.map(|(_, why)| safe(why)),
+        languages: found.languages.into_iter().map(safe).collect(),
         chosen: found.chosen.map(|(id, reason)| Chosen {
             id,
             reason: safe(reason),
         }),
+        decodable: found.refusal.is_none(),
+        reason: found.refusal.map(safe),
         repairs: found
             .repairs
             .into_iter()
-            .map(|(line, what)| Repair {
-                line,
-                what: safe(what),
+            .map(|repair| Repair {
+                playlist: repair.playlist,
+                line: repair.line,
+                what: safe(repair.what),
             })
             .collect(),
+        more_repairs: found.more_repairs,
         duration_ms: found.duration.map(|duration| duration.millis()),
         duration: found.duration,
+        start_offset_ms: found.start_offset.map(|offset| offset.millis()),
+        start_offset: found.start_offset,
         live: (),
         encryption: found.encryption,
         codec: found.codec.map(|format| format.codec.name()),
@@ -128,6 +158,7 @@ fn row(variant: VariantRow) -> Row {
     Row {
         id: variant.id,
         bandwidth: variant.bandwidth,
+        with_pictures: variant.with_pictures,
         average_bandwidth: variant.average_bandwidth,
         codecs: safe(variant.codecs),
         decodable: variant.decodable,
@@ -135,6 +166,7 @@ fn row(variant: VariantRow) -> Row {
         name: safe(variant.name),
         language: safe(variant.language),
         channels: variant.channels,
+        alternatives: variant.alternatives,
         container: variant.container,
     }
 }
@@ -142,6 +174,12 @@ fn row(variant: VariantRow) -> Row {
 impl Page {
     fn text(&self) -> String {
         let mut text = format!("{}\n{}\n", self.url, self.facts());
+        if let (Some(tier), Some(why)) = (&self.tier_text, &self.tier_reason) {
+            text += &format!("{tier}: {why}\n");
+        }
+        if !self.languages.is_empty() {
+            text += &format!("languages: {}\n", self.languages.join(", "));
+        }
         if !self.variants.is_empty() {
             let head = [
                 "id",
@@ -161,8 +199,25 @@ impl Page {
         if let Some(chosen) = &self.chosen {
             text += &format!("would play {}: {}\n", chosen.id, chosen.reason);
         }
+        if let Some(reason) = &self.reason {
+            text += &format!("cannot be played: {reason}\n");
+        }
+        text + &self.repairs()
+    }
+
+    /// One line for each repair, below the playlist it was made in.
+    fn repairs(&self) -> String {
+        let mut text = String::new();
+        let mut playlist = "";
         for repair in &self.repairs {
-            text += &format!("repaired line {}: {}\n", repair.line, repair.what);
+            if repair.playlist != playlist {
+                playlist = &repair.playlist;
+                text += &format!("repaired in {playlist}:\n");
+            }
+            text += &format!("  line {}: {}\n", repair.line, repair.what);
+        }
+        if self.more_repairs > 0 {
+            text += &format!("  and {} more\n", self.more_repairs);
         }
         text
     }
@@ -171,6 +226,7 @@ impl Page {
         let facts = [
             Some(self.kind.to_owned()),
             self.duration.map(|duration| duration.to_string()),
+            self.start_offset.map(beginning),
             self.codec.map(str::to_owned),
             self.rate.map(|rate| format!("{rate} Hz")),
             self.channels.map(|channels| format!("{channels} channels")),
@@ -182,23 +238,43 @@ impl Page {
     }
 }
 
+/// Where the publisher wants playing to begin.
+fn beginning(offset: MediaTime) -> String {
+    match offset < MediaTime::ZERO {
+        true => format!("begins {} before the end", MediaTime::ZERO - offset),
+        false => format!("begins at {offset}"),
+    }
+}
+
 fn line(row: &Row) -> [String; 9] {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
-    let reason = row.reason.as_deref().unwrap_or("it cannot be decoded");
     [
         row.id.to_string(),
-        BitRate(row.bandwidth).to_string(),
-        row.average_bandwidth
-            .map_or("-".to_owned(), |rate| BitRate(rate).to_string()),
+        or_dash(&stated(Some(row.bandwidth), row)),
+        or_dash(&stated(row.average_bandwidth, row)),
         or_dash(&row.codecs),
         or_dash(&row.container.map(str::to_owned)),
         or_dash(&row.channels.map(|channels| channels.to_string())),
         or_dash(&row.language),
         or_dash(&row.name),
-        if row.decodable {
-            String::new()
-        } else {
-            format!("not playable: {reason}")
-        },
+        remark(row),
     ]
+}
+
+/// A rate, when there is one; with the pictures it is an upper bound.
+fn stated(rate: Option<u64>, row: &Row) -> Option<String> {
+    let rate = rate.filter(|rate| *rate > 0)?;
+    let bound = if row.with_pictures { "≤ " } else { "" };
+    Some(format!("{bound}{}", BitRate(rate)))
+}
+
+/// What is to be said of a variant beside what it states.
+fn remark(row: &Row) -> String {
+    let places = (row.alternatives > 0).then(|| format!("in {} places", row.alternatives + 1));
+    let reason = row.reason.as_ref().map(|reason| match row.decodable {
+        true => format!("not unless asked for: {reason}"),
+        false => format!("not playable: {reason}"),
+    });
+    let remarks: Vec<String> = places.into_iter().chain(reason).collect();
+    remarks.join(", ")
 }

@@ -18,7 +18,8 @@ pub fn play(flags: &Play, session: &Session<'_>) -> Result<End, Problem> {
         volume: flags.volume,
     };
     let selection = Selection {
-        quality: flags.quality.quality.unwrap_or(Quality::Auto),
+        quality: flags.choice.quality.unwrap_or(Quality::Auto),
+        taste: flags.choice.taste(),
         start: flags.part.start,
         length: flags.part.length,
         buffer: flags.ahead.buffer,

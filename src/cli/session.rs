@@ -17,7 +17,7 @@ use super::signals::Signals;
 use super::trace::Trace;
 use crate::error::Problem;
 use crate::location::Location;
-use crate::pipeline::{Edge, Job, Network, Quality, Start, Task};
+use crate::pipeline::{Edge, Job, Network, Quality, Start, Task, Taste};
 use crate::stats::{Stage, Stats};
 use crate::units::MediaTime;
 
@@ -62,6 +62,8 @@ pub enum Report {
 pub struct Selection {
     /// Which variant.
     pub quality: Quality,
+    /// Which rendition and codec.
+    pub taste: Taste,
     /// Where to begin.
     pub start: Option<Start>,
     /// How much.
@@ -127,6 +129,7 @@ impl Session<'_> {
             location: location.clone(),
             task: task.clone(),
             quality: selection.quality,
+            taste: selection.taste.clone(),
             start: selection.start,
             length: selection.length,
             buffer: selection.buffer,

@@ -17,7 +17,8 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         volume: 100,
     };
     let selection = Selection {
-        quality: flags.quality.quality.unwrap_or(Quality::Auto),
+        quality: flags.choice.quality.unwrap_or(Quality::Auto),
+        taste: flags.choice.taste(),
         start: flags.start,
         length: Some(flags.length),
         buffer: flags.ahead.buffer,

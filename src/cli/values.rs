@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::pipeline::{Quality, Start};
+use crate::pipeline::{Quality, Start, Tag, Wish};
 use crate::units::{ChannelCount, MediaTime, SampleRate};
 
 const NANOS: u64 = 1_000_000_000;
@@ -97,6 +97,22 @@ pub fn quality(text: &str) -> Result<Quality, Wrong> {
     text.parse().map_err(|_| Wrong {
         why: "it is not a quality",
         todo: "use auto, best, worst, a variant number of \"kithara info\", or a limit like \"<=256k\"",
+    })
+}
+
+/// A language.
+pub fn language(text: &str) -> Result<Tag, Wrong> {
+    Tag::read(text).ok_or(Wrong {
+        why: "it is not a language tag",
+        todo: "write it like de, en-US or deu, and a list like de,en",
+    })
+}
+
+/// A codec.
+pub fn codec(text: &str) -> Result<Wish, Wrong> {
+    Wish::read(text).ok_or(Wrong {
+        why: "it is not an audio codec",
+        todo: "use aac, flac, mp3, opus, alac or what \"kithara info\" shows, and a list like flac,aac",
     })
 }
 

@@ -23,11 +23,11 @@ pub enum Join {
     },
     /// A new timeline goes on where the old one ended.
     Splice,
-    /// Another variant or codec on the same timeline: to the frame.
-    Switch {
-        /// Length of the segment: a clock that is further off is another one.
-        limit: MediaTime,
-    },
+    /// Another variant of the same timeline: to the frame.
+    Switch,
+    /// Another codec, rate or layout, and no discontinuity: priming is cut
+    /// where its time says so.
+    Change,
     /// The next segment of a run.
     Next,
     /// Done.
@@ -35,25 +35,12 @@ pub enum Join {
 }
 
 impl Join {
-    /// The same for a segment of this length that needs another decoder: its
-    /// priming is cut where its time says so.
-    pub fn with_another_codec(self, limit: MediaTime) -> Self {
-        match self {
-            Self::Next => Self::Switch { limit },
-            Self::Begin { .. }
-            | Self::Known { .. }
-            | Self::Splice
-            | Self::Switch { .. }
-            | Self::Done => self,
-        }
-    }
-
     /// Media time, the edit list taken off, at which the first unit of a segment
     /// is expected that the playlist puts at `start`.
     pub fn expected(self, start: MediaTime, placement: &Placement) -> Option<MediaTime> {
         match self {
             Self::Known { zero } => Some(zero + start),
-            Self::Switch { .. } | Self::Next => placement.expected(),
+            Self::Switch | Self::Change | Self::Next => placement.expected(),
             Self::Begin { .. } | Self::Splice | Self::Done => None,
         }
     }
@@ -76,7 +63,8 @@ impl Decoding<'_> {
             }
             Join::Known { zero } => self.lane.placement.set_base(zero),
             Join::Splice => self.splice(zero)?,
-            Join::Switch { limit } => self.lane.placement.believe_time(limit),
+            Join::Switch => self.lane.placement.believe_time(),
+            Join::Change => self.lane.placement.believe_priming(edit),
             Join::Next => {}
             Join::Done => return Ok(()),
         }

@@ -11,15 +11,13 @@ use crate::decode::outlet::Outlet;
 use crate::decode::placement::{Placement, Window};
 use crate::decode::unit::{Edit, Unit};
 use crate::error::Problem;
+use crate::limits;
 use crate::media::{Format, Provenance};
 use crate::stats::Stats;
 use crate::units::{Frames, MediaTime, SampleRate};
 
 /// Silence is written in blocks of this many samples.
 const SILENCE: [f32; 4096] = [0.0; 4096];
-/// Gaps of which each has a line in the ledger while nothing was decoded yet;
-/// of a station that never comes, the last one grows.
-const GAPS_OWED: usize = 1000;
 
 /// Whether more frames are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +87,7 @@ impl<'a> Lane<'a> {
     pub fn new(outlet: Outlet<'a>, stats: &Arc<Stats>) -> Self {
         Self {
             outlet,
-            placement: Placement::new(),
+            placement: Placement::default(),
             window: Window::default(),
             stats: Arc::clone(stats),
             format: None,
@@ -161,7 +159,7 @@ impl<'a> Lane<'a> {
     ) -> Result<Flow, Problem> {
         let certain = self.placement.gap(start, duration);
         let end = self.placement.end().unwrap_or(certain);
-        let is_full = self.owed.len() == GAPS_OWED;
+        let is_full = self.owed.len() == limits::GAPS_OWED;
         match self.owed.back_mut().filter(|_| is_full) {
             Some((last, _)) => *last = end,
             None => self.owed.push_back((end, label)),

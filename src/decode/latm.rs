@@ -267,3 +267,6 @@ fn mask(bits: usize) -> u8 {
         rest => !(0xFF >> rest),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

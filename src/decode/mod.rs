@@ -19,6 +19,7 @@ pub mod packed;
 pub mod placement;
 pub mod remap;
 pub mod resample;
+mod segments;
 pub mod stream;
 pub mod ticks;
 pub mod titles;
@@ -33,20 +34,16 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 use crate::decode::codec::{Decoded, Decoder};
-use crate::decode::decrypt::Part;
 use crate::decode::inbox::Inbox;
-use crate::decode::join::Join;
-use crate::decode::lane::{Flow, Label, Lane, Times};
+use crate::decode::lane::{Flow, Lane, Times};
 use crate::decode::outlet::Outlet;
-use crate::decode::placement::Window;
-use crate::decode::stream::Stream;
 use crate::decode::titles::Titles;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, State};
 use crate::limits;
-use crate::media::{Anchor, Demand, Format, Gap, Init, Piece, Segment, Sink, Source, Start, Title};
-use crate::stats::{Stage, Stats};
+use crate::media::{Demand, Format, Piece, Sink, Source, Start};
+use crate::stats::Stats;
 use crate::units::{BitRate, MediaTime};
 
 /// What part of a file is wanted; for HLS the net side says it with each segment.
@@ -80,6 +77,7 @@ pub fn run(
         codec: None,
         variant: None,
         init: None,
+        tail: None,
         is_severed: false,
         loss: None,
         titles: Titles::default(),
@@ -103,6 +101,8 @@ struct Decoding<'a> {
     codec: Option<Codec>,
     variant: Option<usize>,
     init: Option<(u64, Arc<fmp4::Init>)>,
+    /// What the segment before left unfinished.
+    tail: Option<ts::Tail>,
     /// A discontinuity came with a gap: the next segment is on a new timeline.
     is_severed: bool,
     /// Why the first segment that is missing could not be had.
@@ -153,119 +153,6 @@ impl Decoding<'_> {
         }
     }
 
-    fn segment(&mut self, segment: Segment) -> Result<Flow, Problem> {
-        let name = format!("cannot play segment {} ({})", segment.number, segment.url);
-        let named = |problem: Problem| match problem.kind {
-            Kind::Malformed | Kind::Unsupported | Kind::Encryption | Kind::NotAStream => {
-                problem.during(name.clone())
-            }
-            _ => problem,
-        };
-        let Segment {
-            init,
-            media,
-            cipher,
-            anchor,
-            wire,
-            number,
-            variant,
-            url,
-            start,
-            duration,
-            bit_rate,
-            ends_run,
-            ..
-        } = segment;
-        self.lane.window = Window {
-            from: segment.from,
-            until: segment.until,
-        };
-        self.stats.begin(Stage::Probe);
-        let media = decrypt::open(media, cipher, Part::Segment).map_err(named)?;
-        let init = init.map(|init| self.init(init)).transpose();
-        let init = init.map_err(named)?;
-        self.announce(variant, bit_rate);
-        let mut join = self.join(variant, segment.discontinuity, anchor, start, duration);
-        let near = self.near(join, start, init.as_deref());
-        let mut stream = self
-            .enter(init.as_deref(), media, start, near)
-            .map_err(named)?;
-        if self.fit(stream.track()).map_err(named)? {
-            join = join.with_another_codec(duration);
-        }
-        let edit = stream.track().edit.start;
-        self.stats.end(Stage::Probe);
-        self.stats.begin(Stage::FirstPacket);
-        let (mut flow, mut titles) = (Flow::On, Some(segment.titles));
-        while flow == Flow::On {
-            let Some(unit) = stream.next_unit().map_err(named)? else {
-                break;
-            };
-            let first = unit.start;
-            self.join_at(&mut join, first, edit)?;
-            flow = self.unit(&unit, ends_run, bit_rate).map_err(named)?;
-            if let Some(titles) = titles.take() {
-                self.announce_titles(&titles, stream::presentation_zero(first, edit));
-            }
-            for (at, title) in stream.take_titles() {
-                let at = self.lane.placement.position(at - edit);
-                self.titles.announce(at, &title);
-            }
-            self.tell_titles();
-        }
-        if titles.is_some() {
-            return Err(named(no_sound()));
-        }
-        if ends_run {
-            self.lane.drop_tail();
-        }
-        let sha256 = wire.map(checksum).transpose()?;
-        let frames = self.lane.note(Label {
-            number,
-            variant,
-            url,
-            sha256,
-        })?;
-        self.events.send(Event::Segment {
-            number,
-            variant,
-            frames,
-        });
-        Ok(flow)
-    }
-
-    /// The demuxer of a segment that is expected `near` a media time. Where its
-    /// own bytes have no time, it goes on by count.
-    fn enter(
-        &self,
-        init: Option<&fmp4::Init>,
-        media: Box<dyn Source>,
-        start: MediaTime,
-        near: Option<MediaTime>,
-    ) -> Result<Stream, Problem> {
-        Stream::open(init, media, near.unwrap_or(start), near, &self.stats)
-    }
-
-    /// The media time at which a segment is expected to begin.
-    fn near(&self, join: Join, start: MediaTime, init: Option<&fmp4::Init>) -> Option<MediaTime> {
-        let before = self.codec.as_ref().map(|codec| &codec.track);
-        let edit = init.map(fmp4::Init::track).or(before);
-        let edit = edit.map_or(MediaTime::ZERO, |track| track.edit.start);
-        Some(join.expected(start, &self.lane.placement)? + edit)
-    }
-
-    fn init(&mut self, init: Init) -> Result<Arc<fmp4::Init>, Problem> {
-        if let Some((id, parsed)) = &self.init
-            && *id == init.id
-        {
-            return Ok(Arc::clone(parsed));
-        }
-        let bytes = decrypt::open(init.bytes, init.cipher, Part::Init)?;
-        let parsed = Arc::new(fmp4::Init::read(bytes, Arc::clone(&self.stats))?);
-        self.init = Some((init.id, Arc::clone(&parsed)));
-        Ok(parsed)
-    }
-
     /// Keeps the decoder while the configuration stays, so that its overlap
     /// carries over the join; builds a new one when it changed, and says so.
     fn fit(&mut self, track: &Track) -> Result<bool, Problem> {
@@ -286,93 +173,6 @@ impl Decoding<'_> {
                 });
                 Ok(is_changed)
             }
-        }
-    }
-
-    fn announce(&self, variant: usize, bandwidth: BitRate) {
-        if self.variant != Some(variant) {
-            self.stats.lists().variant = Some(variant);
-            self.events.send(Event::Variant { variant, bandwidth });
-        }
-    }
-
-    /// How this segment's first unit is placed.
-    fn join(
-        &mut self,
-        variant: usize,
-        discontinuity: bool,
-        anchor: Option<Anchor>,
-        start: MediaTime,
-        limit: MediaTime,
-    ) -> Join {
-        let before = self.variant.replace(variant);
-        let switched = before.is_some_and(|before| before != variant);
-        let severed = std::mem::take(&mut self.is_severed) || discontinuity;
-        if severed && self.lane.placement.end().is_some() {
-            return Join::Splice;
-        }
-        if self.lane.placement.needs_base() {
-            let init = self.init.as_ref().map(|(_, init)| init);
-            // Without the first segment the playlist's own sum has to do.
-            let zero = anchor.and_then(|anchor| {
-                let bytes = decrypt::open(anchor.bytes, anchor.cipher, Part::Segment).ok()?;
-                stream::first_time(init.map(Arc::as_ref), bytes, &self.stats).ok()
-            });
-            return zero.map_or(Join::Begin { start }, |zero| Join::Known { zero });
-        }
-        if switched {
-            return Join::Switch { limit };
-        }
-        Join::Next
-    }
-
-    /// Silence in place of a segment that is not there.
-    fn gap(&mut self, gap: Gap) -> Result<Flow, Problem> {
-        self.lane.window = Window {
-            from: gap.from,
-            until: gap.until,
-        };
-        self.events.send(Event::Gap {
-            number: gap.number,
-            position: self.lane.placement.end().unwrap_or(gap.start),
-            duration: gap.duration,
-            is_lost: gap.loss.is_some(),
-        });
-        self.is_severed |= gap.discontinuity;
-        self.loss = self.loss.take().or(gap.loss);
-        // What was decoded before the gap does not overlap into what follows.
-        if let Some(codec) = &mut self.codec {
-            codec.decoder.reset();
-        }
-        let label = Label {
-            number: gap.number,
-            variant: gap.variant,
-            url: gap.url,
-            sha256: None,
-        };
-        self.lane.gap(label, gap.start, gap.duration)
-    }
-
-    /// The stream is over: the silence of a last gap is made.
-    fn end(&mut self) -> Result<(), Problem> {
-        match self.lane.settle()? {
-            true => Ok(()),
-            false => Err(self.loss.take().unwrap_or_else(only_gaps)),
-        }
-    }
-
-    /// Titles of the playlist, counted from the media time `zero` on.
-    fn announce_titles(&mut self, titles: &[Title], zero: MediaTime) {
-        let begin = self.lane.placement.position(zero);
-        for title in titles {
-            self.titles.announce(begin + title.offset, &title.text);
-        }
-    }
-
-    fn tell_titles(&mut self) {
-        let now = self.lane.placement.next().unwrap_or_default();
-        for (title, position) in self.titles.heard(now, self.lane.window.from) {
-            self.events.send(Event::Title { title, position });
         }
     }
 
@@ -426,26 +226,6 @@ impl Decoding<'_> {
     }
 }
 
-fn no_sound() -> Problem {
-    let why = "there is no sound in it";
-    Problem::new(
-        Kind::Malformed,
-        "cannot play the segment",
-        why,
-        "try another variant with -Q",
-    )
-}
-
-fn only_gaps() -> Problem {
-    let why = "all of its segments are missing";
-    Problem::new(
-        Kind::Malformed,
-        "cannot play the stream",
-        why,
-        "try another variant with -Q",
-    )
-}
-
 fn checksum(mut wire: Box<dyn Source>) -> Result<[u8; 32], Problem> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
@@ -468,3 +248,6 @@ fn checksum(mut wire: Box<dyn Source>) -> Result<[u8; 32], Problem> {
 fn nanos(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,8 @@ pub struct Information {
     /// Decoded frames at the start of the stream that the encoder and the
     /// decoder put there; zero when it is not said.
     pub delay: Frames,
+    /// The frames differ in bit rate.
+    pub is_variable: bool,
 }
 
 /// Reads the frame that `bytes` begin with as the information that encoders put
@@ -94,13 +96,15 @@ pub fn information(bytes: &[u8], header: &Header) -> Option<Information> {
         _ => 21,
     };
     let at = behind_side + if is_checked { 2 } else { 0 };
-    let delay = match frame.get(at..)?.first_chunk::<4>() {
-        Some(b"Xing" | b"Info") => encoder_delay(&frame[at + 4..]),
-        _ if frame.get(36..40) == Some(b"VBRI") => None,
+    let (delay, is_variable) = match frame.get(at..)?.first_chunk::<4>()? {
+        b"Xing" => (encoder_delay(&frame[at + 4..]), true),
+        b"Info" => (encoder_delay(&frame[at + 4..]), false),
+        _ if frame.get(36..40) == Some(b"VBRI") => (None, true),
         _ => return None,
     };
     Some(Information {
         delay: Frames(delay.unwrap_or(0)),
+        is_variable,
     })
 }
 
@@ -224,5 +228,95 @@ mod tests {
         assert!(first_frame(&[0; 5000]).is_none());
         assert!(first_frame(&[&[0_u8][..], &lone].concat()).is_none());
         assert_eq!(first_frame(&stream(1)).map(|(at, _)| at), Some(0));
+    }
+
+    /// A frame of information of this kind, and what follows its mark.
+    fn informing(header: [u8; 4], at: usize, mark: &[u8], fields: &[u8]) -> Vec<u8> {
+        let mut bytes = header.to_vec();
+        bytes.resize(at, 0);
+        bytes.extend([mark, fields].concat());
+        bytes.resize(800, 0);
+        bytes
+    }
+
+    #[test]
+    fn a_frame_of_information_says_how_much_the_encoder_put_first() {
+        const STEREO: [u8; 4] = [0xFF, 0xFB, 0x90, 0x44];
+        const CHECKED: [u8; 4] = [0xFF, 0xFA, 0x90, 0x44];
+        const MONO: [u8; 4] = [0xFF, 0xFB, 0x90, 0xC4];
+        const SLOW: [u8; 4] = [0xFF, 0xF3, 0x80, 0x44];
+        const SLOW_MONO: [u8; 4] = [0xFF, 0xF3, 0x80, 0xC4];
+        let version = |name: &[u8]| [name, &[b' '; 17], &[0x24, 0x05, 0x55]].concat();
+        let bare = [&[0, 0, 0, 0][..], &version(b"LAME")].concat();
+        let full = [&[0, 0, 0, 15][..], &[0; 112], &version(b"Lavc")].concat();
+        let other = [&[0, 0, 0, 0][..], &version(b"GOGO")].concat();
+        let known = |delay, is_variable| {
+            Some(Information {
+                delay: Frames(delay),
+                is_variable,
+            })
+        };
+        let cases = [
+            (
+                "bare",
+                informing(STEREO, 36, b"Info", &bare),
+                known(1105, false),
+            ),
+            (
+                "with all fields",
+                informing(STEREO, 36, b"Xing", &full),
+                known(1105, true),
+            ),
+            (
+                "with a checksum",
+                informing(CHECKED, 38, b"Xing", &full),
+                known(1105, true),
+            ),
+            (
+                "mono",
+                informing(MONO, 21, b"Info", &full),
+                known(1105, false),
+            ),
+            (
+                "MPEG-2",
+                informing(SLOW, 21, b"Info", &full),
+                known(1105, false),
+            ),
+            (
+                "MPEG-2 mono",
+                informing(SLOW_MONO, 13, b"Info", &full),
+                known(1105, false),
+            ),
+            (
+                "another encoder",
+                informing(STEREO, 36, b"Info", &other),
+                known(0, false),
+            ),
+            (
+                "VBRI",
+                informing(STEREO, 36, b"VBRI", &[0; 40]),
+                known(0, true),
+            ),
+            (
+                "the wrong place",
+                informing(STEREO, 21, b"Info", &full),
+                None,
+            ),
+            (
+                "layer II",
+                informing([0xFF, 0xFD, 0x84, 0x04], 36, b"Info", &full),
+                None,
+            ),
+            (
+                "cut off",
+                informing(STEREO, 36, b"Info", &bare)[..400].to_vec(),
+                None,
+            ),
+            ("sound", frame(false), None),
+        ];
+        for (case, bytes, want) in cases {
+            let header = Header::parse(&bytes).expect(case);
+            assert_eq!(information(&bytes, &header), want, "{case}");
+        }
     }
 }

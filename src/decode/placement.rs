@@ -1,19 +1,18 @@
 //! Where decoded frames belong: from an access unit's media time to frame
 //! numbers of the presentation, and from there to what is heard. Pure numbers.
 
+use crate::limits;
 use crate::units::{MediaTime, SampleRate};
 
 /// Timestamps may wander this far within a run before they are believed more
 /// than the count of frames: rounding of coarse timescales stays below it.
 const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
-/// A hole in the timestamps up to this length is missing sound; a longer one is
-/// a clock that was set anew, as for ffmpeg (`-dts_delta_threshold`).
-const LONGEST_HOLE: MediaTime = MediaTime::from_nanos(10_000_000_000);
 /// EXTINF may be rounded to whole seconds (RFC 8216 section 4.3.2.1).
 const EXTINF_SLACK: MediaTime = MediaTime::from_nanos(500_000_000);
 
-/// The presentation's frame counter.
-#[derive(Clone, Copy, Debug)]
+/// The presentation's frame counter. Nothing is placed yet by default: the first
+/// unit fixes the count.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Placement {
     /// Presentation time zero, on the media timeline minus edit list.
     base: Option<MediaTime>,
@@ -25,9 +24,10 @@ pub struct Placement {
 }
 
 /// How the time of the next unit is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Trust {
     /// The count of frames goes on; a hole is believed.
+    #[default]
     Count,
     /// Believed to the frame, if it is no further off than this.
     Exact(MediaTime),
@@ -54,16 +54,6 @@ pub struct Window {
 }
 
 impl Placement {
-    /// Nothing placed yet: the first unit fixes the count.
-    pub fn new() -> Self {
-        Self {
-            base: None,
-            next: None,
-            owed: None,
-            trust: Trust::Count,
-        }
-    }
-
     /// Whether presentation zero still has to be told with [`Placement::set_base`].
     pub fn needs_base(&self) -> bool {
         self.base.is_none()
@@ -99,15 +89,25 @@ impl Placement {
     /// the last one ended; what lies before that zero is not heard.
     pub fn splice(&mut self, zero: MediaTime) {
         self.base = Some(zero - self.end().unwrap_or_default());
-        self.trust = Trust::Exact(LONGEST_HOLE); // more priming than that is none
+        self.trust = Trust::Exact(limits::HOLE.into()); // more priming than that is none
     }
 
     /// The next unit comes from another variant: its time decides, to the frame,
-    /// if it is at most `limit` away.
-    pub fn believe_time(&mut self, limit: MediaTime) {
+    /// if it is near. (Variants that are not cut alike are not switched between.)
+    pub fn believe_time(&mut self) {
+        self.believe_within(EXTINF_SLACK);
+    }
+
+    /// The next unit comes from another encoder on the same clock: no more than
+    /// its priming may lie behind.
+    pub fn believe_priming(&mut self, priming: MediaTime) {
+        self.believe_within(priming.max(JITTER));
+    }
+
+    fn believe_within(&mut self, limit: MediaTime) {
         // The end of a gap is exact anyway.
         if self.trust == Trust::Count {
-            self.trust = Trust::Exact(limit + EXTINF_SLACK);
+            self.trust = Trust::Exact(limit);
         }
     }
 
@@ -142,11 +142,12 @@ impl Placement {
     pub fn is_jump(&self, start: MediaTime) -> bool {
         let Some(end) = self.end() else { return false };
         let wander = self.position(start) - end;
+        let hole = limits::HOLE.into();
         match self.trust {
             // Within a run nothing comes twice: what lies behind is no repetition.
-            Trust::Count => wander > LONGEST_HOLE || MediaTime::ZERO - wander > JITTER,
+            Trust::Count => wander > hole || MediaTime::ZERO - wander > JITTER,
             Trust::Exact(limit) => wander > limit || MediaTime::ZERO - wander > limit,
-            Trust::Gap(slack) => wander > LONGEST_HOLE || MediaTime::ZERO - wander > slack,
+            Trust::Gap(slack) => wander > hole || MediaTime::ZERO - wander > slack,
         }
     }
 
@@ -231,7 +232,7 @@ mod tests {
     }
 
     fn based(base: MediaTime) -> Placement {
-        let mut placement = Placement::new();
+        let mut placement = Placement::default();
         placement.set_base(base);
         placement
     }
@@ -288,7 +289,7 @@ mod tests {
     fn another_variant_is_placed_to_the_frame() {
         for (start, want) in [(4_000, offset(0, 96)), (4_100, offset(4, 0))] {
             let mut placement = after(4_096);
-            placement.believe_time(MediaTime::from_seconds(6.0));
+            placement.believe_time();
             assert_eq!(placement.offset(at(start), rate()), want, "{start}");
         }
     }
@@ -297,7 +298,7 @@ mod tests {
     fn a_variant_with_a_clock_of_its_own_goes_on_where_the_other_ended() {
         for start in [30 * 44_100, -30 * 44_100] {
             let mut placement = after(4_096);
-            placement.believe_time(MediaTime::from_seconds(6.0));
+            placement.believe_time();
             assert!(placement.is_jump(at(start)), "{start}");
             assert_eq!(placement.offset(at(start), rate()), offset(0, 0), "{start}");
         }
@@ -306,7 +307,7 @@ mod tests {
     #[test]
     fn an_overlap_longer_than_a_block_is_dropped_to_the_frame() {
         let mut placement = after(4_096);
-        placement.believe_time(MediaTime::from_seconds(6.0));
+        placement.believe_time();
         for (start, behind) in [(2_000, 2_096), (3_024, 1_072), (4_048, 48)] {
             let got = placement.offset(at(start), rate());
             assert_eq!(got, offset(0, behind), "{start}");
@@ -330,7 +331,7 @@ mod tests {
         let other = SampleRate::new(48_000).expect("an allowed rate");
         // Every remainder of frames at one rate that are no whole frames at the other.
         for frames in 0..160 {
-            let mut placement = Placement::new();
+            let mut placement = Placement::default();
             placement.set_base(MediaTime::ZERO);
             placement.offset(MediaTime::ZERO, other);
             placement.advance(480_000 + frames, other);
@@ -372,7 +373,7 @@ mod tests {
     #[test]
     fn gaps_add_up_also_at_the_beginning_and_before_a_new_timeline() {
         let third = MediaTime::from_ticks(1, std::num::NonZeroU32::new(3).expect("not zero"));
-        let mut placement = Placement::new();
+        let mut placement = Placement::default();
         for _ in 0..3 {
             placement.gap(MediaTime::from_seconds(10.0), third);
         }

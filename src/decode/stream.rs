@@ -31,7 +31,8 @@ impl Stream {
     /// A demuxer for `media`, which belongs to `init` when the playlist named
     /// one. `start` is where it begins if its own bytes do not say; `near` is
     /// where it is expected to begin on the media timeline, so that a clock of
-    /// 33 bits can be unfolded (`None`: it is taken as it stands).
+    /// 33 bits can be unfolded (`None`: it is taken as it stands). `before` is
+    /// what the segment before left, when this one goes on where that one ended.
     ///
     /// # Errors
     ///
@@ -41,6 +42,7 @@ impl Stream {
         mut media: Box<dyn Source>,
         start: MediaTime,
         near: Option<MediaTime>,
+        before: Option<ts::Tail>,
         stats: &Arc<Stats>,
     ) -> Result<Self, Problem> {
         let stats = Arc::clone(stats);
@@ -59,7 +61,9 @@ impl Stream {
             return Ok(Self::Packed(Box::new(demuxer)));
         }
         if ts::looks_like_ts(&head) {
-            return Ok(Self::Ts(Box::new(ts::Demuxer::open(media, stats, near)?)));
+            return Ok(Self::Ts(Box::new(ts::Demuxer::open(
+                media, stats, near, before,
+            )?)));
         }
         let why = "its segments are in no container that this version plays";
         Err(Problem::new(
@@ -98,6 +102,14 @@ impl Stream {
             Self::Ts(demuxer) => demuxer.take_titles(),
         }
     }
+
+    /// What the segment leaves to the one that follows it.
+    pub fn into_tail(self) -> Option<ts::Tail> {
+        match self {
+            Self::Ts(demuxer) => demuxer.into_tail(),
+            Self::Fmp4(_) | Self::Packed(_) => None,
+        }
+    }
 }
 
 fn peek(media: &mut dyn Source) -> Result<Vec<u8>, Problem> {
@@ -123,7 +135,7 @@ pub fn first_time(
     media: Box<dyn Source>,
     stats: &Arc<Stats>,
 ) -> Result<MediaTime, Problem> {
-    let mut stream = Stream::open(init, media, MediaTime::ZERO, None, stats)?;
+    let mut stream = Stream::open(init, media, MediaTime::ZERO, None, None, stats)?;
     let edit = stream.track().edit.start;
     let first = stream
         .next_unit()?

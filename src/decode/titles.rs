@@ -1,12 +1,9 @@
 //! Which title is heard where: announced with media or playlist times, told
 //! once, in order, with its position in the sound. Pure.
 
+use crate::limits;
 use crate::text;
 use crate::units::MediaTime;
-
-/// Titles announced ahead of what is decoded; a stream that announces more at
-/// once loses the latest.
-const ANNOUNCED: usize = 1000;
 
 /// The titles of one run.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +16,7 @@ pub struct Titles {
 impl Titles {
     /// A title that is heard from the presentation time `at` on.
     pub fn announce(&mut self, at: MediaTime, title: &str) {
-        if self.announced.len() < ANNOUNCED {
+        if self.announced.len() < limits::TITLES_AHEAD {
             let place = self.announced.partition_point(|(other, _)| *other <= at);
             self.announced.insert(place, (at, text::safe(title)));
         }
@@ -98,7 +95,7 @@ mod tests {
     fn a_title_cannot_move_the_cursor_and_a_flood_of_them_is_cut() {
         let mut titles = titles(&[(0.0, "\x1b[2Jx")]);
         (0..5000).for_each(|_| titles.announce(seconds(1.0), "y"));
-        assert_eq!(titles.announced.len(), ANNOUNCED);
+        assert_eq!(titles.announced.len(), limits::TITLES_AHEAD);
         assert_eq!(
             heard(&mut titles, 2.0, 0.0),
             [told("\\u{1b}[2Jx", 0.0), told("y", 1.0)]

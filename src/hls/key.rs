@@ -2,17 +2,22 @@
 //! and variants, and turned into the cipher of a segment. Nothing here shows a
 //! key: not in a message, not in a log.
 
-use std::collections::VecDeque;
+mod data;
+mod ring;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
 use crate::hls::media::{Key, Media, Method};
-use crate::limits;
 use crate::location::Location;
 use crate::media::Cipher;
-use crate::store::{Store, Wanted};
+use crate::store::{Store, Text, Wanted};
 use crate::text::safe;
+
+pub use ring::{Ring, State};
 
 const KEY_BYTES: usize = 16;
 /// Key systems whose names say nothing to people, and what they are called.
@@ -145,7 +150,7 @@ impl Address {
     /// [`Kind::Encryption`] when the URI holds something else than a key, and
     /// those of [`Location::join`].
     pub fn of(key: &Key, base: &Location) -> Result<Self, Problem> {
-        let Some(data) = data_of(&key.uri) else {
+        let Some(data) = data::bytes_of(&key.uri) else {
             return base.join(&key.uri).map(Self::At);
         };
         let what = format!("cannot use the key in line {}", key.line);
@@ -176,94 +181,6 @@ impl fmt::Debug for Address {
     }
 }
 
-/// What is known of a key.
-pub enum State {
-    /// Asked for; whether a segment that is wanted now waits for it.
-    Coming {
-        /// Somebody waits.
-        is_waited_for: bool,
-    },
-    /// Here.
-    Here([u8; KEY_BYTES]),
-    /// Not to be had; whether it is to be asked for once more.
-    Lost {
-        /// Why.
-        problem: Problem,
-        /// The network failed while nobody waited for it.
-        may_come: bool,
-    },
-}
-
-/// The keys asked for in one run, the newest [`limits::KEYS`] of them.
-#[derive(Default)]
-pub struct Ring {
-    keys: VecDeque<(u64, Location, State)>,
-    next: u64,
-}
-
-impl Ring {
-    /// What is known of the key at `location`, for a segment that is wanted now.
-    pub fn wait_for(&mut self, location: &Location) -> Option<&State> {
-        let place = self.place(location)?;
-        let state = &mut self.keys[place].2;
-        match state {
-            State::Lost { may_come: true, .. } => {
-                self.keys.remove(place);
-                return None;
-            }
-            State::Coming { is_waited_for } => *is_waited_for = true,
-            State::Here(_) | State::Lost { .. } => {}
-        }
-        Some(&self.keys[place].2)
-    }
-
-    /// Forgets the key at `location`, so that it is asked for again.
-    pub fn forget(&mut self, location: &Location) {
-        self.keys.retain(|(_, this, _)| this != location);
-    }
-
-    /// Whether the key at `location` was asked for.
-    pub fn has(&self, location: &Location) -> bool {
-        self.place(location).is_some()
-    }
-
-    /// Notes that the key at `location` was asked for; returns its name.
-    pub fn ask(&mut self, location: &Location, is_waited_for: bool) -> u64 {
-        if self.keys.len() == limits::KEYS {
-            self.keys.pop_front();
-        }
-        let id = self.next;
-        self.next += 1;
-        let state = State::Coming { is_waited_for };
-        self.keys.push_back((id, location.clone(), state));
-        id
-    }
-
-    /// Notes what came of the request named `id`.
-    pub fn note(&mut self, id: u64, result: Result<[u8; KEY_BYTES], Problem>) {
-        let Some((_, _, state)) = self.keys.iter_mut().find(|(this, ..)| *this == id) else {
-            return; // forgotten meanwhile: asked for again when it is wanted
-        };
-        let was_waited_for = matches!(
-            state,
-            State::Coming {
-                is_waited_for: true
-            }
-        );
-        *state = match result {
-            Ok(key) => State::Here(key),
-            Err(problem) => State::Lost {
-                may_come: !was_waited_for && is_network(&problem),
-                problem,
-            },
-        };
-    }
-
-    fn place(&self, location: &Location) -> Option<usize> {
-        self.keys.iter().position(|(_, this, _)| this == location)
-    }
-}
-
 /// Whether a segment can be decrypted now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lock {
@@ -273,18 +190,29 @@ pub enum Lock {
     Open(Option<Cipher>),
 }
 
-/// Loads the key at `wanted` and keeps it with the stream. When it `must_keep`
-/// and the server forbids it, that is a warning.
+/// Whether a key is kept with the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// No: the stream is live, it will not be played again.
+    Never,
+    /// Unless the server forbids it or the disk refuses.
+    WhenPossible,
+    /// That is what the run is for.
+    Always,
+}
+
+/// Loads the key at `wanted`. When it is to be kept in any case and the server
+/// forbids it, that is a warning.
 ///
 /// # Errors
 ///
 /// The server's refusal after retries; [`Kind::Encryption`] when what came is
-/// no key, saying what it looks like; [`Kind::Cache`] when it `must_keep` and
-/// the disk refuses.
+/// no key, saying what it looks like; [`Kind::Cache`] when it is to be kept in
+/// any case and the disk refuses.
 pub async fn load(
     store: &Store,
     wanted: &Wanted,
-    must_keep: bool,
+    keeping: Keeping,
     events: &Events,
 ) -> Result<[u8; KEY_BYTES], Problem> {
     let what = || format!("cannot use the key {}", wanted.location);
@@ -303,13 +231,24 @@ pub async fn load(
         let (why, todo) = (not_a_key(&text.bytes), todo(&text.bytes));
         return Err(Problem::new(Kind::Encryption, what(), why, todo));
     };
-    match store.keep(&text) {
-        Err(problem) if must_keep => return Err(problem),
-        Err(problem) => tracing::warn!("{problem}"),
-        Ok(()) if must_keep && text.no_store => events.send(Event::Warning(forbidden(wanted))),
-        Ok(()) => {}
+    if keeping != Keeping::Never {
+        keep(store, &text, keeping)?;
+    }
+    if keeping == Keeping::Always && text.no_store {
+        events.send(Event::Warning(forbidden(wanted)));
     }
     Ok(key)
+}
+
+fn keep(store: &Store, text: &Text, keeping: Keeping) -> Result<(), Problem> {
+    match store.keep(text) {
+        Err(problem) if keeping == Keeping::Always => Err(problem),
+        Err(problem) => {
+            tracing::warn!("{problem}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// What a key is asked for with, in a playlist of variant `rung`.
@@ -342,7 +281,9 @@ fn not_a_key(bytes: &[u8]) -> String {
         text if text.len() == 2 * KEY_BYTES && text.iter().all(u8::is_ascii_hexdigit) => {
             ", a key in hexadecimal digits,"
         }
-        text if text.len() == 24 && base64(text).is_some_and(|key| key.len() == KEY_BYTES) => {
+        text if text.len() == 24
+            && data::base64(text).is_some_and(|key| key.len() == KEY_BYTES) =>
+        {
             ", a key in base64,"
         }
         [b'{' | b'[', ..] => ", it looks like JSON,",
@@ -360,69 +301,4 @@ fn todo(bytes: &[u8]) -> &'static str {
 
 fn is_web_page(text: &[u8]) -> bool {
     text.first() == Some(&b'<')
-}
-
-fn is_network(problem: &Problem) -> bool {
-    matches!(problem.kind, Kind::Resolve | Kind::Connect | Kind::NoData)
-}
-
-/// The bytes of a `data:` URI (RFC 2397): `None` when it is another URI,
-/// `Some(None)` when it cannot be read.
-fn data_of(uri: &str) -> Option<Option<Vec<u8>>> {
-    let scheme = uri.get(..5)?;
-    if !scheme.eq_ignore_ascii_case("data:") {
-        return None;
-    }
-    let read = |rest: &str| {
-        let (kind, data) = rest.split_once(',')?;
-        let bytes = percent_decoded(data)?;
-        match kind.rsplit(';').next() {
-            Some(last) if last.trim().eq_ignore_ascii_case("base64") => base64(&bytes),
-            _ => Some(bytes),
-        }
-    };
-    Some(read(&uri[5..]))
-}
-
-fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-                u8::try_from(high << 4 | low).ok()?
-            }
-            plain => plain,
-        });
-    }
-    Some(bytes)
-}
-
-/// Both alphabets of RFC 4648; the padding may be missing.
-fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    let digits = text.trim_ascii();
-    let end = digits.iter().rposition(|&byte| byte != b'=')? + 1;
-    if digits.len() - end > 2 || end % 4 == 1 {
-        return None;
-    }
-    let (mut bytes, mut held, mut bits) = (Vec::with_capacity(end), 0_u32, 0);
-    for &digit in &digits[..end] {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        held = held << 6 & 0x3FFF | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from(held >> bits & 0xFF).ok()?);
-        }
-    }
-    Some(bytes)
 }

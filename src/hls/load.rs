@@ -3,8 +3,8 @@
 use tokio::sync::mpsc;
 
 use crate::error::Problem;
+use crate::hls::listing::Loaded;
 use crate::hls::media::Media;
-use crate::hls::presentation::Loaded;
 use crate::store::{Body, Moved, Store, Wanted};
 
 /// What a task of the loop tells it.

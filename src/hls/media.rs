@@ -2,35 +2,23 @@
 //! plus their URIs, 10,000 of them in less memory than their text.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use hls_m3u8::MediaPlaylist;
 
 use crate::error::Problem;
 use crate::hls::playlist::guarded;
+pub use crate::hls::sanitise::common::StartOffset;
 pub use crate::hls::sanitise::dates::DateRange;
 pub use crate::hls::sanitise::keys::{Key, Method};
-use crate::hls::sanitise::media::{Clean, Mark};
+use crate::hls::sanitise::media::{Chunk, Clean};
+pub use crate::hls::sanitise::ranges::ByteRange;
 use crate::hls::sanitise::sparse::Sparse;
+use crate::limits;
 use crate::location::Location;
 use crate::units::{BitRate, MediaTime};
 
 const NONE: u32 = u32::MAX; // no map or no key; there are never so many
-
-/// A part of a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ByteRange {
-    /// The first byte.
-    pub start: u64,
-    /// How many bytes.
-    pub length: u64,
-}
-
-impl ByteRange {
-    /// The byte after the last. The sanitiser lets only ranges in that have one.
-    pub fn end(self) -> u64 {
-        self.start.saturating_add(self.length)
-    }
-}
 
 /// An initialisation section (`#EXT-X-MAP`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +38,6 @@ pub enum PlaylistType {
     Vod,
     /// Segments are only added at the end.
     Event,
-}
-
-/// Where the publisher wants playing to begin (`#EXT-X-START`).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StartOffset {
-    /// From the start of the playlist, or from its end when negative.
-    pub offset: MediaTime,
-    /// To the sample, not only to the segment.
-    pub is_precise: bool,
 }
 
 /// A media playlist.
@@ -84,7 +63,7 @@ pub struct Media {
     pub playlist_type: Option<PlaylistType>,
     /// Nothing will be added (`#EXT-X-ENDLIST`).
     pub ended: bool,
-    /// Where to begin.
+    /// Where to begin, as this playlist or the multivariant one says.
     pub start_offset: Option<StartOffset>,
     /// Initialisation sections, in order.
     pub maps: Vec<Map>,
@@ -95,9 +74,17 @@ pub struct Media {
     // Boxed, so that what holds a playlist for a moment stays small.
     sparse: Box<Sparse>,
     base: Box<Location>,
+    segments: Segments,
+}
+
+/// The segments of a playlist that is being read, or was.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Segments {
     entries: Vec<Entry>,
     /// The URIs of all segments, one after the other.
     uris: String,
+    maps: Vec<Map>,
+    /// How long they are together.
     total: MediaTime,
 }
 
@@ -146,82 +133,23 @@ pub struct SegmentRef<'a> {
     pub bit_rate: Option<BitRate>,
 }
 
-impl Media {
-    /// Types a sanitised playlist that was found at `base`.
+impl Segments {
+    /// Types sanitised segments and adds them.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Malformed`] should the crate refuse it all the same.
-    pub fn of(clean: Clean, base: &Location) -> Result<Self, Problem> {
-        let mut media = guarded(|| MediaPlaylist::try_from(clean.header.as_str()))
-            .map(|head| Self::without_segments(&head, base))?;
-        media.entries.reserve_exact(clean.marks.len());
-        let mut marks = clean.marks.iter();
-        let mut text = String::new();
-        let mut from = 0;
-        for &cut in &clean.cuts {
-            text.clear();
-            text.push_str("#EXTM3U\n");
-            text.push_str(&clean.body[from..cut]);
-            from = cut;
-            media.append(&text, &mut marks, &clean.map_keys)?;
-        }
-        media.uris.shrink_to_fit();
-        media.keys = clean.keys;
-        media.date_ranges = clean.date_ranges;
-        media.sparse = Box::new(clean.sparse);
-        media.skipped = clean.low_latency.skipped;
-        media.hold_back = clean.low_latency.hold_back;
-        media.has_parts = clean.low_latency.has_parts;
-        media.part_target = clean.low_latency.part_target;
-        Ok(media)
-    }
-
-    fn without_segments(head: &MediaPlaylist<'_>, base: &Location) -> Self {
-        Self {
-            target_duration: head.target_duration.into(),
-            media_sequence: head.media_sequence as u64,
-            skipped: 0,
-            discontinuity_sequence: head.discontinuity_sequence as u64,
-            hold_back: None,
-            has_parts: false,
-            part_target: None,
-            playlist_type: head.playlist_type.map(|kind| match kind {
-                hls_m3u8::types::PlaylistType::Vod => PlaylistType::Vod,
-                hls_m3u8::types::PlaylistType::Event => PlaylistType::Event,
-            }),
-            ended: head.has_end_list,
-            start_offset: head.start.map(|start| StartOffset {
-                offset: MediaTime::from_seconds(start.time_offset().as_f32().into()),
-                is_precise: start.is_precise(),
-            }),
-            maps: Vec::new(),
-            keys: Vec::new(),
-            date_ranges: Vec::new(),
-            sparse: Box::default(),
-            base: Box::new(base.clone()),
-            entries: Vec::new(),
-            uris: String::new(),
-            total: MediaTime::ZERO,
-        }
-    }
-
-    /// Types one part of the segments and adds them.
-    fn append<'m>(
-        &mut self,
-        text: &str,
-        marks: &mut impl Iterator<Item = &'m Mark>,
-        map_keys: &[Option<u32>],
-    ) -> Result<(), Problem> {
+    /// [`crate::error::Kind::Malformed`] should the crate refuse them all the same.
+    pub fn append(&mut self, chunk: &Chunk) -> Result<(), Problem> {
         let typed = guarded(|| {
             MediaPlaylist::builder()
-                // The sanitiser compared durations and target already.
-                .target_duration(self.target_duration.duration())
-                .parse(text)
+                // The sanitiser compares durations and target.
+                .target_duration(Duration::from_secs_f64(limits::SEGMENT_SECONDS))
+                .parse(&chunk.text)
         })?;
-        for ((_, segment), mark) in typed.segments.iter().zip(marks) {
+        let mut map_keys = chunk.map_keys.iter();
+        for ((_, segment), mark) in typed.segments.iter().zip(&chunk.marks) {
             if let Some(map) = &segment.map {
-                let key = map_keys.get(self.maps.len()).copied().flatten();
+                let key = map_keys.next().copied().flatten();
                 self.maps.push(Map {
                     uri: map.uri().clone().into_owned(),
                     range: map.range().map(typed_range),
@@ -247,15 +175,49 @@ impl Media {
         }
         Ok(())
     }
+}
+
+impl Media {
+    /// What a sanitised playlist that was found at `base` says about its `segments`.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Malformed`] should the crate refuse it all the same.
+    pub fn of(clean: Clean, mut segments: Segments, base: &Location) -> Result<Self, Problem> {
+        let head = guarded(|| MediaPlaylist::try_from(clean.header.as_str()))?;
+        segments.entries.shrink_to_fit();
+        segments.uris.shrink_to_fit();
+        Ok(Self {
+            target_duration: head.target_duration.into(),
+            media_sequence: head.media_sequence as u64,
+            skipped: clean.low_latency.skipped,
+            discontinuity_sequence: head.discontinuity_sequence as u64,
+            hold_back: clean.low_latency.hold_back,
+            has_parts: clean.low_latency.has_parts,
+            part_target: clean.low_latency.part_target,
+            playlist_type: head.playlist_type.map(|kind| match kind {
+                hls_m3u8::types::PlaylistType::Vod => PlaylistType::Vod,
+                hls_m3u8::types::PlaylistType::Event => PlaylistType::Event,
+            }),
+            ended: head.has_end_list,
+            start_offset: clean.start_offset,
+            maps: std::mem::take(&mut segments.maps),
+            keys: clean.keys,
+            date_ranges: clean.date_ranges,
+            sparse: Box::new(clean.sparse),
+            base: Box::new(base.clone()),
+            segments,
+        })
+    }
 
     /// The number of segments.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.segments.entries.len()
     }
 
     /// Whether there is no segment (yet).
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.segments.entries.is_empty()
     }
 
     /// The number of the first listed segment.
@@ -265,26 +227,27 @@ impl Media {
 
     /// How long all segments are together, as stated.
     pub fn duration(&self) -> MediaTime {
-        self.total
+        self.segments.total
     }
 
     /// Segment `index`, counted from 0 in this playlist.
     pub fn segment(&self, index: usize) -> Option<SegmentRef<'_>> {
-        let entry = self.entries.get(index)?;
+        let entry = self.segments.entries.get(index)?;
         let uri_start = match index {
             0 => 0,
-            _ => self.entries[index - 1].uri_end as usize,
+            _ => self.segments.entries[index - 1].uri_end as usize,
         };
         let end = self
+            .segments
             .entries
             .get(index + 1)
-            .map_or(self.total, |next| next.start);
+            .map_or(self.segments.total, |next| next.start);
         let known = |index: u32| (index != NONE).then_some(index as usize);
         let place = compact(index);
         let discontinuities = self.sparse.discontinuities_until(place) as u64;
         Some(SegmentRef {
             number: self.first_number().saturating_add(index as u64),
-            uri: &self.uris[uri_start..entry.uri_end as usize],
+            uri: &self.segments.uris[uri_start..entry.uri_end as usize],
             range: entry.has_range.then_some(entry.range),
             start: entry.start,
             duration: end - entry.start,
@@ -295,7 +258,7 @@ impl Media {
             gap: entry.gap,
             date_time: self
                 .sparse
-                .date_at(place, |place| self.entries[place as usize].start),
+                .date_at(place, |place| self.segments.entries[place as usize].start),
             // A rate is about segments that are whole resources.
             bit_rate: match entry.has_range {
                 true => None,
@@ -312,7 +275,7 @@ impl Media {
     /// Whether segment `index` is the last of a run that was encoded in one go:
     /// the last of an ended playlist, or before a discontinuity.
     pub fn ends_run(&self, index: usize) -> bool {
-        match self.entries.get(index + 1) {
+        match self.segments.entries.get(index + 1) {
             Some(next) => next.discontinuity,
             None => self.ended,
         }
@@ -338,10 +301,13 @@ impl Media {
     /// Of segments that start together, as those before a length is known do,
     /// it is the first.
     pub fn segment_at(&self, time: MediaTime) -> Option<usize> {
-        let after = self.entries.partition_point(|entry| entry.start < time);
-        match self.entries.get(after) {
+        let after = self
+            .segments
+            .entries
+            .partition_point(|entry| entry.start < time);
+        match self.segments.entries.get(after) {
             Some(entry) if entry.start == time => Some(after),
-            _ if time < self.total && !self.is_empty() => Some(after.saturating_sub(1)),
+            _ if time < self.segments.total && !self.is_empty() => Some(after.saturating_sub(1)),
             _ => None,
         }
     }
@@ -353,7 +319,10 @@ impl Media {
             return self.len()..self.len();
         };
         let end = length.map_or(MediaTime::MAX, |length| start + length);
-        let last = self.entries.partition_point(|entry| entry.start < end);
+        let last = self
+            .segments
+            .entries
+            .partition_point(|entry| entry.start < end);
         first..last.max(first)
     }
 }

@@ -4,8 +4,10 @@
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::error::{Kind, Problem};
-use crate::hls::media::Media;
+use crate::hls::media::{Media, Segments};
 use crate::hls::multivariant::Multivariant;
+pub use crate::hls::sanitise::common::Common;
+use crate::hls::sanitise::common::Origin;
 use crate::hls::sanitise::{self, Clean};
 use crate::location::Location;
 use crate::text;
@@ -28,6 +30,8 @@ pub struct Parsed {
     pub playlist: Playlist,
     /// What had to be repaired before it could be read.
     pub repairs: Repairs,
+    /// What holds in the media playlists it leads to as well.
+    pub common: Common,
 }
 
 /// One thing in a playlist that breaks the rules and was put right.
@@ -60,7 +64,18 @@ impl Repairs {
     }
 }
 
-/// Reads the playlist that was found at `base` (after redirects).
+/// Reads the playlist that was found at `base` (after redirects), to which the
+/// user led.
+///
+/// # Errors
+///
+/// As [`parse_under`].
+pub fn parse(body: &[u8], base: &Location) -> Result<Parsed, Problem> {
+    parse_under(body, base, None)
+}
+
+/// Reads the playlist that was found at `base` (after redirects), to which a
+/// multivariant playlist led that says `parent`.
 ///
 /// `body` is the decoded body. Every address in it that `base` may not lead to
 /// is refused here, before anything is opened.
@@ -71,32 +86,40 @@ impl Repairs {
 /// beyond repair, [`Kind::Limit`] above a cap of [`crate::limits`],
 /// [`Kind::Unsafe`] when it leads where it may not, [`Kind::Unsupported`] when
 /// it lists no sound.
-pub fn parse(body: &[u8], base: &Location) -> Result<Parsed, Problem> {
-    let mut repairs = Repairs::default();
-    let clean = sanitise::sanitise(body, base, &mut repairs);
-    let playlist = clean
-        .and_then(|clean| match clean {
-            Clean::Media(clean) => Media::of(*clean, base).map(Playlist::Media),
-            Clean::Multivariant(text) => Multivariant::of(&text, base).map(Playlist::Multivariant),
-        })
-        .map_err(|problem| match problem.kind {
-            Kind::Unsafe => problem, // already names the tag and its line
-            _ => problem.during(format!("cannot read the playlist \"{base}\"")),
-        })?;
-    Ok(Parsed { playlist, repairs })
+pub fn parse_under(
+    body: &[u8],
+    base: &Location,
+    parent: Option<&Common>,
+) -> Result<Parsed, Problem> {
+    let origin = Origin { base, parent };
+    typed(body, origin).map_err(|problem| match problem.kind {
+        Kind::Unsafe => problem, // already names the tag and its line
+        _ => problem.during(format!("cannot read the playlist \"{base}\"")),
+    })
 }
 
-/// Whether `head`, the first bytes of a resource, begins an HLS playlist: it
-/// has `#EXTM3U` and a tag that only HLS has. A plain `.m3u` list, also one with
-/// `#EXTINF`, is none.
-pub fn looks_like_hls(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head);
-    match sanitise::find_header(&text) {
-        Some(body) => body
-            .split(['\n', '\r'])
-            .any(|line| line.trim_start().starts_with("#EXT-X-")),
-        None => false,
-    }
+fn typed(body: &[u8], origin: Origin<'_>) -> Result<Parsed, Problem> {
+    let mut repairs = Repairs::default();
+    let mut segments = Segments::default();
+    let mut sink = |chunk: &_| segments.append(chunk);
+    let clean = sanitise::sanitise(body, origin, &mut sink, &mut repairs)?;
+    let (playlist, common) = match clean {
+        Clean::Media(clean) => {
+            let mut media = Media::of(*clean, segments, origin.base)?;
+            let inherited = origin.parent.and_then(|parent| parent.start_offset);
+            media.start_offset = media.start_offset.or(inherited);
+            (Playlist::Media(media), Common::default())
+        }
+        Clean::Multivariant { clean, common } => {
+            let multivariant = Multivariant::of(clean, origin.base)?;
+            (Playlist::Multivariant(multivariant), common)
+        }
+    };
+    Ok(Parsed {
+        playlist,
+        repairs,
+        common,
+    })
 }
 
 /// Runs the typing of `hls_m3u8`. The sanitiser is there so that it never
@@ -136,28 +159,6 @@ pub fn over_limit(why: impl Into<String>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_lists_with_tags_of_hls_look_like_hls() {
-        let cases: [(&[u8], bool); 9] = [
-            (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", true),
-            (b"\xEF\xBB\xBF#EXTM3U\r\n#EXT-X-VERSION:3\r\n", true),
-            (
-                b"# comment\n\n#EXTM3U\n#EXTINF:6,\na.ts\n#EXT-X-ENDLIST",
-                true,
-            ),
-            (b"#EXTM3U\n#EXTINF:6,\na.ts\n#EXT-X-STREAM-I", true),
-            (b"#EXTM3U\n#EXTINF:-1,A station\nhttp://h/radio\n", false),
-            (b"#EXTM3U\n#EXTVLCOPT:x\na.mp3\n", false),
-            (b"#EXT-X-TARGETDURATION:6\n", false),
-            (b"<html>#EXTM3U\n#EXT-X-", false),
-            (b"", false),
-        ];
-        for (head, want) in cases {
-            let text = String::from_utf8_lossy(head);
-            assert_eq!(looks_like_hls(head), want, "{text}");
-        }
-    }
 
     #[test]
     fn a_panic_of_the_parser_is_a_problem() {

@@ -2,25 +2,34 @@
 //! media playlists loaded so far. One media playlist is loaded before sound;
 //! others when the controller first wants them.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Kind, Problem};
-use crate::event::RequestKind;
+use crate::event::Events;
 use crate::hls::key;
+use crate::hls::listing::{
+    self, Loaded, keep, load, may_be_elsewhere, parse, refuse_unplayable, warn,
+};
 use crate::hls::media::{Media, PlaylistType};
-use crate::hls::playlist::{self, Parsed, Playlist, Repairs};
+use crate::hls::multivariant::Multivariant;
+use crate::hls::playlist::{Common, Playlist, Repairs};
 use crate::hls::quality::{Choice, Quality};
+use crate::hls::taste::Taste;
 use crate::hls::timeline::Listed;
 use crate::hls::variant::{self, Ladder};
 use crate::location::Location;
 use crate::stats::{Stage, Stats, VariantRow};
-use crate::store::{Store, Text, Wanted};
+use crate::store::{Store, Text};
 
 /// What is known of a stream.
 pub struct Presentation {
     /// What can be chosen, ascending by bandwidth.
     pub ladder: Ladder,
+    /// The multivariant playlist, which also announces keys; `None` when a media
+    /// playlist was opened by itself.
+    pub multivariant: Option<Multivariant>,
     /// Media playlists, one place for each rung.
     pub lists: Vec<Option<Listed>>,
     /// When the load of the media playlist it begins with began.
@@ -29,20 +38,29 @@ pub struct Presentation {
     pub etag: Option<String>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
     pub chosen: Option<Choice>,
-    /// What had to be mended in the playlists read so far.
-    pub repairs: Repairs,
+    /// What had to be mended in the playlists read so far, each with its place.
+    pub repairs: Vec<(Location, Repairs)>,
+    /// What the multivariant playlist says for its media playlists; `None`
+    /// when the stream is one media playlist.
+    pub common: Option<Arc<Common>>,
 }
 
 impl Presentation {
-    /// Reads the playlist in `text`, which was asked for at `asked`; nothing is
-    /// chosen yet.
+    /// Reads the playlist in `text`, which was asked for at `asked`, for a user
+    /// of this `taste`; nothing is chosen yet.
     ///
     /// # Errors
     ///
     /// What the parser says.
-    pub fn read(store: &Store, text: Text, asked: Instant, stats: &Stats) -> Result<Self, Problem> {
-        let parsed = parse(&text)?;
-        let repairs = parsed.repairs;
+    pub fn read(
+        store: &Store,
+        text: Text,
+        asked: Instant,
+        taste: &Taste,
+        stats: &Stats,
+    ) -> Result<Self, Problem> {
+        let parsed = parse(&text, None)?;
+        let repairs = vec![(text.base.clone(), parsed.repairs)];
         match parsed.playlist {
             Playlist::Media(media) => {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
@@ -50,59 +68,61 @@ impl Presentation {
                 keep(store, &text, media.ended);
                 let ladder = Ladder::single(text.base.clone());
                 Ok(Self {
-                    lists: vec![Some(listed(media))],
+                    lists: vec![Some(listing::first(media))],
                     loaded_at: asked,
                     etag: text.etag,
                     ladder,
+                    multivariant: None,
                     chosen: None,
                     repairs,
+                    common: None,
                 })
             }
             Playlist::Multivariant(multivariant) => {
                 stats.stage(Stage::Multivariant, asked, Instant::now());
                 keep(store, &text, true);
-                let ladder = Ladder::of(&multivariant, &[])?;
+                let ladder = Ladder::of(&multivariant, taste)?;
                 stats.lists().variants = rows(&ladder);
                 Ok(Self {
                     lists: vec![None; ladder.rungs.len()],
                     loaded_at: asked,
                     etag: None,
                     ladder,
+                    multivariant: Some(multivariant),
                     chosen: None,
                     repairs,
+                    common: Some(Arc::new(parsed.common)),
                 })
             }
         }
     }
 
-    /// Chooses a rung and loads its media playlist.
+    /// Chooses a rung and loads its media playlist; when that cannot be had and
+    /// the quality leaves a choice, that of another rung.
     ///
     /// # Errors
     ///
-    /// What the store or the parser says; [`Kind::Unsupported`] or
-    /// [`Kind::Encryption`] when there is nothing we can play.
+    /// What the store or the parser says of the first choice;
+    /// [`Kind::Unsupported`] or [`Kind::Encryption`] when there is nothing we can
+    /// play.
     pub async fn choose(
         mut self,
         store: &Store,
         quality: Quality,
         stats: &Stats,
+        events: &Events,
     ) -> Result<Self, Problem> {
-        let chosen = choose(store, &self.ladder, quality)?;
-        let rung = chosen.rung;
-        self.chosen = Some(chosen);
-        if self.media(rung).is_none() {
+        warn(events, self.ladder.missed.clone());
+        let mut chosen = choose(store, &self.ladder, quality)?;
+        if self.media(chosen.rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
-            let location = self.ladder.rungs[rung].location.clone();
             self.loaded_at = Instant::now();
-            let loaded = load(store, location, rung).await?;
+            chosen = self.load_first(store, chosen, quality, events).await?;
             stats.end(Stage::MediaPlaylist);
-            self.repairs.list.extend(loaded.repairs.list);
-            self.repairs.more += loaded.repairs.more;
-            self.etag = loaded.etag;
-            self.lists[rung] = Some(listed(loaded.media));
         }
-        self.media(rung)
+        self.media(chosen.rung)
             .map_or(Ok(()), |media| refuse_unplayable(media))?;
+        self.chosen = Some(chosen);
         Ok(self)
     }
 
@@ -131,109 +151,79 @@ impl Presentation {
         self.lists.get(rung)?.as_ref()
     }
 
+    /// Loads the media playlist of the first rung that has one. A failure is a
+    /// warning as soon as there is something else to say: each is said once.
+    async fn load_first(
+        &mut self,
+        store: &Store,
+        first: Choice,
+        quality: Quality,
+        events: &Events,
+    ) -> Result<Choice, Problem> {
+        let fallbacks = match store.is_offline() {
+            true => Vec::new(),
+            false => self.ladder.fallbacks(&first, &quality),
+        };
+        let (mut failure, mut lost) = (None, Vec::new());
+        for choice in iter::once(first).chain(fallbacks) {
+            let rung = &self.ladder.rungs[choice.rung];
+            let problem = match load(store, rung, self.common.as_deref(), events).await {
+                Ok(loaded) => {
+                    warn(events, failure);
+                    self.ladder.settle(choice.rung, &lost);
+                    self.take(choice.rung, loaded);
+                    return Ok(choice);
+                }
+                Err(problem) => problem,
+            };
+            lost.push(choice.rung);
+            let is_final = !may_be_elsewhere(problem.kind) || self.is_protected(&problem);
+            match failure {
+                None if is_final => return Err(problem),
+                None => failure = Some(problem),
+                Some(failure) if is_final => return Err(failure),
+                // Where one is encrypted most are: said once for all.
+                Some(_) if problem.kind == Kind::Encryption => {}
+                Some(_) => warn(events, Some(problem)),
+            }
+        }
+        Err(failure.expect("the first choice was tried"))
+    }
+
+    fn take(&mut self, rung: usize, loaded: Loaded) {
+        self.ladder.rungs[rung].prefer(&loaded.location);
+        self.repairs.push((loaded.location, loaded.repairs));
+        self.etag = loaded.etag;
+        self.lists[rung] = Some(listing::first(loaded.media));
+    }
+
+    /// Whether `problem` is what the multivariant playlist announced: keys of
+    /// which we can use none. Then no other rung is asked.
+    fn is_protected(&self, problem: &Problem) -> bool {
+        let announced = self
+            .multivariant
+            .as_ref()
+            .is_some_and(Multivariant::is_protected);
+        announced && problem.kind == Kind::Encryption
+    }
+
     /// The media playlist of `rung`, when it is loaded.
     pub fn media(&self, rung: usize) -> Option<&Arc<Media>> {
         self.list(rung).map(Listed::media)
     }
 }
 
-/// Parses a playlist; what is none is named with what the server called it.
-fn parse(text: &Text) -> Result<Parsed, Problem> {
-    playlist::parse(&text.bytes, &text.base).map_err(|problem| match &text.content_type {
-        Some(stated) if problem.kind == Kind::NotAStream => {
-            let why = format!("{} ({})", problem.why, crate::text::safe(stated));
-            Problem { why, ..problem }
-        }
-        _ => problem,
-    })
-}
-
-/// A media playlist that was loaded.
-pub struct Loaded {
-    /// The playlist.
-    pub media: Media,
-    /// What had to be mended in it.
-    pub repairs: Repairs,
-    /// The server's mark of this version.
-    pub etag: Option<String>,
-}
-
-/// Fetches and parses the media playlist of a rung.
-///
-/// # Errors
-///
-/// What the store or the parser says, and what keeps it from being played.
-pub async fn load(store: &Store, location: Location, rung: usize) -> Result<Loaded, Problem> {
-    let wanted = wanted(location, rung);
-    let text = store.text(&wanted).await?;
-    let loaded = loaded(&wanted, &text)?;
-    store.stats().lists().encryption = key::encryption(&loaded.media);
-    refuse_unplayable(&loaded.media)?;
-    keep(store, &text, loaded.media.ended);
-    Ok(loaded)
-}
-
-/// The media playlist of a live stream once more; `None` when it is still the
-/// one that has the mark `etag`.
-///
-/// # Errors
-///
-/// As [`load`].
-pub async fn reload(
-    store: &Store,
-    location: Location,
-    rung: usize,
-    etag: Option<String>,
-) -> Result<Option<Loaded>, Problem> {
-    let wanted = wanted(location, rung);
-    match store.reload(&wanted, etag.as_deref()).await? {
-        None => Ok(None),
-        Some(text) => loaded(&wanted, &text).map(Some),
-    }
-}
-
-fn wanted(location: Location, rung: usize) -> Wanted {
-    Wanted {
-        variant: Some(rung),
-        ..Wanted::whole(location, RequestKind::Media)
-    }
-}
-
-fn loaded(wanted: &Wanted, text: &Text) -> Result<Loaded, Problem> {
-    let parsed = parse(text)?;
-    let Playlist::Media(media) = parsed.playlist else {
-        let what = format!("cannot play {}", wanted.location);
-        let why = "a variant leads to another list of variants";
-        return Err(Problem::new(
-            Kind::Malformed,
-            what,
-            why,
-            "give the address of a media playlist",
-        ));
-    };
-    Ok(Loaded {
-        media,
-        repairs: parsed.repairs,
-        etag: text.etag.clone(),
-    })
-}
-
-/// A playlist's place in a run that begins with it: one with an end counts from
-/// 0, a live one by its media sequence numbers.
-fn listed(media: Media) -> Listed {
-    let first = match media.ended {
-        true => 0,
-        false => usize::try_from(media.first_number()).unwrap_or(0),
-    };
-    Listed::new(Arc::new(media), first)
-}
-
-/// Offline, `auto` means the best of what is in the cache.
+/// Offline, `auto` means the best of what is in the cache: of what is wanted if
+/// there is any.
 fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Problem> {
     if store.is_offline() && quality == Quality::Auto {
-        let cached = |rung: &usize| store.has(&ladder.rungs[*rung].location);
-        let playable = |rung: &usize| ladder.rungs[*rung].is_decodable();
-        if let Some(rung) = (0..ladder.rungs.len()).rev().filter(playable).find(cached) {
+        let is_cached = |rung: &usize| {
+            ladder.rungs[*rung]
+                .locations()
+                .any(|place| store.has(place))
+        };
+        let best = |rungs: Vec<usize>| rungs.into_iter().rev().find(is_cached);
+        if let Some(rung) = best(ladder.adaptive()).or_else(|| best(ladder.spares())) {
             return Ok(Choice {
                 rung,
                 reason: "the best variant in the cache".to_owned(),
@@ -241,28 +231,6 @@ fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Pr
         }
     }
     ladder.choose(&quality)
-}
-
-fn refuse_unplayable(media: &Media) -> Result<(), Problem> {
-    let refuse = |kind, why: &str| {
-        Err(Problem::new(
-            kind,
-            "cannot play the stream",
-            why,
-            "nothing can be done here",
-        ))
-    };
-    if media.is_empty() && media.ended {
-        return refuse(Kind::Malformed, "its media playlist has no segments");
-    }
-    key::refuse_undecipherable(media)
-}
-
-/// A finished stream's playlists are kept, so that it plays offline.
-fn keep(store: &Store, text: &Text, ended: bool) {
-    if ended && let Err(problem) = store.keep(text) {
-        tracing::warn!("{problem}");
-    }
 }
 
 fn rows(ladder: &Ladder) -> Vec<VariantRow> {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::error::{Kind, Problem};
 use crate::hls::abr;
-use crate::hls::variant::{Ladder, Tier, nothing_to_play};
+use crate::hls::variant::{Ladder, Standing, Tier, nothing_to_play};
 use crate::text;
 use crate::units::BitRate;
 
@@ -62,10 +62,13 @@ impl Ladder {
         pick: impl FnOnce(&[usize]) -> (usize, String),
     ) -> Result<Choice, Problem> {
         let adaptive = self.adaptive();
+        let decodable = self.rungs.iter().filter(|rung| rung.is_decodable());
         let (place, reason) = match adaptive.as_slice() {
-            [] => return Err(nothing_to_play(self.refusals())),
+            [] => return Err(self.no_choice()),
+            [_] if self.rungs.len() == 1 => (0, "there is no other".to_owned()),
+            [_] if decodable.count() == 1 => (0, "the only one we can decode".to_owned()),
             [_] if self.tier == Tier::Muxed => (0, "the cheapest, as all have pictures".to_owned()),
-            [_] => (0, "the only one we can decode".to_owned()),
+            [_] => (0, "the only one that is wanted".to_owned()),
             rungs => pick(rungs),
         };
         Ok(Choice {
@@ -77,7 +80,11 @@ impl Ladder {
     fn auto(&self, adaptive: &[usize]) -> (usize, String) {
         let rates: Vec<BitRate> = adaptive.iter().map(|&id| self.rungs[id].rate()).collect();
         let start = abr::Controller::new(&rates).decide(&abr::Situation::at_start());
-        let reason = format!("auto starts at {}", rates[start.rung]);
+        let bound = match self.rungs[adaptive[start.rung]].with_pictures {
+            true => "no more than ",
+            false => "",
+        };
+        let reason = format!("auto starts at {bound}{}", rates[start.rung]);
         (start.rung, reason)
     }
 
@@ -99,26 +106,37 @@ impl Ladder {
                 "see \"kithara info\" for their numbers",
             )
         })?;
-        match &rung.refusal {
-            Some(why) => {
+        match &rung.standing {
+            Standing::Refused(why) => {
                 Err(nothing_to_play(why.as_str()).during(format!("cannot play variant {id}")))
             }
-            None => Ok(Choice {
+            Standing::Wanted | Standing::Spare(_) | Standing::Excluded(_) => Ok(Choice {
                 rung: id,
                 reason: "as asked for".to_owned(),
             }),
         }
     }
 
-    /// Every reason why nothing can be played, once.
-    fn refusals(&self) -> String {
-        let mut reasons: Vec<&str> = Vec::new();
-        for reason in self.rungs.iter().filter_map(|rung| rung.refusal.as_deref()) {
-            if !reasons.contains(&reason) {
-                reasons.push(reason);
-            }
-        }
-        text::safe(&reasons.join(", "))
+    /// What to try when `chosen` cannot be had, in this order: the wanted rungs
+    /// below it, those above it, the spare ones; nothing for a rung that was
+    /// asked for by its number, and nothing above a limit.
+    pub fn fallbacks(&self, chosen: &Choice, quality: &Quality) -> Vec<Choice> {
+        let adaptive = self.adaptive();
+        let (below, above): (Vec<usize>, Vec<usize>) =
+            adaptive.into_iter().partition(|id| *id < chosen.rung);
+        let all = below.into_iter().rev().chain(above).chain(self.spares());
+        let is_allowed = |id: &usize| match quality {
+            Quality::Auto | Quality::Best | Quality::Worst => true,
+            Quality::AtMost(rate) => self.rungs[*id].bandwidth <= *rate,
+            Quality::Number(_) => false,
+        };
+        all.filter(|id| *id != chosen.rung)
+            .filter(is_allowed)
+            .map(|rung| Choice {
+                rung,
+                reason: format!("instead of {}, which cannot be had", chosen.rung),
+            })
+            .collect()
     }
 }
 
@@ -170,16 +188,23 @@ mod tests {
     /// Rungs of these peak and average kilobits; an average of 0 is a codec
     /// that cannot be decoded.
     fn ladder(tier: Tier, rates: &[(u64, u64)]) -> Ladder {
+        let single = Ladder::single(Location::File("x".into()));
         let rung = |(id, &(peak, average)): (usize, &(u64, u64))| Rung {
             id,
             bandwidth: BitRate(peak * 1000),
             average_bandwidth: Some(BitRate(average * 1000)),
-            refusal: (average == 0).then(|| "the codec ec-3 is not supported".to_owned()),
-            ..Ladder::single(Location::File("x".into())).rungs.remove(0)
+            standing: match (average, tier) {
+                (0, _) => Standing::Refused("the codec ec-3 is not supported".to_owned()),
+                (_, Tier::Muxed) if id > 0 => Standing::Spare("more pictures".to_owned()),
+                _ => Standing::Wanted,
+            },
+            ..single.rungs[0].clone()
         };
+        let rungs = rates.iter().enumerate().map(rung).collect();
         Ladder {
-            rungs: rates.iter().enumerate().map(rung).collect(),
+            rungs,
             tier,
+            ..single
         }
     }
 
@@ -241,6 +266,29 @@ mod tests {
                 want,
                 "{quality:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_replaced_from_below_first() {
+        let (ladder, muxed) = (four(), ladder(Tier::Muxed, &[(300, 300), (900, 900)]));
+        let cases: [(&Ladder, usize, Quality, &[usize]); 7] = [
+            (&ladder, 3, Quality::Best, &[2, 1, 0]),
+            (&ladder, 1, Quality::Auto, &[0, 2, 3]),
+            (&ladder, 0, Quality::Worst, &[1, 2, 3]),
+            (&ladder, 1, Quality::AtMost(BitRate(200_000)), &[0]),
+            (&ladder, 1, Quality::Number(1), &[]),
+            (&muxed, 0, Quality::Best, &[1]),
+            (&muxed, 1, Quality::Number(1), &[]),
+        ];
+        for (ladder, rung, quality, want) in cases {
+            let chosen = Choice {
+                rung,
+                reason: String::new(),
+            };
+            let fallbacks = ladder.fallbacks(&chosen, &quality);
+            let ids: Vec<usize> = fallbacks.iter().map(|choice| choice.rung).collect();
+            assert_eq!(ids, want, "{rung} of {quality:?}");
         }
     }
 }

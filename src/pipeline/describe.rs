@@ -10,13 +10,15 @@ use crate::bell::Bell;
 use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
-use crate::event::{self, Events, RequestKind};
+use crate::event::{self, Event, Events, RequestKind};
 use crate::fetch::{Client, Credentials};
 use crate::hls::feed::{Feed, Wishes};
 use crate::hls::media::Media;
+use crate::hls::playlist;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
-use crate::hls::variant::Rung;
+use crate::hls::taste::Taste;
+use crate::hls::variant::{Rung, Tier};
 use crate::location::Location;
 use crate::media::{Format, Provenance, Sink};
 use crate::pipeline::housekeeping::Shelf;
@@ -35,22 +37,41 @@ pub struct Description {
     pub url: String,
     /// What can be chosen, in the order of `-Q N`.
     pub variants: Vec<VariantRow>,
+    /// What these are and why these; `None` for a file.
+    pub tier: Option<(Tier, String)>,
+    /// The languages of its audio renditions.
+    pub languages: Vec<String>,
     /// Which would be played and why.
     pub chosen: Option<(usize, String)>,
+    /// What would be said while it is opened.
+    pub warnings: Vec<Problem>,
     /// Why nothing of it can be played.
     pub refusal: Option<String>,
-    /// Line and what was mended there.
-    pub repairs: Vec<(usize, String)>,
+    /// What was mended in its playlists.
+    pub repairs: Vec<Repair>,
     /// How many repairs are not in the list.
     pub more_repairs: usize,
     /// How long it is.
     pub duration: Option<MediaTime>,
+    /// Where the publisher wants playing to begin; negative: from the end.
+    pub start_offset: Option<MediaTime>,
     /// `none`, the method of its keys, or the key system they come from.
     pub encryption: String,
     /// What is decoded; only after a probe.
     pub codec: Option<Format>,
     /// The proxy it is reached through.
     pub proxy: Option<String>,
+}
+
+/// A place in a playlist that broke the rules.
+#[derive(Clone, Debug)]
+pub struct Repair {
+    /// Address of the playlist, without secrets.
+    pub playlist: String,
+    /// The line in it, from 1.
+    pub line: u32,
+    /// What was wrong and what it is taken for.
+    pub what: String,
 }
 
 /// A variant or rendition.
@@ -60,13 +81,15 @@ pub struct VariantRow {
     pub id: usize,
     /// Peak bits per second; 0 when nothing is stated.
     pub bandwidth: u64,
+    /// The bandwidths are those of the sound and pictures together.
+    pub with_pictures: bool,
     /// Average bits per second, when stated.
     pub average_bandwidth: Option<u64>,
     /// The CODECS attribute.
     pub codecs: Option<String>,
     /// Whether it can be played, as far as the playlist says.
     pub decodable: bool,
-    /// Why not.
+    /// Why it is not played, or only when asked for.
     pub reason: Option<String>,
     /// NAME.
     pub name: Option<String>,
@@ -74,6 +97,8 @@ pub struct VariantRow {
     pub language: Option<String>,
     /// CHANNELS.
     pub channels: Option<u64>,
+    /// How many other places it has.
+    pub alternatives: usize,
     /// `fmp4` when its media playlist was read and says so.
     pub container: Option<&'static str>,
 }
@@ -87,17 +112,26 @@ pub struct VariantRow {
 pub fn describe(
     location: &Location,
     quality: Quality,
+    taste: &Taste,
     cache: &CacheChoice,
     network: &Network,
     probe: bool,
 ) -> Result<Description, Problem> {
-    let (events, _unheard) = event::channel();
+    let (events, heard) = event::channel();
     let look = Look {
         bell: Arc::default(),
         stats: Arc::default(),
         events,
     };
-    net::runtime()?.block_on(look.at(location, quality, cache, network, probe))
+    let found = net::runtime()?.block_on(look.at(location, quality, taste, cache, network, probe));
+    let warnings = heard.try_iter().filter_map(|event| match event {
+        Event::Warning(problem) => Some(problem),
+        _ => None,
+    });
+    Ok(Description {
+        warnings: warnings.collect(),
+        ..found?
+    })
 }
 
 /// What a look works with.
@@ -112,6 +146,7 @@ impl Look {
         &self,
         location: &Location,
         quality: Quality,
+        taste: &Taste,
         cache: &CacheChoice,
         network: &Network,
         probe: bool,
@@ -141,7 +176,7 @@ impl Look {
                 Description::of_file(location)
             }
             First::Playlist(text) => {
-                let read = Presentation::read(&store, text, Instant::now(), &self.stats)?;
+                let read = Presentation::read(&store, text, Instant::now(), taste, &self.stats)?;
                 self.hls(store, location, read, quality, probe).await?
             }
         };
@@ -190,7 +225,8 @@ impl Look {
         probe: bool,
     ) -> Result<Description, Problem> {
         let description = Description::of_hls(location, &read);
-        let opened = match read.choose(&store, quality, &self.stats).await {
+        let chosen = read.choose(&store, quality, &self.stats, &self.events);
+        let opened = match chosen.await {
             Ok(opened) => opened,
             Err(problem)
                 if problem.kind == Kind::Unsupported || problem.kind == Kind::Encryption =>
@@ -256,10 +292,14 @@ impl Description {
             url: location.to_string(),
             refusal: None,
             variants: Vec::new(),
+            tier: None,
+            languages: Vec::new(),
             chosen: None,
+            warnings: Vec::new(),
             repairs: Vec::new(),
             more_repairs: 0,
             duration: None,
+            start_offset: None,
             encryption: "none".to_owned(),
             codec: None,
             proxy: None,
@@ -272,32 +312,50 @@ impl Description {
         let row = |rung: &Rung| VariantRow {
             id: rung.id,
             bandwidth: rung.bandwidth.0,
+            with_pictures: rung.with_pictures,
             average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
             codecs: rung.codecs.clone(),
             decodable: rung.is_decodable(),
-            reason: rung.refusal.clone(),
+            reason: rung.reason().map(str::to_owned),
             name: rung.name.clone(),
             language: rung.language.clone(),
             channels: rung.channels,
+            alternatives: rung.alternatives.len(),
             container: presentation
                 .media(rung.id)
                 .and_then(|media| container(media)),
         };
-        let repairs = presentation.repairs.list.iter();
+        let (repairs, ladder) = (presentation.repairs.iter(), &presentation.ladder);
         Self {
             kind: "hls-vod",
             url: location.to_string(),
-            variants: presentation.ladder.rungs.iter().map(row).collect(),
+            variants: ladder.rungs.iter().map(row).collect(),
+            tier: Some((ladder.tier, ladder.why.clone())),
+            languages: ladder.languages.clone(),
             chosen: chosen.map(|chosen| (chosen.rung, chosen.reason.clone())),
+            warnings: Vec::new(),
             refusal: None,
+            more_repairs: repairs.clone().map(|(_, repairs)| repairs.more).sum(),
             repairs: repairs
-                .map(|repair| (repair.line as usize, repair.what.clone()))
+                .flat_map(|(base, repairs)| repairs.list.iter().map(|one| Repair::of(base, one)))
                 .collect(),
-            more_repairs: presentation.repairs.more,
             duration: media.map(|media| media.duration()),
+            start_offset: media
+                .and_then(|media| media.start_offset)
+                .map(|start| start.offset),
             encryption: "none".to_owned(),
             codec: None,
             proxy: None,
+        }
+    }
+}
+
+impl Repair {
+    fn of(base: &Location, repair: &playlist::Repair) -> Self {
+        Self {
+            playlist: base.to_string(),
+            line: repair.line,
+            what: repair.what.clone(),
         }
     }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use crate::fetch::Credentials;
 pub use crate::fetch::{Authorities, Certificate, Proxies, Secrets};
+pub use crate::hls::codecs::Wish;
+pub use crate::hls::language::Tag;
 pub use crate::hls::live::Edge;
 pub use crate::hls::quality::Quality;
+pub use crate::hls::taste::Taste;
 use crate::location::Location;
 pub use crate::media::Start;
 pub use crate::output::wav::Sample;
@@ -21,6 +24,8 @@ pub struct Job {
     pub task: Task,
     /// Which variant.
     pub quality: Quality,
+    /// Which rendition and codec.
+    pub taste: Taste,
     /// Where to begin.
     pub start: Option<Start>,
     /// How much, in time of the source.

@@ -45,7 +45,7 @@ pub use housekeeping::{
 };
 pub use job::{
     Authorities, CacheChoice, CacheMode, Certificate, Edge, Job, Network, OutputChoice, Proxies,
-    Quality, Sample, Secrets, Start, Target, Task,
+    Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
 };
 pub use sound::{DeviceRow, devices};
 

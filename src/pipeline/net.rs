@@ -72,8 +72,10 @@ impl Net {
         match store.first(&wanted).await? {
             First::Playlist(text) => {
                 let quality = self.job.quality;
-                let read = Presentation::read(&store, text, asked, &self.stats)?;
-                let presentation = read.choose(&store, quality, &self.stats).await?;
+                let read = Presentation::read(&store, text, asked, &self.job.taste, &self.stats)?;
+                let presentation = read
+                    .choose(&store, quality, &self.stats, &self.events)
+                    .await?;
                 self.stats.lists().kind = presentation.kind();
                 let store = match presentation.is_live() {
                     true => self.live_store(&shelf, store)?,

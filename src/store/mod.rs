@@ -5,9 +5,11 @@
 
 mod kept;
 mod live;
+mod sniff;
 mod source;
 mod text;
 mod transfer;
+mod tree;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -25,6 +27,7 @@ use crate::location::Location;
 use crate::media::Source;
 use crate::stats::Stats;
 use crate::store::source::{LocalFile, Part};
+use crate::store::tree::Tree;
 
 pub use kept::Kept;
 pub use text::{First, Text};
@@ -117,6 +120,8 @@ pub struct Store {
     spare: Stream,
     is_degraded: Arc<AtomicBool>,
     policy: Policy,
+    /// Where local files may lie.
+    tree: Tree,
     stats: Arc<Stats>,
     events: Events,
 }
@@ -192,6 +197,7 @@ impl Store {
             spare,
             is_degraded: Arc::default(),
             policy,
+            tree: Tree::default(),
             stats: Arc::clone(stats),
             events: events.clone(),
         }
@@ -241,9 +247,13 @@ impl Store {
     /// # Errors
     ///
     /// [`Kind::Offline`] when it would need the network, the server's refusal
-    /// after retries, [`Kind::Cache`] when it must be stored and cannot.
+    /// after retries, [`Kind::Cache`] when it must be stored and cannot,
+    /// [`Kind::Unsafe`] for a link out of a local playlist's folder.
     pub async fn open(&self, wanted: &Wanted) -> Result<Opened, Problem> {
-        let is_local = matches!(wanted.location, Location::File(_));
+        let is_local = match &wanted.location {
+            Location::Http(_) => false,
+            Location::File(path) => self.tree.admits(path).map(|()| true)?,
+        };
         if (is_local || !self.policy.refresh)
             && let Some(body) = self.cached(wanted)
         {

@@ -11,13 +11,8 @@ use crate::event::{Event, RequestKind};
 use crate::fetch::{self, Document, Request, Response, Status};
 use crate::limits;
 use crate::location::Location;
+use crate::store::sniff::{TAGS_WITHIN, is_playlist, is_web_page, playlist_kind, sniff_bytes};
 use crate::store::{Body, Opened, Store, Wanted, head_of, offline, remote, resume};
-
-/// Bytes looked at to tell a playlist from media.
-const SNIFF_BYTES: usize = 512;
-
-/// A playlist has an HLS tag in its first bytes.
-const TAGS_WITHIN: usize = 4096;
 
 /// The bytes of a playlist, or of a key.
 #[derive(Clone, Debug)]
@@ -135,8 +130,12 @@ impl Store {
     /// What is read whole, of at most `limit` bytes; a kept one is returned
     /// without a request unless `is_asked`.
     async fn small(&self, wanted: &Wanted, limit: u64, is_asked: bool) -> Result<Text, Problem> {
-        let Location::Http(url) = &wanted.location else {
-            return local_text(self, wanted, limit);
+        let url = match &wanted.location {
+            Location::Http(url) => url,
+            Location::File(path) => {
+                self.tree.admits(path)?;
+                return local_text(self, wanted, limit);
+            }
         };
         let identity = wanted.identity(url);
         let old = self
@@ -197,13 +196,14 @@ impl Store {
         };
         let body = Body::File(path.clone(), None);
         let mut head = Vec::new();
-        let mut source = body.source(&self.stats)?.take(SNIFF_BYTES as u64);
+        let mut source = body.source(&self.stats)?.take(TAGS_WITHIN as u64);
         if path.is_file() {
             source
                 .read_to_end(&mut head)
                 .map_err(|error| unreadable(wanted, error))?;
         }
         if is_playlist(&head) {
+            self.tree.grow_below(path);
             let text = local_text(self, wanted, limits::PLAYLIST_BYTES)?;
             return Ok(Some(First::Playlist(text)));
         }
@@ -251,7 +251,7 @@ impl Store {
         }
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
-        while head.len() < SNIFF_BYTES && !is_playlist(&head) {
+        while head.len() < sniff_bytes(&head) && !is_playlist(&head) {
             match response.chunk().await {
                 Ok(Some(chunk)) => head.extend_from_slice(&chunk),
                 Ok(None) => break,
@@ -289,6 +289,14 @@ impl Store {
                     content_type,
                     etag,
                 }))
+            }
+            Err(failure) if failure.problem.kind == Kind::Limit => {
+                // The reader counted without the head.
+                let why = format!("it is longer than {} bytes", limits::PLAYLIST_BYTES);
+                Err(Problem {
+                    why,
+                    ..failure.problem
+                })
             }
             // Broke off: read it anew, with the retries of a playlist.
             Err(_) => {
@@ -392,7 +400,7 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
 
 /// The first bytes of an entry, as far as they are here.
 fn head_bytes(entry: &Entry) -> Vec<u8> {
-    let mut head = vec![0; SNIFF_BYTES];
+    let mut head = vec![0; TAGS_WITHIN];
     let known = entry.peek(0, &mut head);
     head.truncate(known);
     head
@@ -406,33 +414,6 @@ fn cache_head(head: &fetch::Head) -> Head {
         content_type: head.content_type.clone(),
         final_url: Some(head.final_url.to_string()),
     }
-}
-
-fn is_playlist(head: &[u8]) -> bool {
-    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    let head = &head[..head.len().min(TAGS_WITHIN)]; // the body of a file may follow
-    let text = String::from_utf8_lossy(head);
-    let text = text.trim_start();
-    text.starts_with("#EXTM3U") && ["#EXT-X-", "#EXTINF"].iter().any(|tag| text.contains(tag))
-}
-
-fn playlist_kind(head: &[u8]) -> RequestKind {
-    let text = String::from_utf8_lossy(head);
-    match text.contains("#EXT-X-STREAM-INF") || text.contains("#EXT-X-MEDIA:") {
-        true => RequestKind::Multivariant,
-        false => RequestKind::Media,
-    }
-}
-
-/// What captive portals and broken servers send in place of anything.
-pub(super) fn is_web_page(head: &[u8]) -> bool {
-    const BEGINNINGS: [&[u8]; 4] = [b"<!doctype", b"<html", b"<head", b"<body"];
-    let head = head.trim_ascii_start();
-    let begins = |with: &&[u8]| {
-        head.get(..with.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(with))
-    };
-    BEGINNINGS.iter().any(begins)
 }
 
 pub(super) fn web_page(what: String, response: &Response) -> Problem {

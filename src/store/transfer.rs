@@ -9,7 +9,8 @@ use crate::cache::{Entry, Writer};
 use crate::error::{Kind, Problem};
 use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
 use crate::store::kept::Kept;
-use crate::store::text::{is_web_page, web_page};
+use crate::store::sniff::is_web_page;
+use crate::store::text::web_page;
 use crate::store::{Store, head_of};
 use crate::text;
 

@@ -74,17 +74,18 @@ fn a_refused_connection_is_exit_3() {
 #[test]
 fn a_server_that_refuses_is_exit_4() {
     for status in [401, 403, 404, 410] {
-        for (input, refused) in [
-            ("/files/s16.flac", "/files/s16.flac"),
-            (STREAM, STREAM),
-            ("/hls/master.m3u8", "/hls/alac.m3u8"),
-            (STREAM, "/hls/flac-0.m4s"),
-            (STREAM, "/hls/flac-init.mp4"),
+        for (input, quality, refused) in [
+            ("/files/s16.flac", "best", "/files/s16.flac"),
+            (STREAM, "best", STREAM),
+            // Of its own accord it would go on in another variant.
+            ("/hls/master.m3u8", "3", "/hls/alac.m3u8"),
+            (STREAM, "best", "/hls/flac-0.m4s"),
+            (STREAM, "best", "/hls/flac-init.mp4"),
         ] {
             let (origin, sandbox) = stage();
             origin.on(refused).status(status);
             let url = origin.url(&format!("{input}?token=hush"));
-            let run = sandbox.kithara(["dump", &url, "-o", "x.wav", "-Q", "best"]);
+            let run = sandbox.kithara(["dump", &url, "-o", "x.wav", "-Q", quality]);
             let run = run.fails(4, &[&status.to_string()]).run();
             assert!(!run.stderr.contains("hush"), "{}", run.stderr);
             assert!(
@@ -197,7 +198,7 @@ fn a_page_instead_of_a_playlist_is_exit_5() {
         origin.on(page).html();
         let url = origin.url("/hls/master.m3u8");
         let run = sandbox
-            .kithara(["dump", &url, "-o", "x.wav", "-Q", "best"])
+            .kithara(["dump", &url, "-o", "x.wav", "-Q", "3"])
             .fails(5, &[])
             .run();
         assert!(

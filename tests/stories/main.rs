@@ -3,16 +3,22 @@
 //! program's inside.
 
 mod cache;
+mod choice;
 mod dump;
+mod encryption;
 mod errors;
 mod info;
 mod input;
+mod live;
 mod origin;
+mod packed;
 mod play;
+mod playlists;
 mod requests;
 mod resume;
 mod sandbox;
 mod stats;
+mod timeline;
 mod wav;
 
 use std::fs;

@@ -5,7 +5,7 @@
 mod answer;
 mod script;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,8 @@ impl Request {
 #[derive(Default)]
 struct State {
     resources: HashMap<String, Resource>,
+    /// What a resource becomes with each request for it.
+    turns: HashMap<String, VecDeque<Resource>>,
     scripts: HashMap<String, Vec<Script>>,
     log: Vec<Request>,
     sockets: HashMap<usize, TcpStream>,
@@ -101,6 +103,16 @@ impl Origin {
             .state()
             .resources
             .insert(path.to_owned(), resource);
+    }
+
+    /// Serves one of `bodies` after the other under `path`, the next with each
+    /// request, the last for ever: a live playlist that keeps step with its player.
+    pub fn serve_in_turn(&self, path: &str, kind: &str, bodies: Vec<Vec<u8>>) {
+        let turns = bodies.into_iter().map(|body| Resource::new(kind, body));
+        self.shared
+            .state()
+            .turns
+            .insert(path.to_owned(), turns.collect());
     }
 
     /// Begins a script for `path`: the verbs of the answer say what it does. It
@@ -177,6 +189,13 @@ impl Drop for Origin {
 }
 
 impl State {
+    fn turn(&mut self, path: &str) {
+        let next = self.turns.get_mut(path).and_then(VecDeque::pop_front);
+        if let Some(next) = next {
+            self.resources.insert(path.to_owned(), next);
+        }
+    }
+
     fn script(&mut self, path: &str) -> Script {
         let scripts = self.scripts.get_mut(path).into_iter().flatten();
         for script in scripts {
@@ -224,6 +243,10 @@ fn converse(stream: &TcpStream, connection: usize, shared: &Shared) -> io::Resul
                 return Ok(());
             }
             let script = state.script(&request.path);
+            // A faulty answer shows nothing of the resource.
+            if script.status.is_none() {
+                state.turn(&request.path);
+            }
             let answer = answer::answer(state.resources.get(&request.path), &request, &script);
             request.status = answer.status;
             (answer, script)

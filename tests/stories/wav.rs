@@ -282,6 +282,53 @@ fn block_shift(samples: &[f64], channel: usize, level: f64, first: usize, rate: 
     (b.atan2(a) / TAU).abs() * f64::from(rate) / hertz
 }
 
+/// Checks that one channel of a pure tone goes on in phase from its first sample
+/// to its last: no block may be further than `tolerance` samples from where the
+/// first one puts it, nor louder or softer by a fifth.
+pub fn phase_is_continuous(samples: &[f64], rate: u32, hertz: f64, tolerance: f64) {
+    let (shift, at) = worst_phase(samples, rate, hertz);
+    assert!(
+        shift <= tolerance,
+        "{shift} samples off at frame {at} of {}",
+        samples.len()
+    );
+}
+
+/// The worst shift of a tone against its first block, in samples, and where. A
+/// lost or doubled level is infinitely far.
+fn worst_phase(samples: &[f64], rate: u32, hertz: f64) -> (f64, usize) {
+    let period = f64::from(rate) / hertz;
+    let length = (8.0 * period) as usize;
+    let mut blocks = (0..=samples.len() - length).step_by(length / 4).map(|at| {
+        let block = samples[at..at + length].iter().enumerate();
+        let (mut ss, mut sc, mut cc, mut xs, mut xc) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for (index, sample) in block {
+            let (sine, cosine) = (TAU * ((at + index) as f64 / period).fract()).sin_cos();
+            ss += sine * sine;
+            sc += sine * cosine;
+            cc += cosine * cosine;
+            xs += sample * sine;
+            xc += sample * cosine;
+        }
+        let scale = ss * cc - sc * sc;
+        let (a, b) = ((xs * cc - xc * sc) / scale, (xc * ss - xs * sc) / scale);
+        (at, a.hypot(b), b.atan2(a) / TAU)
+    });
+    let (_, level, phase) = blocks.next().expect("eight periods of the tone");
+    let mut worst = (0.0, 0);
+    for (at, own_level, own_phase) in blocks {
+        let turns = own_phase - phase;
+        let mut shift = (turns - turns.round()).abs() * period;
+        if (own_level / level - 1.0).abs() > 0.2 {
+            shift = f64::INFINITY;
+        }
+        if shift > worst.0 {
+            worst = (shift, at);
+        }
+    }
+    worst
+}
+
 /// The chirp itself, interleaved, as `frames` frames from frame `first`.
 pub fn true_chirp(rate: u32, first: usize, frames: usize) -> Vec<f64> {
     let frame = |n: usize| {
@@ -349,6 +396,20 @@ fn a_shift_of_one_sample_a_hole_and_a_swap_are_seen() {
     swapped.chunks_mut(2).for_each(<[f64]>::reverse);
     assert_eq!(worst_shift(&sound(swapped), 0).0, f64::INFINITY);
     assert!(snr_db(&right, &right).is_infinite());
+}
+
+#[test]
+fn a_tone_that_loses_a_sample_or_a_block_is_seen() {
+    let tone: Vec<f64> = (0..44_100)
+        .map(|n| 0.5 * (TAU * 441.0 * f64::from(n) / 44_100.0).sin())
+        .collect();
+    phase_is_continuous(&tone, 44_100, 441.0, 0.001);
+    let mut lost = tone.clone();
+    lost.remove(20_000);
+    assert!(worst_phase(&lost, 44_100, 441.0).0 > 0.9);
+    let mut silent = tone;
+    silent[20_000..20_500].fill(0.0);
+    assert_eq!(worst_phase(&silent, 44_100, 441.0).0, f64::INFINITY);
 }
 
 #[test]

@@ -246,16 +246,49 @@ fn channels_come_in_wav_order() {
 }
 
 #[test]
-fn mpeg_audio_may_change_its_channels_between_frames() {
-    let silent = |mode: u8| [&[0xFF, 0xFB, 0x90, mode][..], &[0; 413]].concat();
+fn mpeg_audio_may_change_its_layer_rate_and_channels_between_frames() {
+    let silent = |header: [u8; 4], length| {
+        let mut frame = header.to_vec();
+        frame.resize(length, 0);
+        frame
+    };
     let mut decoder = decoder(Codec::Mp3, parameters(CODEC_ID_MP3, &[])).expect("MP3");
-    for (mode, want) in [(0x00, 2), (0x40, 2), (0xC0, 1), (0x00, 2)] {
-        let (rate, channels, samples) = frames(decoder.decode(&unit(&silent(mode))));
-        assert_eq!(
-            (rate, channels, samples.len()),
-            (RATE, want, 1152 * want),
-            "{mode:x}"
-        );
+    let cases = [
+        (
+            "layer II",
+            silent([0xFF, 0xFD, 0x40, 0x00], 208),
+            (RATE, 2, 1152),
+        ),
+        (
+            "stereo",
+            silent([0xFF, 0xFB, 0x90, 0x00], 417),
+            (RATE, 2, 1152),
+        ),
+        (
+            "joint stereo",
+            silent([0xFF, 0xFB, 0x90, 0x40], 417),
+            (RATE, 2, 1152),
+        ),
+        (
+            "mono",
+            silent([0xFF, 0xFB, 0x90, 0xC0], 417),
+            (RATE, 1, 1152),
+        ),
+        (
+            "22.05 kHz",
+            silent([0xFF, 0xF3, 0x40, 0x00], 104),
+            (RATE / 2, 2, 576),
+        ),
+        (
+            "layer II again",
+            silent([0xFF, 0xFD, 0x40, 0x00], 208),
+            (RATE, 2, 1152),
+        ),
+    ];
+    for (case, data, (rate, channels, length)) in cases {
+        let (got_rate, got_channels, samples) = frames(decoder.decode(&unit(&data)));
+        let got = (got_rate, got_channels, samples.len());
+        assert_eq!(got, (rate, channels, length * channels), "{case}");
     }
     assert_eq!(decoder.bits(), 16);
 }

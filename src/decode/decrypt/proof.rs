@@ -2,6 +2,7 @@
 //! must not be searched for something that happens to look like a frame.
 
 use crate::decode::{adts, id3, mpeg};
+use crate::limits;
 
 const TS_PACKET: usize = 188;
 const TS_SYNC: u8 = 0x47;
@@ -56,7 +57,12 @@ fn is_box(head: &[u8]) -> bool {
     };
     let size = u32::from_be_bytes(*size);
     // 0 is "to the end", 1 "the size follows in 64 bits".
-    (size <= 1 || size >= 8) && BOXES.iter().any(|name| rest.starts_with(*name))
+    let is_sound = size <= 1 || (8..=limits::BOX_BYTES).contains(&u64::from(size));
+    let is_known =
+        (is_sound || rest.starts_with(b"mdat")) && BOXES.iter().any(|name| rest.starts_with(*name));
+    // A wrong vector changes the first block only, and seldom all of it.
+    let is_fragment = rest.starts_with(b"moof") && size > 1;
+    is_known && (!is_fragment || rest.get(8..12) == Some(b"mfhd"))
 }
 
 fn is_tag(head: &[u8]) -> bool {
@@ -133,10 +139,28 @@ mod tests {
             ("nothing at all", Vec::new(), true, Proof::Noise),
             ("a box", BOX.to_vec(), false, Proof::Media),
             (
+                "a fragment",
+                b"\0\0\x02\0moof\0\0\0\x10mfhd".to_vec(),
+                false,
+                Proof::Media,
+            ),
+            (
+                "a fragment that is none",
+                b"\0\0\x02\0moof\0\0\0\x10mfhe".to_vec(),
+                false,
+                Proof::Noise,
+            ),
+            (
                 "a box of no size",
                 BOX.iter()
                     .map(|&byte| if byte == 0x18 { 7 } else { byte })
                     .collect(),
+                false,
+                Proof::Noise,
+            ),
+            (
+                "a box too large to be first",
+                b"\x18\0\0\x18stypmsdh\0\0\0\0".to_vec(),
                 false,
                 Proof::Noise,
             ),

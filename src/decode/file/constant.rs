@@ -1,7 +1,7 @@
 //! MPEG audio of constant bit rate: the place of a frame follows from its
 //! number, by arithmetic. Pure functions.
 
-use crate::decode::mpeg::{Header, first_frame};
+use crate::decode::mpeg::{Header, first_frame, information};
 
 /// A stream whose frames all have one bit rate, so that the place of a frame
 /// follows from its number.
@@ -21,12 +21,11 @@ impl Constant {
     /// carries a Xing or VBRI tag: those mark a variable bit rate.
     pub fn from_head(head: &[u8]) -> Option<Self> {
         let (at, header) = first_frame(head)?;
-        let frame = head.get(at..at + header.length)?;
-        let has = |mark: &[u8]| frame.windows(4).take(48).any(|word| word == mark);
-        if has(b"Xing") || has(b"VBRI") {
-            return None;
-        }
-        let tag = if has(b"Info") { header.length } else { 0 };
+        let tag = match information(&head[at..], &header) {
+            Some(information) if information.is_variable => return None,
+            Some(_) => header.length,
+            None => 0,
+        };
         let mut rest = head.get(at + tag..)?;
         let header = Header::parse(rest)?;
         while let Some(next) = Header::parse(rest) {

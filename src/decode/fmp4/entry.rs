@@ -101,7 +101,30 @@ fn read(
         b"fLaC" => flac(entry.require(b"dfLa")?).map(no_skip),
         b"alac" => alac(configuration(entry, b"alac")?).map(no_skip),
         b"Opus" => opus(entry.require(b"dOps")?),
-        other => Err(unsupported(format!("\"{}\"", name(*other)))),
+        other => Err(unsupported(called(
+            &format!("\"{}\"", name(*other)),
+            common_name(other),
+        ))),
+    }
+}
+
+/// What people call codecs that have no decoder here.
+fn common_name(entry: &[u8; 4]) -> Option<&'static str> {
+    match entry {
+        b"ac-3" => Some("AC-3, Dolby Digital"),
+        b"ec-3" => Some("E-AC-3, Dolby Digital Plus"),
+        b"ac-4" => Some("AC-4"),
+        b"dtsc" | b"dtsh" | b"dtsl" | b"dtse" | b"dtsx" => Some("DTS"),
+        b"mha1" | b"mha2" | b"mhm1" | b"mhm2" => Some("MPEG-H 3D Audio"),
+        _ => None,
+    }
+}
+
+/// A code word with what people call it.
+fn called(code: &str, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("{code} ({name})"),
+        None => code.to_owned(),
     }
 }
 
@@ -128,9 +151,16 @@ fn mpeg4(entry: Fields<'_>, rate: u32) -> Result<(Codec, AudioCodecParameters), 
         }
         // MPEG-2 and MPEG-1 layers I to III
         0x69 | 0x6B => Ok((Codec::Mp3, parameters(CODEC_ID_MP3, rate))),
-        other => Err(unsupported(format!(
-            "\"mp4a\" with object type 0x{other:02x}"
-        ))),
+        other => {
+            let name = match other {
+                0xA5 => common_name(b"ac-3"),
+                0xA6 => common_name(b"ec-3"),
+                0xA9..=0xAC => common_name(b"dtsc"),
+                _ => None,
+            };
+            let code = format!("\"mp4a\" with object type 0x{other:02x}");
+            Err(unsupported(called(&code, name)))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::boxes::{Fields, Header, broken, malformed};
 use super::entry::{self, Entry};
 use super::{read_header, take_payload};
+use crate::decode::codec::Decoder;
 use crate::decode::unit::{Edit, Track};
 use crate::decode::window::Window;
 use crate::error::{Kind, Problem};
@@ -15,6 +16,7 @@ use crate::media::Source;
 use crate::stats::Stats;
 use crate::units::{Frames, MediaTime};
 
+const SOUND_TRACKS: usize = 16; // looked at; a muxed stream has one, or one a language
 const OPUS_TICKS: NonZeroU32 = NonZeroU32::new(48_000).expect("not zero");
 
 /// What every fragment of a stream needs to know.
@@ -132,31 +134,35 @@ struct RawEdit {
 }
 
 fn movie(moov: Fields<'_>) -> Result<Init, Problem> {
-    let (mut sound, mut refused) = (None, None);
+    let (mut sounds, mut refused) = (Vec::new(), None);
     let (mut ticks, mut length, mut defaults) = (None, 0, Vec::new());
     let mut children = moov;
     while let Some(child) = children.next_box()? {
         match child.kind() {
             b"mvhd" => ticks = movie_timescale(child)?,
-            b"trak" if sound.is_none() => match sound_track(child) {
-                Ok(found) => sound = found,
+            b"trak" if sounds.len() < SOUND_TRACKS => match sound_track(child) {
+                Ok(found) => sounds.extend(found),
                 Err(problem) => refused = refused.or(Some(problem)),
             },
             b"mvex" => (length, defaults) = movie_extends(child)?,
             _ => {}
         }
     }
-    let sound = sound.ok_or_else(|| refused.unwrap_or_else(no_sound))?;
     let in_movie_time = |count: u64| match (count, ticks) {
         (0, _) | (_, None) => None,
         (count, Some(ticks)) => Some(MediaTime::from_ticks(clamp(count), ticks)),
     };
-    let track = Track {
-        codec: sound.entry.codec,
-        edit: edit(&sound, in_movie_time),
-        duration: in_movie_time(length),
-        parameters: sound.entry.parameters,
-    };
+    let tracks = sounds.into_iter().map(|sound| {
+        let track = Track {
+            codec: sound.entry.codec,
+            edit: edit(&sound, in_movie_time),
+            duration: in_movie_time(length),
+            parameters: sound.entry.parameters.clone(),
+        };
+        (sound, track)
+    });
+    let playable = first_playable(tracks.collect());
+    let (sound, track) = playable.ok_or_else(|| refused.unwrap_or_else(no_sound))?;
     let layout = Layout {
         track_id: sound.track_id,
         timescale: sound.timescale,
@@ -166,6 +172,16 @@ fn movie(moov: Fields<'_>) -> Result<Init, Problem> {
         defaults,
     };
     Ok(Init { track, layout })
+}
+
+/// The first track with a decoder; without one the first, for its problem.
+fn first_playable(tracks: Vec<(Sound, Track)>) -> Option<(Sound, Track)> {
+    let has_decoder = |(_, track): &(Sound, Track)| Decoder::new(track).is_ok();
+    let place = match tracks.len() {
+        0 | 1 => 0,
+        _ => tracks.iter().position(has_decoder).unwrap_or(0),
+    };
+    tracks.into_iter().nth(place)
 }
 
 /// The visible part. The pre-skip of Opus is never heard, also where an edit

@@ -4,6 +4,8 @@
 pub const SOUND: u32 = 2;
 /// Track id of the video beside it.
 pub const VIDEO: u32 = 1;
+/// Track id of another sound.
+pub const OTHER: u32 = 3;
 
 /// A box.
 pub fn boxed(kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
@@ -73,6 +75,8 @@ pub fn unit(index: usize, size: usize) -> Vec<u8> {
 pub struct Movie {
     /// Sample entry of the sound.
     pub entry: Vec<u8>,
+    /// Sample entry of another sound track before it.
+    pub other: Option<Vec<u8>>,
     /// Ticks per second of the sound.
     pub timescale: u32,
     /// Edits of the sound: length in milliseconds, start in ticks.
@@ -89,6 +93,7 @@ impl Default for Movie {
     fn default() -> Self {
         Self {
             entry: sample_entry(b"mp4a", 0, &esds(0x40, &[0x12, 0x10])),
+            other: None,
             timescale: 44_100,
             edits: Vec::new(),
             edit_version: 0,
@@ -122,7 +127,9 @@ impl Movie {
             &self.edit_box(),
         );
         let extends = boxed(b"mvex", &[trex(VIDEO, 3000), trex(SOUND, 1024)].concat());
-        let mut movie = [header, video, sound].concat();
+        let other = self.other.as_ref();
+        let other = other.map(|entry| trak(OTHER, b"soun", 48_000, entry, 0, &[]));
+        let mut movie = [header, video, other.unwrap_or_default(), sound].concat();
         if !self.plain {
             movie.extend(extends);
         }

@@ -101,6 +101,38 @@ fn every_shape_of_segment_gives_its_units() {
 }
 
 #[test]
+fn titles_of_event_messages_come_with_their_times() {
+    let tag = b"ID3\x04\0\0\0\0\0\x0fTIT2\0\0\0\x05\0\0\x03Song";
+    let scheme = b"https://aomedia.org/emsg/ID3\0\0";
+    let scale = 44_100_u32.to_be_bytes();
+    let before = [&[0; 4], &scheme[..], &scale, &[0, 0, 2, 0], &[0; 8], tag].concat();
+    let time = 5000_u64.to_be_bytes();
+    let between = [&[1, 0, 0, 0], &scale[..], &time, &[0; 8], scheme, tag].concat();
+    let too_long = [&between[..], &vec![0; 1 << 17]].concat();
+    let segment = |time| Segment {
+        time: Some(time),
+        units: testkit::units(&[30, 40]),
+        ..Segment::default()
+    };
+    let bytes = [
+        boxed(b"emsg", &before),
+        segment(1024).bytes(),
+        boxed(b"emsg", &between),
+        boxed(b"emsg", &too_long),
+        boxed(b"emsg", b"\0\0\0\0cut off"),
+        segment(3072).bytes(),
+    ]
+    .concat();
+    let ticks = |ticks| MediaTime::from_ticks(ticks, 44_100.try_into().expect("not zero"));
+    let want = [1024 + 512, 5000].map(|time| (ticks(time), "Song".to_owned()));
+    for step in [1, 100, 1 << 20] {
+        let mut demuxer = demuxer(Drip::new(bytes.clone(), step));
+        assert_eq!(rows(&mut demuxer).map(|rows| rows.len()), Ok(4));
+        assert_eq!(demuxer.take_titles(), want, "{step} bytes a read");
+    }
+}
+
+#[test]
 fn fragments_follow_each_other() {
     let first = Segment {
         time: Some(0),

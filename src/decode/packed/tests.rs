@@ -28,7 +28,30 @@ fn mp2(number: u8) -> Vec<u8> {
     [&[0xFF, 0xFD, 0x40, 0x04][..], &[number & 0x7F; 204]].concat()
 }
 
-const FAMILIES: [(&str, fn(u8) -> Vec<u8>); 3] = [("ADTS", adts), ("MP3", mp3), ("MP2", mp2)];
+/// One way to make a frame, with its name and codec.
+struct Family {
+    name: &'static str,
+    codec: Codec,
+    frame: fn(u8) -> Vec<u8>,
+}
+
+const FAMILIES: [Family; 3] = [
+    Family {
+        name: "ADTS",
+        codec: Codec::Aac,
+        frame: adts,
+    },
+    Family {
+        name: "MP3",
+        codec: Codec::Mp3,
+        frame: mp3,
+    },
+    Family {
+        name: "MP2",
+        codec: Codec::Mp3,
+        frame: mp2,
+    },
+];
 
 fn frames(frame: fn(u8) -> Vec<u8>, numbers: std::ops::Range<u8>) -> Vec<u8> {
     numbers.flat_map(frame).collect()
@@ -87,10 +110,7 @@ fn rate() -> SampleRate {
 
 #[test]
 fn frames_come_out_whole_with_their_times() {
-    for ((name, frame), codec) in FAMILIES
-        .into_iter()
-        .zip([Codec::Aac, Codec::Mp3, Codec::Mp3])
-    {
+    for Family { name, codec, frame } in FAMILIES {
         let mut demuxer = segment(frames(frame, 0..3), 11).expect(name);
         let length = if codec == Codec::Aac { 1024 } else { 1152 };
         for number in 0..3_u8 {
@@ -107,7 +127,7 @@ fn frames_come_out_whole_with_their_times() {
 
 #[test]
 fn tags_and_damage_are_passed_over() {
-    for (name, frame) in FAMILIES {
+    for Family { name, frame, .. } in FAMILIES {
         let frames = |numbers| frames(frame, numbers);
         let join = |parts: &[&[u8]]| parts.concat();
         let damaged = {
@@ -389,28 +409,33 @@ fn adts_is_told_by_frames_that_agree() {
     }
 }
 
-/// Everything that comes out of a segment, or why it ends.
-fn everything(
-    bytes: Vec<u8>,
-    step: usize,
-) -> (
-    Vec<(MediaTime, Vec<u8>)>,
-    Vec<(MediaTime, String)>,
-    Option<Problem>,
-) {
-    let mut units = Vec::new();
-    let mut demuxer = match segment(bytes, step) {
-        Ok(demuxer) => demuxer,
-        Err(problem) => return (units, Vec::new(), Some(problem)),
-    };
-    let problem = loop {
-        match demuxer.next_unit() {
-            Ok(Some(unit)) => units.push((unit.start, unit.data.to_vec())),
-            Ok(None) => break None,
-            Err(problem) => break Some(problem),
+/// Everything that comes out of a segment, up to the problem that ends it.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    units: Vec<(MediaTime, Vec<u8>)>,
+    titles: Vec<(MediaTime, String)>,
+    problem: Option<Problem>,
+}
+
+impl Outcome {
+    fn of(bytes: Vec<u8>, step: usize) -> Self {
+        let mut outcome = Self::default();
+        match segment(bytes, step) {
+            Ok(mut demuxer) => {
+                outcome.problem = outcome.drain(&mut demuxer).err();
+                outcome.titles = demuxer.take_titles();
+            }
+            Err(problem) => outcome.problem = Some(problem),
         }
-    };
-    (units, demuxer.take_titles(), problem)
+        outcome
+    }
+
+    fn drain(&mut self, demuxer: &mut Demuxer) -> Result<(), Problem> {
+        while let Some(unit) = demuxer.next_unit()? {
+            self.units.push((unit.start, unit.data.to_vec()));
+        }
+        Ok(())
+    }
 }
 
 proptest! {
@@ -420,16 +445,16 @@ proptest! {
         family in 0_usize..3,
         step in 1_usize..300,
     ) {
-        let frame = FAMILIES[family].1;
+        let frame = FAMILIES[family].frame;
         let parts = [timestamp(9), frames(frame, 0..4), title("x"), frames(frame, 4..8), b"TAG".to_vec()];
         let mut bytes = parts.concat();
         for (at, value) in edits {
             let at = at % bytes.len();
             bytes[at] = value;
         }
-        let (size, whole) = (bytes.len(), everything(bytes.clone(), 1 << 20));
-        let given: usize = whole.0.iter().map(|(_, data)| data.len()).sum();
+        let (size, whole) = (bytes.len(), Outcome::of(bytes.clone(), 1 << 20));
+        let given: usize = whole.units.iter().map(|(_, data)| data.len()).sum();
         prop_assert!(given <= size);
-        prop_assert_eq!(everything(bytes, step), whole);
+        prop_assert_eq!(Outcome::of(bytes, step), whole);
     }
 }

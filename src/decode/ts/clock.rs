@@ -2,12 +2,9 @@
 //! frames counted from the last stamp that had to be believed, so that the
 //! rounding of stamps never shifts a sample.
 
-use std::num::NonZeroU32;
-
+use crate::decode::ticks;
 use crate::units::{Frames, MediaTime, SampleRate};
 
-const TICKS: NonZeroU32 = NonZeroU32::new(90_000).expect("not zero");
-const WRAP_TICKS: i64 = 1 << 33;
 /// Stamps may be off by this much; decode/placement.rs forgives the same.
 const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
 
@@ -34,7 +31,7 @@ pub struct Clock {
     /// Since the origin, all of one rate.
     passed: Option<Lasts>,
     /// The last stamp, unfolded; before the first one, where it is expected.
-    reference: Option<i64>,
+    near: Option<MediaTime>,
     is_set: bool,
 }
 
@@ -44,7 +41,7 @@ impl Clock {
         Self {
             origin: near.unwrap_or_default(),
             passed: None,
-            reference: near.map(|near| near.ticks(TICKS)),
+            near,
             is_set: false,
         }
     }
@@ -61,15 +58,15 @@ impl Clock {
 
     /// The moment a stamp means: of all that it can mean the nearest to the last.
     pub fn unfold(&self, stamp: u64) -> MediaTime {
-        MediaTime::from_ticks(self.unfold_ticks(stamp), TICKS)
+        ticks::unfold(stamp, self.near)
     }
 
     /// The next frame is due at `stamp`, less `before`: believed when the count
     /// is lost or when both are too far apart.
     pub fn heed(&mut self, stamp: u64, before: MediaTime) {
-        let ticks = self.unfold_ticks(stamp);
-        self.reference = Some(ticks);
-        let due = MediaTime::from_ticks(ticks, TICKS) - before;
+        let stamp = self.unfold(stamp);
+        self.near = Some(stamp);
+        let due = stamp - before;
         let wander = due - self.now();
         if !self.is_set || wander > JITTER || MediaTime::ZERO - wander > JITTER {
             self.set(due);
@@ -106,16 +103,77 @@ impl Clock {
         self.passed = None;
         self.is_set = true;
     }
+}
 
-    fn unfold_ticks(&self, stamp: u64) -> i64 {
-        let stamp = i64::try_from(stamp).unwrap_or(0) % WRAP_TICKS;
-        match self.reference {
-            None => stamp,
-            Some(reference) => {
-                let half = WRAP_TICKS / 2;
-                let away = (stamp - reference + half).rem_euclid(WRAP_TICKS) - half;
-                reference + away
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICKS_A_FRAME: u64 = 2090; // of 1024 at 44.1 kHz, rounded up
+
+    fn lasts() -> Lasts {
+        Lasts {
+            frames: Frames(1024),
+            rate: SampleRate::new(44_100).expect("an allowed rate"),
         }
+    }
+
+    /// Where a clock stands after it heeded these stamps, a frame each.
+    fn after(stamps: &[u64]) -> i64 {
+        let mut clock = Clock::new(None);
+        for &stamp in stamps {
+            clock.heed(stamp, MediaTime::ZERO);
+            clock.pass(lasts());
+        }
+        clock.now().frame(lasts().rate)
+    }
+
+    #[test]
+    fn rounding_is_ignored_and_jumps_are_followed() {
+        let cases: [(&str, &[u64], i64); 5] = [
+            (
+                "rounded",
+                &[0, TICKS_A_FRAME, 2 * TICKS_A_FRAME, 3 * TICKS_A_FRAME],
+                4096,
+            ),
+            ("20 ms early", &[0, 290, TICKS_A_FRAME], 3072),
+            ("a second ahead", &[0, TICKS_A_FRAME, 94_180], 47_172),
+            ("back", &[900_000, 0], 1024),
+            ("drifting", &[0, 3000, 6000, 9000], 5434),
+        ];
+        for (case, stamps, want) in cases {
+            assert_eq!(after(stamps), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_lost_count_is_taken_from_the_next_stamp() {
+        let mut clock = Clock::new(None);
+        clock.heed(90_000, MediaTime::ZERO);
+        clock.pass(lasts());
+        clock.lose();
+        assert!(!clock.is_set());
+        clock.heed(90_000 + 2 * TICKS_A_FRAME, lasts().time());
+        assert_eq!(clock.now().frame(lasts().rate), 44_100 + 1024);
+    }
+
+    #[test]
+    fn a_change_of_rate_keeps_the_time() {
+        let mut clock = Clock::new(None);
+        clock.heed(0, MediaTime::ZERO);
+        let slow = Lasts {
+            frames: Frames(1024),
+            rate: SampleRate::new(22_050).expect("an allowed rate"),
+        };
+        let ends: Vec<i64> = [lasts(), slow, lasts()]
+            .into_iter()
+            .map(|lasts| {
+                clock
+                    .pass(lasts)
+                    .1
+                    .frame(SampleRate::new(44_100).expect("a rate"))
+            })
+            .collect();
+        assert_eq!(ends, [1024, 3072, 4096]);
     }
 }

@@ -66,8 +66,11 @@ impl Cutter {
 
     /// Takes the next piece of the stream.
     pub fn push(&mut self, part: Part<'_>) {
-        let end = self.end();
         if let Some(begin) = part.begins {
+            if self.is_inside_frame() && self.is_next(part.bytes) {
+                self.lose(); // unnoticed, what the frame still needs is missing
+            }
+            let end = self.end();
             self.marks.retain(|&(position, _)| position != end); // an empty packet
             self.marks.push_back((end, begin));
         }
@@ -87,9 +90,19 @@ impl Cutter {
         std::mem::take(&mut self.losses)
     }
 
-    /// The source is over: whether it ended inside a frame.
+    /// What follows has nothing to do with what was, and nothing is lost by it.
+    pub fn restart(&mut self) {
+        self.last = None;
+    }
+
+    /// Whether a frame has begun that is not whole yet.
     pub fn is_inside_frame(&self) -> bool {
         self.last.is_some() && self.position < self.end()
+    }
+
+    fn is_next(&self, bytes: &[u8]) -> bool {
+        let header = Header::read(self.format, bytes);
+        header.is_some_and(|header| self.last.is_some_and(|last| header.agrees(&last)))
     }
 
     /// Bytes of frames that were cut and not yet forgotten.

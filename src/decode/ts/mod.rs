@@ -11,6 +11,8 @@ mod program;
 mod section;
 mod sound;
 mod tables;
+#[cfg(test)]
+mod testkit;
 mod titles;
 
 use std::sync::Arc;
@@ -36,6 +38,14 @@ pub struct Demuxer {
     track: Track,
 }
 
+/// What a segment leaves to the next: a frame that is not whole, the count of
+/// packets and of time.
+#[derive(Debug)]
+pub struct Tail {
+    sound: Sound,
+    track: Track,
+}
+
 /// The packets of a source, and where they go.
 struct Streams {
     packets: Packets,
@@ -49,33 +59,50 @@ struct Streams {
 impl Demuxer {
     /// Starts on a segment, at its first frame. `near` is when that one is
     /// expected: its stamp has 33 bits, and is unfolded to the moment nearest to
-    /// it, or taken as it stands.
+    /// it, or taken as it stands. `before` is the tail of the segment before, when
+    /// this one goes on where that one ended.
     ///
     /// # Errors
     ///
     /// [`Kind::NotAStream`] for something else than a transport stream,
     /// [`Kind::Unsupported`] or [`Kind::Encryption`] naming the sound that cannot
-    /// be played, [`Kind::Malformed`] when there is none, or the problem of the
+    /// be played, [`Kind::Malformed`] when there is none (but a segment that goes
+    /// on from another may hold nothing but pictures), or the problem of the
     /// source.
     pub fn open(
         source: Box<dyn Source>,
         stats: Arc<Stats>,
         near: Option<MediaTime>,
+        before: Option<Tail>,
     ) -> Result<Self, Problem> {
         let window = Window::new(source, Arc::clone(&stats));
         let mut packets = Packets::open(window)?.ok_or_else(not_ts)?;
         let mut tables = Tables::new();
-        let choice = choose(&mut packets, &mut tables)?;
+        let choice = match (choose(&mut packets, &mut tables)?, &before) {
+            (Some(choice), _) => choice,
+            (None, Some(tail)) => {
+                packets.seek(0)?;
+                tail.sound.choice()
+            }
+            (None, None) => return Err(no_map()),
+        };
+        let (sound, before) = match before {
+            Some(tail) => (tail.sound.resume(choice, near), Some(tail.track)),
+            None => (Sound::new(choice, near), None),
+        };
         let mut streams = Streams {
             packets,
             tables,
-            sound: Sound::new(choice, near),
+            sound,
             titles: Titles::new(),
             stats,
             is_over: false,
         };
         streams.gather()?;
-        let track = streams.sound.track()?;
+        let track = match (streams.sound.track(), before) {
+            (Err(problem), Some(track)) if problem.kind == Kind::Malformed => track,
+            (track, _) => track?,
+        };
         Ok(Self { streams, track })
     }
 
@@ -108,6 +135,14 @@ impl Demuxer {
     /// apply on the media timeline.
     pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
         self.streams.titles.take()
+    }
+
+    /// What the segment, all of which was taken, leaves to the next.
+    pub fn into_tail(self) -> Option<Tail> {
+        self.streams.is_over.then_some(Tail {
+            sound: self.streams.sound,
+            track: self.track,
+        })
     }
 }
 
@@ -144,14 +179,15 @@ impl Streams {
     }
 }
 
-/// Reads until a program map says what is heard. Sound that came before it is
-/// not lost: the packets go back to where the first one may be.
-fn choose(packets: &mut Packets, tables: &mut Tables) -> Result<Choice, Problem> {
+/// Reads until a program map says what is heard; `None` when there is none.
+/// Sound that came before it is not lost: the packets go back to where the first
+/// one may be.
+fn choose(packets: &mut Packets, tables: &mut Tables) -> Result<Option<Choice>, Problem> {
     let mut passed = None;
     loop {
         let position = packets.position();
         let Some(packet) = packets.next()? else {
-            return Err(tables.take_refusal().unwrap_or_else(no_map));
+            return tables.take_refusal().map_or(Ok(None), Err);
         };
         tables.push(&packet)?;
         let pid = packet.pid;
@@ -159,7 +195,7 @@ fn choose(packets: &mut Packets, tables: &mut Tables) -> Result<Choice, Problem>
             if let Some(position) = passed {
                 packets.seek(position)?;
             }
-            return Ok(choice);
+            return Ok(Some(choice));
         }
         if passed.is_none() && tables.may_be_stream(pid) {
             passed = Some(position);
@@ -181,3 +217,6 @@ fn broken(kind: Kind, why: &str) -> Problem {
     let todo = "try another variant or source";
     Problem::new(kind, "cannot read the transport stream", why, todo)
 }
+
+#[cfg(test)]
+mod tests;

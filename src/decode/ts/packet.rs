@@ -93,8 +93,8 @@ impl Packets {
     ///
     /// The problem of the source.
     pub fn next(&mut self) -> Result<Option<Packet<'_>>, Problem> {
-        self.window.fill(PACKET_BYTES)?;
-        if self.window.bytes().first() != Some(&SYNC) && !self.find()? {
+        self.window.fill(PACKET_BYTES + self.spacing + 1)?;
+        if !self.is_at_packet() && !self.find()? {
             return Ok(None);
         }
         if !self.window.fill(PACKET_BYTES + self.spacing)? {
@@ -103,6 +103,14 @@ impl Packets {
         let spaced = PACKET_BYTES + self.spacing;
         let bytes = self.window.take(spaced)?;
         Ok(bytes.map(|bytes| Packet::read(&bytes[..PACKET_BYTES])))
+    }
+
+    /// Whether a packet begins here and no byte of it is missing: the next one
+    /// follows where it should.
+    fn is_at_packet(&self) -> bool {
+        let bytes = self.window.bytes();
+        let next = bytes.get(PACKET_BYTES + self.spacing);
+        bytes.first() == Some(&SYNC) && next.is_none_or(|&byte| byte == SYNC)
     }
 
     /// Where the next packet begins in the source, or before.
@@ -213,5 +221,106 @@ impl Continuity {
         self.last = Some(packet.counter);
         self.length = packet.payload.len().min(PAYLOAD_BYTES);
         self.payload[..self.length].copy_from_slice(&packet.payload[..self.length]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet of PID 0x101 with this fourth byte and what follows it.
+    fn packet(fourth: u8, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = [&[SYNC, 0x41, 0x01, fourth], rest].concat();
+        bytes.resize(PACKET_BYTES, 0xAA);
+        bytes
+    }
+
+    #[test]
+    fn the_payload_lies_behind_the_adaptation_field() {
+        let cases: [(&str, Vec<u8>, Option<usize>); 7] = [
+            ("payload only", packet(0x15, &[]), Some(184)),
+            ("a field of 10 bytes", packet(0x35, &[9]), Some(174)),
+            ("an empty field", packet(0x35, &[0]), Some(183)),
+            ("a field without payload", packet(0x25, &[183]), Some(0)),
+            (
+                "a field that fills the packet",
+                packet(0x35, &[183]),
+                Some(0),
+            ),
+            ("a field that is too long", packet(0x35, &[184]), None),
+            ("neither", packet(0x05, &[]), None),
+        ];
+        for (case, bytes, want) in cases {
+            let read = Packet::read(&bytes);
+            let payload = (read.pid == 0x101).then_some(read.payload.len());
+            assert_eq!(payload, want, "{case}");
+        }
+    }
+
+    #[test]
+    fn flags_are_told_apart() {
+        let mut bytes = packet(0xF7, &[1, 0x80]);
+        let read = Packet::read(&bytes);
+        assert!(read.starts && read.is_scrambled && read.may_jump);
+        assert_eq!((read.pid, read.counter), (0x101, 7));
+        bytes[1] |= 0x80;
+        assert_eq!(Packet::read(&bytes).pid, NULL_PID, "damaged on its way");
+    }
+
+    #[test]
+    fn packets_are_put_in_order_by_their_counter() {
+        let cases: [(&str, u8, u8, bool, Order); 8] = [
+            ("the next", 0x14, 1, false, Order::Next),
+            ("round the corner", 0x10, 1, false, Order::Gap),
+            ("the same", 0x13, 0, false, Order::Again),
+            ("fifteen lost", 0x13, 1, false, Order::Gap),
+            ("one lost", 0x15, 1, false, Order::Gap),
+            ("no payload", 0x23, 0, false, Order::Again),
+            ("no payload, another count", 0x29, 0, false, Order::Again),
+            ("announced", 0x39, 1, true, Order::Next),
+        ];
+        for (case, fourth, content, may_jump, want) in cases {
+            let mut continuity = Continuity::new();
+            let first = packet(0x13, &[0; 184]);
+            assert_eq!(continuity.judge(&Packet::read(&first)), Order::Next);
+            let rest = match fourth >> 4 {
+                1 => vec![content; 184],
+                2 => vec![183, 0],
+                _ => [&[1, 0x80][..], &[content; 182]].concat(),
+            };
+            let second = packet(fourth, &rest);
+            let read = Packet::read(&second);
+            assert_eq!(read.may_jump, may_jump, "{case}");
+            assert_eq!(continuity.judge(&read), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_transport_stream_is_told_by_its_chain_of_sync_bytes() {
+        let stream = |stride: usize, before: usize| {
+            let mut bytes = vec![0; before];
+            for _ in 0..4 {
+                bytes.push(SYNC);
+                bytes.resize(bytes.len() + stride - 1, 0);
+            }
+            bytes
+        };
+        let cases: [(&str, Vec<u8>, bool); 8] = [
+            ("bare", stream(188, 0), true),
+            ("behind time stamps", stream(192, 4), true),
+            ("with error correction", stream(204, 0), true),
+            ("joined in a packet", stream(188, 100), true),
+            ("the first byte is all there is", vec![SYNC], true),
+            ("one sync byte", [&[SYNC][..], &[0; 611]].concat(), false),
+            (
+                "two",
+                [&[SYNC][..], &[0; 187], &[SYNC], &[0; 400]].concat(),
+                false,
+            ),
+            ("nothing", Vec::new(), false),
+        ];
+        for (case, head, want) in cases {
+            assert_eq!(looks_like_ts(&head), want, "{case}");
+        }
     }
 }

@@ -158,3 +158,93 @@ fn read_stamp(&[first, second, third, fourth, fifth]: &[u8; STAMP_BYTES]) -> Opt
     let low = u64::from(fourth) << 7 | u64::from(fifth >> 1);
     is_marked.then_some(top | middle | low)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::ts::testkit::pes;
+
+    fn packet(starts: bool, payload: &[u8]) -> Packet<'_> {
+        Packet {
+            pid: 1,
+            starts,
+            is_scrambled: false,
+            may_jump: false,
+            counter: 0,
+            payload,
+        }
+    }
+
+    #[test]
+    fn a_stamp_survives_its_marker_bits() {
+        for stamp in [
+            0,
+            1,
+            126_000,
+            1 << 15,
+            1 << 30,
+            (1 << 33) - 1,
+            0x1_5555_AAAA,
+        ] {
+            let bytes = pes(Some(stamp), &[7]);
+            let part = Unpacker::new().push(&packet(true, &bytes));
+            let want = Part {
+                begins: Some(Begin { stamp: Some(stamp) }),
+                bytes: &[7],
+            };
+            assert_eq!(part, Some(want), "{stamp}");
+            let mut unmarked = bytes.clone();
+            unmarked[11] &= 0xFE;
+            let part = Unpacker::new().push(&packet(true, &unmarked));
+            let stamp = part
+                .and_then(|part| part.begins)
+                .and_then(|begin| begin.stamp);
+            assert_eq!(stamp, None, "without a marker");
+        }
+    }
+
+    #[test]
+    fn a_header_may_go_over_packets() {
+        let bytes = pes(Some(90_000), &[1, 2, 3]);
+        for cut in 1..bytes.len() {
+            let mut unpacker = Unpacker::new();
+            let (first, second) = bytes.split_at(cut);
+            let mut data = Vec::new();
+            let mut begun = 0;
+            for (starts, payload) in [(true, first), (false, second)] {
+                if let Some(part) = unpacker.push(&packet(starts, payload)) {
+                    data.extend(part.bytes);
+                    begun += usize::from(part.begins.is_some());
+                }
+            }
+            assert_eq!((data, begun), (vec![1, 2, 3], 1), "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_elementary_stream_is_passed_over() {
+        let edited = |at: usize, value: u8| {
+            let mut bytes = pes(Some(0), &[1; 20]);
+            bytes[at] = value;
+            bytes
+        };
+        let cases = [
+            ("no start code", edited(2, 0), false),
+            ("padding", edited(3, 0xBE), false),
+            ("a private stream without fields", edited(3, 0xBF), false),
+            ("MPEG-1", edited(6, 0x21), false),
+            ("scrambled", edited(6, 0xA0), true),
+        ];
+        for (case, bytes, is_scrambled) in cases {
+            let mut unpacker = Unpacker::new();
+            assert_eq!(unpacker.push(&packet(true, &bytes)), None, "{case}");
+            assert_eq!(unpacker.push(&packet(false, &[1; 20])), None, "{case}");
+            assert_eq!(unpacker.has_scrambled(), is_scrambled, "{case}");
+        }
+        assert_eq!(
+            Unpacker::new().push(&packet(false, &[1; 20])),
+            None,
+            "joined late"
+        );
+    }
+}

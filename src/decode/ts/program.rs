@@ -242,3 +242,109 @@ fn refused(kind: Kind, why: String) -> Problem {
     let todo = "choose another variant with -Q";
     Problem::new(kind, "cannot play the transport stream", why, todo)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::ts::testkit::section;
+
+    fn map(info: &[u8], streams: &[(u8, u16, &[u8])]) -> Vec<u8> {
+        let length = |bytes: &[u8]| u8::try_from(bytes.len()).expect("short");
+        let mut content = vec![0xE1, 0, 0xF0, length(info)];
+        content.extend(info);
+        for (kind, pid, descriptors) in streams {
+            let [high, low] = (pid | 0xE000).to_be_bytes();
+            content.extend([*kind, high, low, 0xF0, length(descriptors)]);
+            content.extend(*descriptors);
+        }
+        section(2, 0, &content)
+    }
+
+    #[test]
+    fn the_first_sound_that_can_be_played_is_chosen() {
+        let cases: [(&str, &[(u8, u16, &[u8])], Option<(u16, Format)>); 7] = [
+            ("ADTS", &[(0x0F, 0x101, &[])], Some((0x101, Format::Adts))),
+            ("LATM", &[(0x11, 0x101, &[])], Some((0x101, Format::Latm))),
+            ("MPEG-1", &[(0x03, 0x101, &[])], Some((0x101, Format::Mpeg))),
+            ("MPEG-2", &[(0x04, 0x101, &[])], Some((0x101, Format::Mpeg))),
+            (
+                "among others",
+                &[
+                    (0x1B, 1, &[]),
+                    (0x81, 2, &[]),
+                    (0x0F, 3, &[]),
+                    (0x03, 4, &[]),
+                ],
+                Some((3, Format::Adts)),
+            ),
+            (
+                "with descriptors",
+                &[(0x1B, 1, &[9; 40]), (0x0F, 3, &[10, 2, 0, 0])],
+                Some((3, Format::Adts)),
+            ),
+            (
+                "encrypted and clear",
+                &[(0xCF, 1, &[]), (0x04, 3, &[])],
+                Some((3, Format::Mpeg)),
+            ),
+        ];
+        for (case, streams, want) in cases {
+            let choice = choose(&map(&[], streams)).expect(case);
+            assert_eq!(
+                choice.map(|choice| (choice.pid, choice.format)),
+                want,
+                "{case}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_number_means_depends_on_the_descriptors() {
+        let cases: [(&str, u8, &[u8], &[u8], &str); 10] = [
+            ("AC-3 by tag", 0x06, &[], &[0x6A, 0], "AC-3"),
+            ("E-AC-3 by tag", 0x06, &[], &[0x7A, 1, 0], "E-AC-3"),
+            ("DTS by tag", 0x06, &[], &[0x7B, 0], "DTS"),
+            ("AC-4 by tag", 0x06, &[], &[0x7F, 1, 0x15], "AC-4"),
+            ("Opus by tag", 0x06, &[], &[0x7F, 2, 0x80, 2], "Opus"),
+            ("by registration", 0x06, &[], b"\x05\x04EAC3", "E-AC-3"),
+            ("of Blu-ray", 0x86, b"\x05\x04HDMV", &[], "DTS"),
+            (
+                "a splice, not DTS",
+                0x86,
+                b"\x05\x04CUEI",
+                &[],
+                "there is no sound in it",
+            ),
+            (
+                "data",
+                0x06,
+                &[],
+                &[0x0A, 4, 0, 0, 0, 0],
+                "there is no sound in it",
+            ),
+            (
+                "a broken descriptor",
+                0x06,
+                &[],
+                &[0x6A, 9],
+                "there is no sound in it",
+            ),
+        ];
+        for (case, kind, info, descriptors, want) in cases {
+            let problem = choose(&map(info, &[(kind, 1, descriptors)])).expect_err(case);
+            assert!(problem.why.contains(want), "{case}: {problem}");
+        }
+    }
+
+    #[test]
+    fn maps_are_named_by_the_association_table() {
+        let pat = section(
+            0,
+            0,
+            &[0, 0, 0xE0, 0x10, 0, 1, 0xF0, 0x00, 0, 2, 0xE1, 0x23],
+        );
+        assert_eq!(map_pids(&pat).collect::<Vec<_>>(), [0x1000, 0x123]);
+        assert_eq!(map_pids(&section(2, 0, &[0, 1, 0xF0, 0])).count(), 0);
+        assert_eq!(choose(&pat), Ok(None));
+    }
+}

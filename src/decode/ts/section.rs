@@ -103,3 +103,115 @@ pub fn checksum(bytes: &[u8]) -> u32 {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::ts::testkit::section;
+
+    /// What comes out of these payloads; a start is marked, a counter skipped for each gap.
+    fn read(payloads: &[(bool, u8, Vec<u8>)]) -> Vec<Vec<u8>> {
+        let mut sections = Sections::new();
+        let mut found = Vec::new();
+        for (starts, counter, payload) in payloads {
+            sections.push(&Packet {
+                pid: 0,
+                starts: *starts,
+                is_scrambled: false,
+                may_jump: false,
+                counter: *counter,
+                payload,
+            });
+            while let Some(section) = sections.next() {
+                found.push(section.to_vec());
+            }
+        }
+        found
+    }
+
+    fn with_pointer(pointer: u8, parts: &[&[u8]]) -> Vec<u8> {
+        [&[pointer][..], &parts.concat()].concat()
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_the_standard() {
+        assert_eq!(checksum(b"123456789"), 0x0376_E6E7);
+        assert_eq!(checksum(&section(2, 0, &[1, 2, 3])), 0);
+    }
+
+    #[test]
+    fn sections_are_put_together_and_checked() {
+        let (a, b) = (section(2, 0, &[1; 300]), section(2, 1, &[2; 20]));
+        let mut broken = b.clone();
+        broken[9] ^= 1;
+        let start = with_pointer(0, &[&a[..183]]);
+        let rest = with_pointer(129, &[&a[183..], &b, &[0xFF; 9]]);
+        let rest_bytes = a[183..].to_vec();
+        assert_eq!(rest_bytes.len(), 129);
+        let cases: [(&str, Vec<(bool, u8, Vec<u8>)>, Vec<&Vec<u8>>); 9] = [
+            (
+                "one packet",
+                vec![(true, 0, with_pointer(0, &[&b, &[0xFF; 50]]))],
+                vec![&b],
+            ),
+            (
+                "two in a packet",
+                vec![(true, 0, with_pointer(0, &[&b, &b, &[0xFF]]))],
+                vec![&b, &b],
+            ),
+            (
+                "over packets",
+                vec![(true, 0, start.clone()), (true, 1, rest.clone())],
+                vec![&a, &b],
+            ),
+            (
+                "a packet twice",
+                vec![
+                    (true, 0, start.clone()),
+                    (true, 0, start.clone()),
+                    (false, 1, rest_bytes.clone()),
+                ],
+                vec![&a],
+            ),
+            (
+                "the middle missing",
+                vec![(true, 0, start.clone()), (true, 2, rest.clone())],
+                vec![&b],
+            ),
+            (
+                "joined late",
+                vec![(false, 4, rest_bytes), (true, 5, with_pointer(0, &[&b]))],
+                vec![&b],
+            ),
+            (
+                "a broken one",
+                vec![(true, 0, with_pointer(0, &[&broken, &b]))],
+                vec![&b],
+            ),
+            (
+                "a rest that is too short",
+                vec![(true, 0, start), (true, 1, with_pointer(9, &[&[0; 9], &b]))],
+                vec![&b],
+            ),
+            (
+                "a pointer to nowhere",
+                vec![(true, 0, with_pointer(200, &[&b]))],
+                vec![],
+            ),
+        ];
+        for (case, payloads, want) in cases {
+            assert_eq!(read(&payloads).iter().collect::<Vec<_>>(), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn only_a_table_in_force_has_content() {
+        let now = section(2, 0, &[7, 8]);
+        assert_eq!(content(&now, 2), Some(&[0, 1, 0xC1, 0, 0, 7, 8][..]));
+        assert_eq!(content(&now, 0), None);
+        let mut next = now;
+        next[5] &= 0xFE;
+        assert_eq!(content(&next, 2), None);
+        assert_eq!(content(&[2, 0xB0], 2), None);
+    }
+}

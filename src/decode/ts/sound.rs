@@ -37,6 +37,10 @@ pub struct Sound {
     multiplex: Option<Multiplex>,
     /// The access unit of a LATM frame, which lies between other bits.
     unit: Vec<u8>,
+    /// Nothing came yet of this segment, but something of the one before.
+    is_resuming: bool,
+    /// Whether a frame of this segment was taken.
+    has_given: bool,
 }
 
 /// A frame that is next, and its time.
@@ -61,7 +65,20 @@ impl Sound {
             clock: Clock::new(near),
             multiplex: None,
             unit: Vec::new(),
+            is_resuming: false,
+            has_given: false,
         }
+    }
+
+    /// Goes on with the next segment: packagers cut where they like, also inside
+    /// a frame, and do not repeat a LATM configuration for each segment.
+    pub fn resume(mut self, choice: Choice, near: Option<MediaTime>) -> Self {
+        if (choice.pid, choice.format) != (self.choice.pid, self.choice.format) {
+            return Self::new(choice, near);
+        }
+        self.choice = choice;
+        (self.is_resuming, self.has_given) = (true, false);
+        self
     }
 
     /// Where it is.
@@ -98,9 +115,15 @@ impl Sound {
     ///
     /// [`Kind::Unsupported`] for a kind of LATM that has no decoder.
     pub fn push(&mut self, packet: &Packet<'_>, stats: &Stats) -> Result<(), Problem> {
+        let is_first = std::mem::take(&mut self.is_resuming);
         match self.continuity.judge(packet) {
             Order::Next => {}
             Order::Again => return Ok(()),
+            // Packets are often counted anew in every segment.
+            Order::Gap if is_first && !self.cutter.is_inside_frame() => {
+                self.unpacker = Unpacker::new();
+                self.cutter.restart();
+            }
             Order::Gap => {
                 self.unpacker.lose();
                 self.cutter.lose();
@@ -113,18 +136,14 @@ impl Sound {
         self.cut(false, stats)
     }
 
-    /// Nothing comes any more: what is here has to do.
+    /// Nothing more comes of this segment. A frame that is not whole may go on
+    /// in the next.
     ///
     /// # Errors
     ///
     /// As [`Sound::push`].
     pub fn end(&mut self, stats: &Stats) -> Result<(), Problem> {
-        self.cut(true, stats)?;
-        if self.cutter.is_inside_frame() {
-            self.cutter.lose();
-        }
-        stats.decode_errors.add(self.cutter.take_losses());
-        Ok(())
+        self.cut(true, stats)
     }
 
     fn cut(&mut self, is_over: bool, stats: &Stats) -> Result<(), Problem> {
@@ -150,7 +169,9 @@ impl Sound {
             _ => {}
         }
         match (Multiplex::read(bytes), &self.multiplex) {
-            (Ok(Some(new)), Some(known)) if new.specific != known.specific => Err(changed()),
+            (Ok(Some(new)), Some(known)) if self.has_given && new.specific != known.specific => {
+                Err(changed())
+            }
             (Ok(Some(new)), _) => {
                 self.multiplex = Some(new);
                 Ok(())
@@ -178,6 +199,7 @@ impl Sound {
         let lasts = self.lasts(&frame)?;
         self.date(&frame, lasts);
         self.frames.pop_front();
+        self.has_given = true;
         self.cutter.forget_before(Some(&frame));
         let (start, end) = self.clock.pass(lasts);
         Some(Dated { frame, start, end })

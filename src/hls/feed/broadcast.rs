@@ -10,10 +10,11 @@ use super::Feed;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, State};
 use crate::hls::key;
+use crate::hls::listing::{self, Loaded};
 use crate::hls::live::Reloads;
 use crate::hls::load::{Note, say};
 use crate::hls::media::Media;
-use crate::hls::presentation::{self, Loaded, Presentation};
+use crate::hls::presentation::Presentation;
 
 /// The state of a live stream.
 pub(super) struct Broadcast {
@@ -64,8 +65,9 @@ impl Feed {
         let rung = self.reference;
         let (store, tell) = (self.store.clone(), self.tell.clone());
         let location = self.presentation.ladder.rungs[rung].location.clone();
+        let common = self.presentation.common.clone();
         self.tasks.spawn(async move {
-            let loaded = presentation::reload(&store, location, rung, etag).await;
+            let loaded = listing::reload(&store, location, rung, common.as_deref(), etag).await;
             say(&tell, Note::Reloaded(rung, loaded)).await;
         });
     }
@@ -137,6 +139,10 @@ impl Feed {
             .is_some_and(|patience| failing >= patience)
         {
             return Err(problem);
+        }
+        if listing::may_be_elsewhere(problem.kind) {
+            self.presentation.ladder.rungs[self.reference].turn();
+            broadcast.change_variant();
         }
         if broadcast.reloads.is_first_failure() {
             let todo = "trying again";

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::{AHEAD, ALIGNED_MS, Feed};
 use crate::event::{Decision, Event};
 use crate::hls::abr;
+use crate::hls::listing;
 use crate::hls::load::{Note, say};
 use crate::hls::media::Media;
-use crate::hls::presentation;
 use crate::hls::quality::Quality;
 use crate::hls::timeline::Listed;
 use crate::units::MediaTime;
@@ -128,17 +128,17 @@ impl Feed {
             .copied()
     }
 
-    pub(super) fn ask_playlist(&mut self, rung: usize) {
-        if self.asked.contains(&rung) {
+    pub(super) fn ask_playlist(&mut self, id: usize) {
+        if self.asked.contains(&id) {
             return;
         }
-        self.asked.push(rung);
-        let (store, tell) = (self.store.clone(), self.tell.clone());
-        let location = self.presentation.ladder.rungs[rung].location.clone();
+        self.asked.push(id);
+        let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
+        let rung = self.presentation.ladder.rungs[id].clone();
+        let common = self.presentation.common.clone();
         self.tasks.spawn(async move {
-            let loaded = presentation::load(&store, location, rung).await;
-            let loaded = loaded.map(|loaded| loaded.media);
-            say(&tell, Note::Playlist(rung, loaded)).await;
+            let loaded = listing::load(&store, &rung, common.as_deref(), &events).await;
+            say(&tell, Note::Playlist(id, loaded.map(|loaded| loaded.media))).await;
         });
     }
 

@@ -4,7 +4,7 @@
 use super::about::{About, Seal};
 use super::{Feed, Purpose};
 use crate::error::Problem;
-use crate::hls::key::{self, Address, Lock, State};
+use crate::hls::key::{self, Address, Keeping, Lock, State};
 use crate::hls::load::{Load, Note, say};
 use crate::location::Location;
 use crate::media::Cipher;
@@ -30,10 +30,14 @@ impl Feed {
         self.flights.insert(Load::Key { key }, None);
         self.stats.begin(Stage::Key);
         let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
-        let must_keep = self.wishes.purpose != Purpose::Decode;
+        let keeping = match self.wishes.purpose {
+            Purpose::Cache { .. } => Keeping::Always,
+            Purpose::Decode if self.broadcast.is_none() => Keeping::WhenPossible,
+            Purpose::Decode => Keeping::Never,
+        };
         let wanted = key::wanted(location, rung);
         self.tasks.spawn(async move {
-            let loaded = key::load(&store, &wanted, must_keep, &events).await;
+            let loaded = key::load(&store, &wanted, keeping, &events).await;
             say(&tell, Note::Key(key, loaded)).await;
         });
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::error::Problem;
 use crate::hls::attributes::Attributes;
 use crate::hls::playlist::Repairs;
-use crate::hls::sanitise::{Tag, seconds};
+use crate::hls::sanitise::tag::{Tag, seconds};
 use crate::limits;
 use crate::units::MediaTime;
 
@@ -57,7 +57,7 @@ impl<'a> DateRanges<'a> {
         before: usize,
         repairs: &mut Repairs,
     ) -> Result<(), Problem> {
-        let attributes = tag.attributes()?;
+        let attributes = tag.noted_attributes(repairs)?;
         let start = attributes.find("START-DATE").map(millis);
         let id = attributes.find("ID").filter(|id| !id.is_empty());
         let known = id.and_then(|id| self.places.get(id).copied());

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use crate::error::{Kind, Problem};
 use crate::hls::playlist::Repairs;
-use crate::hls::sanitise::{Tag, check_version, start_tag};
+use crate::hls::sanitise::common::StartOffset;
+use crate::hls::sanitise::{Tag, check_version};
 use crate::limits;
 
 const LONGEST_TARGETS: f64 = 10.0; // an EXTINF above ten target durations is a mistake
@@ -19,7 +20,7 @@ pub struct Header {
     sequence: u64,
     discontinuity_sequence: u64,
     kind: Option<&'static str>,
-    start: Option<String>,
+    start: Option<StartOffset>,
     ended: bool,
 }
 
@@ -49,13 +50,18 @@ impl Header {
                 }
             }
             "EXT-X-PLAYLIST-TYPE" => self.playlist_type(tag, repairs),
-            "EXT-X-START" => self.start = start_tag(tag, repairs)?,
+            "EXT-X-START" => self.start = StartOffset::read(tag, repairs)?,
             "EXT-X-ENDLIST" => self.ended = true,
             "EXT-X-VERSION" => check_version(tag, repairs),
             "EXT-X-I-FRAMES-ONLY" => return Err(only_pictures(tag)),
             _ => {} // unknown tags are ignored (RFC 8216 section 6.3.1)
         }
         Ok(())
+    }
+
+    /// Where to begin, which the crate is not told.
+    pub fn start_offset(&self) -> Option<StartOffset> {
+        self.start
     }
 
     /// Whether nothing will be added.
@@ -93,7 +99,6 @@ impl Header {
             // Writing into a string cannot fail.
             let _ = writeln!(out, "#EXT-X-PLAYLIST-TYPE:{kind}");
         }
-        out.push_str(self.start.as_deref().unwrap_or_default());
         if self.ended {
             out.push_str("#EXT-X-ENDLIST\n");
         }

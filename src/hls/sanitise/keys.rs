@@ -121,16 +121,20 @@ impl Keys {
 }
 
 fn read_key(tag: Tag<'_>, base: &Location, repairs: &mut Repairs) -> Result<Option<Key>, Problem> {
-    let attributes = tag.attributes()?;
-    let method = match attributes.find("METHOD") {
-        Some("NONE") => return Ok(None),
-        Some("AES-128") => Method::Aes128,
-        Some(other) => Method::Other(other.to_owned()),
-        None => return Err(tag.malformed("has no METHOD")),
+    let attributes = tag.noted_attributes(repairs)?;
+    let stated = attributes.find("METHOD");
+    let stated = stated.ok_or_else(|| tag.malformed("has no METHOD"))?;
+    if stated.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        repairs.note(tag.line, || "METHOD is not in capitals".to_owned());
+    }
+    let method = match stated.to_ascii_uppercase().as_str() {
+        "NONE" => return Ok(None),
+        "AES-128" => Method::Aes128,
+        _ => Method::Other(stated.to_owned()),
     };
     let format = attributes
         .find("KEYFORMAT")
-        .filter(|&format| format != IDENTITY);
+        .filter(|format| !format.eq_ignore_ascii_case(IDENTITY));
     let uri = attributes.find("URI").unwrap_or_default();
     if format.is_none() {
         check_uri(tag, uri, base)?;

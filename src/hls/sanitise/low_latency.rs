@@ -3,7 +3,7 @@
 
 use crate::error::Problem;
 use crate::hls::playlist::Repairs;
-use crate::hls::sanitise::{Tag, seconds};
+use crate::hls::sanitise::tag::{Tag, seconds};
 use crate::units::MediaTime;
 
 /// What these tags say about the whole playlist.
@@ -43,7 +43,7 @@ impl LowLatency {
     }
 
     fn skip(&mut self, tag: Tag<'_>, is_late: bool, repairs: &mut Repairs) -> Result<(), Problem> {
-        let attributes = tag.attributes()?;
+        let attributes = tag.noted_attributes(repairs)?;
         let count = attributes.find("SKIPPED-SEGMENTS");
         match count.and_then(|count| count.parse::<u32>().ok()) {
             Some(count) if !is_late => self.skipped = count.into(),
@@ -57,7 +57,7 @@ impl LowLatency {
 
 /// The attribute `name`, in seconds, if it is there and can be read.
 fn length(tag: Tag<'_>, name: &str, repairs: &mut Repairs) -> Result<Option<MediaTime>, Problem> {
-    let attributes = tag.attributes()?;
+    let attributes = tag.noted_attributes(repairs)?;
     let Some(text) = attributes.find(name) else {
         return Ok(None);
     };

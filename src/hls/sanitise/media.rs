@@ -1,16 +1,17 @@
-//! Media playlists in the strict form: one pass over the lines. Tags that the
-//! crate loses the position of (GAP, KEY) are kept beside the text.
+//! Media playlists in the strict form: one pass over the lines. What the crate
+//! loses, or loses the position of, is kept beside the text.
 
 use std::fmt::Write as _;
 
 use crate::error::Problem;
 use crate::hls::attributes::push_quoted;
-use crate::hls::media::ByteRange;
 use crate::hls::playlist::{self, Repairs};
+use crate::hls::sanitise::common::StartOffset;
 use crate::hls::sanitise::dates::{self, DateRange, DateRanges};
 use crate::hls::sanitise::header::Header;
 use crate::hls::sanitise::keys::{Key, Keys};
 use crate::hls::sanitise::low_latency::LowLatency;
+use crate::hls::sanitise::ranges::{ByteRange, Ends, Stated};
 use crate::hls::sanitise::sparse::Sparse;
 use crate::hls::sanitise::{Line, Tag};
 use crate::limits;
@@ -18,19 +19,11 @@ use crate::location::Location;
 
 const CHUNK_SEGMENTS: usize = 1000; // the crate keeps 456 bytes a segment
 
-/// A media playlist in the strict form.
+/// What a media playlist says besides its segments.
 #[derive(Debug, Default)]
 pub struct Clean {
     /// `#EXTM3U` and every tag that is about the whole playlist.
     pub header: String,
-    /// The segments: for each its tags, then its URI.
-    pub body: String,
-    /// Where in `body` each thousand segments end; the last is its length.
-    pub cuts: Vec<usize>,
-    /// What the text does not say, one for each segment.
-    pub marks: Vec<Mark>,
-    /// The key in force at each `#EXT-X-MAP` of the text, as in [`Mark::key`].
-    pub map_keys: Vec<Option<u32>>,
     /// Every key, in the order of its tag.
     pub keys: Vec<Key>,
     /// What is stated for few segments.
@@ -39,6 +32,19 @@ pub struct Clean {
     pub date_ranges: Vec<DateRange>,
     /// What the low-latency tags say.
     pub low_latency: LowLatency,
+    /// Where to begin.
+    pub start_offset: Option<StartOffset>,
+}
+
+/// Some segments in the strict form.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// `#EXTM3U`, then for each segment its tags and its URI.
+    pub text: String,
+    /// What the text does not say, one for each segment.
+    pub marks: Vec<Mark>,
+    /// The key in force at each `#EXT-X-MAP` of the text, as in [`Mark::key`].
+    pub map_keys: Vec<Option<u32>>,
 }
 
 /// What the crate would lose of a segment.
@@ -50,25 +56,30 @@ pub struct Mark {
     pub gap: bool,
 }
 
-/// Rewrites the lines of a media playlist found at `base`.
+/// Rewrites the lines of a media playlist found at `base`; its segments go into
+/// `sink`, about a thousand at a time.
 ///
 /// # Errors
 ///
-/// As [`playlist::parse`].
+/// As [`playlist::parse`], and what `sink` says.
 pub fn clean<'a>(
     lines: impl Iterator<Item = Line<'a>>,
     base: &'a Location,
+    sink: &'a mut dyn FnMut(&Chunk) -> Result<(), Problem>,
     repairs: &'a mut Repairs,
 ) -> Result<Clean, Problem> {
     let mut cleaner = Cleaner {
         base,
+        sink,
         repairs,
         header: Header::default(),
         pending: Pending::default(),
         keys: Keys::default(),
         date_ranges: DateRanges::default(),
-        previous_range: None,
+        ends: Ends::default(),
         longest_seconds: 0.0,
+        segments: 0,
+        chunk: Chunk::default(),
         clean: Clean::default(),
     };
     for line in lines {
@@ -78,19 +89,22 @@ pub fn clean<'a>(
             None => cleaner.segment(line)?,
         }
     }
-    Ok(cleaner.finish())
+    cleaner.finish()
 }
 
 struct Cleaner<'a> {
     base: &'a Location,
+    sink: &'a mut dyn FnMut(&Chunk) -> Result<(), Problem>,
     repairs: &'a mut Repairs,
     header: Header,
     pending: Pending,
     keys: Keys,
     date_ranges: DateRanges<'a>,
-    /// Where the range of the segment before ended, and in which resource.
-    previous_range: Option<(&'a str, u64)>,
+    ends: Ends<'a>,
     longest_seconds: f64,
+    /// How many there were.
+    segments: u32,
+    chunk: Chunk,
     clean: Clean,
 }
 
@@ -100,8 +114,7 @@ struct Pending {
     /// The first of these tags.
     line: Option<u32>,
     seconds: Option<f64>,
-    /// Length, and offset if stated.
-    range: Option<(u64, Option<u64>)>,
+    range: Option<Stated>,
     map: Option<Map>,
     /// How many DISCONTINUITY tags.
     discontinuities: usize,
@@ -119,47 +132,45 @@ struct Map {
 
 impl<'a> Cleaner<'a> {
     fn tag(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
+        if tag.is_padded {
+            self.note_padding(tag.line);
+        }
         match tag.name {
             "EXTINF" => self.extinf(tag),
-            "EXT-X-BYTERANGE" => self.pending.range = Some(read_range(tag, tag.value)?),
+            "EXT-X-BYTERANGE" => self.pending.range = Some(Stated::read(tag, tag.value)?),
             "EXT-X-MAP" => self.map(tag)?,
             "EXT-X-KEY" => self.keys.read(tag, self.base, self.repairs)?,
             "EXT-X-DISCONTINUITY" => self.pending.discontinuities += 1,
             "EXT-X-GAP" => self.pending.gap = true,
             "EXT-X-PROGRAM-DATE-TIME" => self.date(tag),
-            "EXT-X-DATERANGE" => {
-                let before = self.clean.marks.len();
-                return self.date_ranges.read(tag, before, self.repairs);
-            }
-            "EXT-X-BITRATE" => {
-                let index = self.index();
-                self.clean.sparse.read_bit_rate(tag, index, self.repairs);
-                return Ok(());
-            }
             "EXT-X-STREAM-INF" => {
                 return Err(tag.malformed("stands in a list of segments: it is neither kind"));
             }
-            _ => {
-                let is_late = !self.clean.marks.is_empty();
-                self.clean.low_latency.tag(tag, is_late, self.repairs)?;
-                return self.header.tag(tag, is_late, self.repairs);
-            }
+            _ => return self.standing_tag(tag),
         }
         self.pending.line.get_or_insert(tag.line);
         Ok(())
     }
 
-    /// The index of the next segment.
-    fn index(&self) -> u32 {
-        u32::try_from(self.clean.marks.len()).expect("the cap on segments is far below")
-    }
-
-    fn date(&mut self, tag: Tag<'a>) {
-        self.pending.date = dates::millis(tag.value);
-        if self.pending.date.is_none() {
-            self.repairs.note(tag.line, || {
-                "the date is none that can be read: left out".to_owned()
-            });
+    /// A tag that is not about the next segment alone.
+    fn standing_tag(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
+        let is_late = self.segments > 0;
+        match tag.name {
+            "EXT-X-DATERANGE" => {
+                let before = self.segments as usize;
+                self.date_ranges.read(tag, before, self.repairs)
+            }
+            "EXT-X-BITRATE" => {
+                let sparse = &mut self.clean.sparse;
+                sparse.read_bit_rate(tag, self.segments, self.repairs);
+                Ok(())
+            }
+            "EXT-X-SERVER-CONTROL"
+            | "EXT-X-PART-INF"
+            | "EXT-X-PART"
+            | "EXT-X-PRELOAD-HINT"
+            | "EXT-X-SKIP" => self.clean.low_latency.tag(tag, is_late, self.repairs),
+            _ => self.header.tag(tag, is_late, self.repairs),
         }
     }
 
@@ -179,33 +190,45 @@ impl<'a> Cleaner<'a> {
                 "the duration is not followed by a comma".to_owned()
             });
         }
+        if self.pending.seconds.is_some() {
+            self.repairs.note(tag.line, || {
+                "the EXTINF before has no address: left out".to_owned()
+            });
+        }
         self.longest_seconds = self.longest_seconds.max(clamped);
         self.pending.seconds = Some(clamped);
     }
 
+    fn date(&mut self, tag: Tag<'a>) {
+        self.pending.date = dates::millis(tag.value);
+        if self.pending.date.is_none() {
+            self.repairs.note(tag.line, || {
+                "the date is none that can be read: left out".to_owned()
+            });
+        }
+    }
+
     fn map(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
-        let attributes = tag.attributes()?;
+        let attributes = tag.noted_attributes(self.repairs)?;
         let uri = attributes.find("URI").filter(|uri| !uri.is_empty());
         let uri = uri.ok_or_else(|| tag.malformed("has no URI"))?;
         self.base
             .admits(uri)
             .map_err(|problem| tag.refused(problem))?;
-        let range = match attributes.find("BYTERANGE") {
-            Some(text) => {
-                let (length, start) = read_range(tag, text)?;
-                Some(checked_range(tag, start.unwrap_or(0), length)?)
-            }
-            None => None,
-        };
+        let range = attributes.find("BYTERANGE");
+        let range = range.map(|text| Stated::read(tag, text)?.of_map(tag));
         self.pending.map = Some(Map {
             uri: uri.to_owned(),
-            range,
+            range: range.transpose()?,
             key: self.keys.in_force(),
         });
         Ok(())
     }
 
     fn segment(&mut self, line: Line<'a>) -> Result<(), Problem> {
+        if line.is_padded {
+            self.note_padding(line.number);
+        }
         let Some(seconds) = self.pending.seconds else {
             self.repairs.note(line.number, || {
                 "an address without EXTINF is left out".to_owned()
@@ -213,91 +236,98 @@ impl<'a> Cleaner<'a> {
             (self.pending.range, self.pending.gap, self.pending.date) = (None, false, None);
             return Ok(());
         };
-        if self.clean.marks.len() == limits::PLAYLIST_SEGMENTS {
-            let cap = limits::PLAYLIST_SEGMENTS;
-            return Err(playlist::over_limit(format!(
-                "it has more than {cap} segments"
-            )));
+        let cap = limits::PLAYLIST_SEGMENTS;
+        if self.segments as usize == cap {
+            let why = format!("it has more than {cap} segments");
+            return Err(playlist::over_limit(why));
         }
+        // The address has no tag of its own: the one that announced it is named.
         let tag = Tag {
             line: line.number,
             name: "EXTINF",
             value: "",
+            is_padded: false,
         };
         self.base
             .admits(line.text)
             .map_err(|problem| tag.refused(problem))?;
-        let range = self.resolved_range(line, tag)?;
+        let range = self.range(line, tag)?;
         self.write_segment(seconds, range, line.text);
-        self.write_sparse();
-        let mark = Mark {
+        self.keep_sparse();
+        self.chunk.marks.push(Mark {
             key: self.keys.in_force(),
             gap: self.pending.gap || range.is_some_and(|range| range.length == 0),
-        };
-        self.clean.marks.push(mark);
-        if self.clean.marks.len().is_multiple_of(CHUNK_SEGMENTS) {
-            self.clean.cuts.push(self.clean.body.len());
-        }
+        });
+        self.segments += 1;
         self.pending = Pending::default();
+        if self.chunk.marks.len() == CHUNK_SEGMENTS {
+            self.hand_over()?;
+        }
         Ok(())
     }
 
-    /// The range of the segment in `line`, with the offset that a missing one
-    /// stands for (RFC 8216 section 4.3.2.2).
-    fn resolved_range(
-        &mut self,
-        line: Line<'a>,
-        tag: Tag<'a>,
-    ) -> Result<Option<ByteRange>, Problem> {
-        let Some((length, stated)) = self.pending.range else {
-            self.previous_range = None;
+    fn range(&mut self, line: Line<'a>, tag: Tag<'a>) -> Result<Option<ByteRange>, Problem> {
+        let Some(stated) = self.pending.range else {
+            self.ends.interrupt();
             return Ok(None);
         };
-        let follows = self.previous_range.filter(|(uri, _)| *uri == line.text);
-        let start = stated.or(follows.map(|(_, end)| end)).unwrap_or_else(|| {
-            self.repairs.note(line.number, || {
-                "the byte range has no offset and nothing to follow: taken for 0".to_owned()
-            });
-            0
-        });
-        let range = checked_range(tag, start, length)?;
-        self.previous_range = Some((line.text, range.end()));
+        let range = self.ends.resolve(stated, line.text, tag, self.repairs)?;
         Ok(Some(range))
     }
 
-    fn write_sparse(&mut self) {
-        let (index, sparse) = (self.index(), &mut self.clean.sparse);
-        sparse.push_discontinuities(index, self.pending.discontinuities);
+    fn keep_sparse(&mut self) {
+        let sparse = &mut self.clean.sparse;
+        sparse.push_discontinuities(self.segments, self.pending.discontinuities);
         if let Some(date) = self.pending.date {
-            sparse.push_date(index, date);
+            sparse.push_date(self.segments, date);
         }
     }
 
     fn write_segment(&mut self, seconds: f64, range: Option<ByteRange>, uri: &str) {
-        let body = &mut self.clean.body;
+        let text = &mut self.chunk.text;
+        if text.is_empty() {
+            text.push_str("#EXTM3U\n");
+        }
         if let Some(map) = self.pending.map.take() {
-            body.push_str("#EXT-X-MAP:");
-            push_quoted(body, "URI", &map.uri);
+            text.push_str("#EXT-X-MAP:");
+            push_quoted(text, "URI", &map.uri);
             if let Some(range) = map.range {
-                let text = format!("{}@{}", range.length, range.start);
-                push_quoted(body, "BYTERANGE", &text);
+                let range = format!("{}@{}", range.length, range.start);
+                push_quoted(text, "BYTERANGE", &range);
             }
-            body.push('\n');
-            self.clean.map_keys.push(map.key);
+            text.push('\n');
+            self.chunk.map_keys.push(map.key);
         }
         if self.pending.discontinuities > 0 {
-            body.push_str("#EXT-X-DISCONTINUITY\n");
+            text.push_str("#EXT-X-DISCONTINUITY\n");
         }
         // Writing into a string cannot fail.
-        let _ = writeln!(body, "#EXTINF:{seconds},");
+        let _ = writeln!(text, "#EXTINF:{seconds},");
         if let Some(range) = range {
-            let _ = writeln!(body, "#EXT-X-BYTERANGE:{}@{}", range.length, range.start);
+            let _ = writeln!(text, "#EXT-X-BYTERANGE:{}@{}", range.length, range.start);
         }
-        body.push_str(uri);
-        body.push('\n');
+        text.push_str(uri);
+        text.push('\n');
     }
 
-    fn finish(mut self) -> Clean {
+    fn hand_over(&mut self) -> Result<(), Problem> {
+        (self.sink)(&self.chunk)?;
+        self.chunk.text.clear();
+        self.chunk.marks.clear();
+        self.chunk.map_keys.clear();
+        Ok(())
+    }
+
+    fn note_padding(&mut self, line: u32) {
+        self.repairs.note(line, || {
+            "white space where there may be none: ignored".to_owned()
+        });
+    }
+
+    fn finish(mut self) -> Result<Clean, Problem> {
+        if !self.chunk.marks.is_empty() {
+            self.hand_over()?;
+        }
         // While a segment is being made a live playlist may end in what is known
         // of it; the next load has these tags again, with the address.
         let is_cut = self.pending.seconds.is_some() || self.header.has_ended();
@@ -306,33 +336,10 @@ impl<'a> Cleaner<'a> {
                 "tags without a segment end the playlist: left out".to_owned()
             });
         }
-        if self.clean.cuts.last() != Some(&self.clean.body.len()) {
-            self.clean.cuts.push(self.clean.body.len());
-        }
         self.clean.keys = self.keys.into_list();
         self.clean.date_ranges = self.date_ranges.into_list();
+        self.clean.start_offset = self.header.start_offset();
         self.clean.header = self.header.written(self.longest_seconds, self.repairs);
-        self.clean
-    }
-}
-
-/// `length[@offset]` of a byte range.
-fn read_range(tag: Tag<'_>, text: &str) -> Result<(u64, Option<u64>), Problem> {
-    let read = |text: &str| text.trim().parse::<u64>().ok();
-    let range = match text.split_once('@') {
-        None => read(text).map(|length| (length, None)),
-        Some((length, start)) => read(length).zip(read(start).map(Some)),
-    };
-    range.ok_or_else(|| tag.malformed("has no byte range that can be read"))
-}
-
-/// A range whose end can be counted, also by those who count in `i64`.
-fn checked_range(tag: Tag<'_>, start: u64, length: u64) -> Result<ByteRange, Problem> {
-    let end = start
-        .checked_add(length)
-        .and_then(|end| i64::try_from(end).ok());
-    match end {
-        Some(_) => Ok(ByteRange { start, length }),
-        None => Err(tag.malformed("has a byte range beyond any file")),
+        Ok(self.clean)
     }
 }

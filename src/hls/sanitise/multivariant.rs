@@ -1,12 +1,53 @@
 //! Multivariant playlists in the strict form: variants with the attributes that
-//! matter for sound, audio renditions, and nothing else.
+//! matter for sound, audio renditions, and nothing else. What the crate would
+//! lose goes beside it.
 
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::hls::attributes::{Attributes, push_bare, push_quoted};
 use crate::hls::playlist::{self, Repairs};
-use crate::hls::sanitise::{Line, Tag, check_version, start_tag};
+use crate::hls::sanitise::keys::{Key, Keys};
+use crate::hls::sanitise::{Line, Tag, check_version};
 use crate::limits;
 use crate::location::Location;
+
+/// Attributes of a variant that only a picture has.
+const PICTURE_ATTRIBUTES: [&str; 5] = [
+    "RESOLUTION",
+    "FRAME-RATE",
+    "VIDEO-RANGE",
+    "VIDEO",
+    "REQ-VIDEO-LAYOUT",
+];
+/// Attributes that may differ between redundant variants (RFC 8216 section
+/// 6.2.4): each copy has groups, and with content steering a pathway, of its own.
+const OWN_ATTRIBUTES: [&str; 5] = [
+    "AUDIO",
+    "VIDEO",
+    "SUBTITLES",
+    "CLOSED-CAPTIONS",
+    "PATHWAY-ID",
+];
+
+/// A multivariant playlist in the strict form, and what the crate would lose of it.
+#[derive(Debug)]
+pub struct Clean {
+    /// The text for the crate.
+    pub text: String,
+    /// One for each variant of the text, in its order.
+    pub traits: Vec<Traits>,
+    /// The keys of `#EXT-X-SESSION-KEY`, in order.
+    pub session_keys: Vec<Key>,
+}
+
+/// What the crate would lose of a variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// It has an attribute that only a picture has.
+    pub has_picture: bool,
+    /// All attributes by which variants differ, sorted: the same in two
+    /// variants that are redundant.
+    pub identity: String,
+}
 
 /// Rewrites the lines of a multivariant playlist found at `base`.
 ///
@@ -17,13 +58,15 @@ pub fn clean<'a>(
     lines: impl Iterator<Item = Line<'a>>,
     base: &'a Location,
     repairs: &'a mut Repairs,
-) -> Result<String, Problem> {
+) -> Result<Clean, Problem> {
     let mut cleaner = Cleaner {
         base,
         repairs,
         out: "#EXTM3U\n".to_owned(),
         groups: Vec::new(),
         variants: Vec::new(),
+        traits: Vec::new(),
+        session_keys: Keys::default(),
         pending: None,
         listed: 0,
     };
@@ -44,6 +87,8 @@ struct Cleaner<'a> {
     /// The audio groups there are.
     groups: Vec<&'a str>,
     variants: Vec<Variant<'a>>,
+    traits: Vec<Traits>,
+    session_keys: Keys,
     /// A STREAM-INF whose URI has not come yet.
     pending: Option<Tag<'a>>,
     /// Variants and renditions so far, used or not.
@@ -65,12 +110,9 @@ impl<'a> Cleaner<'a> {
             }
             "EXT-X-MEDIA" => self.media(tag)?,
             "EXT-X-I-FRAME-STREAM-INF" => self.count()?,
+            "EXT-X-SESSION-KEY" => self.session_key(tag)?,
             "EXT-X-INDEPENDENT-SEGMENTS" => {
                 self.out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
-            }
-            "EXT-X-START" => {
-                let start = start_tag(tag, self.repairs)?;
-                self.out.push_str(&start.unwrap_or_default());
             }
             "EXT-X-VERSION" => check_version(tag, self.repairs),
             "EXTINF" => {
@@ -90,6 +132,19 @@ impl<'a> Cleaner<'a> {
             )));
         }
         Ok(())
+    }
+
+    /// A session key only announces what media playlists say again, so one that
+    /// cannot be read is left out; an address that may not be followed is refused.
+    fn session_key(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
+        match self.session_keys.read(tag, self.base, self.repairs) {
+            Err(problem) if problem.kind == Kind::Malformed => {
+                self.repairs
+                    .note(tag.line, || format!("{}: left out", problem.why));
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     fn comment(&mut self, line: Line<'a>) {
@@ -216,7 +271,7 @@ impl<'a> Cleaner<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<String, Problem> {
+    fn finish(mut self) -> Result<Clean, Problem> {
         self.drop_pending();
         if self.variants.is_empty() {
             return Err(playlist::malformed("it lists no variant"));
@@ -224,7 +279,11 @@ impl<'a> Cleaner<'a> {
         for variant in std::mem::take(&mut self.variants) {
             self.write_variant(&variant)?;
         }
-        Ok(self.out)
+        Ok(Clean {
+            text: self.out,
+            traits: self.traits,
+            session_keys: self.session_keys.into_list(),
+        })
     }
 
     fn write_variant(&mut self, variant: &Variant<'a>) -> Result<(), Problem> {
@@ -243,8 +302,7 @@ impl<'a> Cleaner<'a> {
         {
             push_quoted(&mut self.out, "CODECS", codecs);
         }
-        if attributes.find("RESOLUTION").is_some_and(is_size) {
-            let size = attributes.find("RESOLUTION").unwrap_or_default();
+        if let Some(size) = attributes.find("RESOLUTION").filter(|size| is_size(size)) {
             push_bare(&mut self.out, "RESOLUTION", size);
         }
         if let Some(group) = attributes.find("AUDIO") {
@@ -253,6 +311,7 @@ impl<'a> Cleaner<'a> {
         self.out.push('\n');
         self.out.push_str(variant.uri);
         self.out.push('\n');
+        self.traits.push(Traits::of(&attributes));
         Ok(())
     }
 
@@ -274,6 +333,23 @@ impl<'a> Cleaner<'a> {
             self.repairs.note(tag.line, || {
                 "a variant names an audio group that is not there: ignored".to_owned()
             });
+        }
+    }
+}
+
+impl Traits {
+    fn of(attributes: &Attributes<'_>) -> Self {
+        // Some publishers write a size of nothing where there is no picture.
+        let tells_picture =
+            |(name, value): (&str, &str)| PICTURE_ATTRIBUTES.contains(&name) && value != "0x0";
+        let mut pairs: Vec<(&str, &str)> = attributes
+            .pairs()
+            .filter(|(name, _)| !OWN_ATTRIBUTES.contains(name))
+            .collect();
+        pairs.sort_unstable();
+        Self {
+            has_picture: attributes.pairs().any(tells_picture),
+            identity: format!("{pairs:?}"),
         }
     }
 }

@@ -50,7 +50,13 @@ fn an_object_type_names_the_codec() {
         (0x6B, Ok(Codec::Mp3)),
         (
             0xA5,
-            Err("its audio is \"mp4a\" with object type 0xa5, which has no decoder here"),
+            Err(
+                "its audio is \"mp4a\" with object type 0xa5 (AC-3, Dolby Digital), which has no decoder here",
+            ),
+        ),
+        (
+            0xDD,
+            Err("its audio is \"mp4a\" with object type 0xdd, which has no decoder here"),
         ),
     ];
     for (object_type, want) in cases {
@@ -65,8 +71,16 @@ fn an_object_type_names_the_codec() {
 fn an_entry_that_cannot_be_played_says_why() {
     let cases = [
         (b"enca", Kind::Encryption, "common encryption"),
-        (b"ec-3", Kind::Unsupported, "its audio is \"ec-3\""),
-        (b"ac-3", Kind::Unsupported, "its audio is \"ac-3\""),
+        (
+            b"ec-3",
+            Kind::Unsupported,
+            "its audio is \"ec-3\" (E-AC-3, Dolby Digital Plus)",
+        ),
+        (
+            b"ac-3",
+            Kind::Unsupported,
+            "its audio is \"ac-3\" (AC-3, Dolby Digital)",
+        ),
         (b"mp4a", Kind::Malformed, "the box \"mp4a\" has no \"esds\""),
         (b"fLaC", Kind::Malformed, "the box \"fLaC\" has no \"dfLa\""),
     ];

@@ -21,6 +21,42 @@ fn the_sound_track_is_found_beside_video() {
 }
 
 #[test]
+fn the_first_sound_track_that_can_be_decoded_is_chosen() {
+    let usac = testkit::esds(0x40, &[0xF9, 0x48, 0x40, 0x20]); // xHE-AAC
+    let plain = testkit::esds(0x40, &[0x11, 0x90]);
+    let cases = [
+        (
+            "ac-3",
+            testkit::sample_entry(b"ac-3", 0, &[]),
+            testkit::SOUND,
+        ),
+        (
+            "encrypted",
+            testkit::sample_entry(b"enca", 0, &[]),
+            testkit::SOUND,
+        ),
+        (
+            "xHE-AAC",
+            testkit::sample_entry(b"mp4a", 0, &usac),
+            testkit::SOUND,
+        ),
+        (
+            "AAC-LC",
+            testkit::sample_entry(b"mp4a", 0, &plain),
+            testkit::OTHER,
+        ),
+    ];
+    for (case, other, want) in cases {
+        let movie = Movie {
+            other: Some(other),
+            ..Movie::default()
+        };
+        let init = read(movie.bytes()).expect("a sound section");
+        assert_eq!(init.layout().track_id, want, "{case} comes first");
+    }
+}
+
+#[test]
 fn the_first_edit_that_is_not_empty_is_the_visible_part() {
     let second =
         |ticks, scale| MediaTime::from_ticks(ticks, NonZeroU32::new(scale).expect("not zero"));
@@ -63,18 +99,25 @@ fn the_first_edit_that_is_not_empty_is_the_visible_part() {
 }
 
 #[test]
-fn opus_without_an_edit_list_starts_after_its_pre_skip() {
+fn the_pre_skip_of_opus_is_not_visible_whatever_the_edit_list_says() {
     let dops = boxed(b"dOps", &[0, 2, 0x01, 0x38, 0, 0, 0xBB, 0x80, 0, 0, 0]);
-    let movie = Movie {
-        entry: testkit::sample_entry(b"Opus", 0, &dops),
-        timescale: 48_000,
-        ..Movie::default()
-    };
-    let init = read(movie.bytes()).expect("a sound section");
-    assert_eq!(
-        init.track().edit.start,
-        MediaTime::from_ticks(312, OPUS_TICKS)
-    );
+    let cases: [(&[(u64, i64)], i64); 4] = [
+        (&[], 312),
+        (&[(0, 0)], 312),
+        (&[(0, 312)], 312),
+        (&[(0, 960)], 960),
+    ];
+    for (edits, want) in cases {
+        let movie = Movie {
+            entry: testkit::sample_entry(b"Opus", 0, &dops),
+            timescale: 48_000,
+            edits: edits.to_vec(),
+            ..Movie::default()
+        };
+        let init = read(movie.bytes()).expect("a sound section");
+        let want = MediaTime::from_ticks(want, OPUS_TICKS);
+        assert_eq!(init.track().edit.start, want, "{edits:?}");
+    }
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! Ugly playlists, one kind of ugliness a row.
 
+mod good;
 mod media;
 mod multivariant;
 mod property;
 mod refused;
+mod segments;
 
 use super::*;
-use crate::hls::playlist::{Parsed, Playlist, parse};
+use crate::hls::playlist::{Parsed, Playlist, parse, parse_under};
+use crate::limits;
+use crate::location::Location;
 
 const BASE: &str = "https://h/a/list.m3u8";
 

@@ -12,10 +12,10 @@ fn multivariant_playlists_are_read_as_they_come() {
             "",
         ),
         (
-            "session and steering",
+            "a session key that cannot be read, session data and steering",
             "#EXT-X-SESSION-KEY:x\n#EXT-X-SESSION-DATA:DATA-ID=\"x\"\n#EXT-X-CONTENT-STEERING:x\n#EXT-X-STREAM-INF:BANDWIDTH=1\na\n",
             " a@1",
-            "",
+            "2 2",
         ),
         (
             "comment before the address",
@@ -118,4 +118,44 @@ fn multivariant_playlists_are_read_as_they_come() {
             parsed.repairs
         );
     }
+}
+
+#[test]
+fn session_keys_are_kept_in_their_order_and_tell_of_drm() {
+    let key = |method: &str, rest: &str| format!("#EXT-X-SESSION-KEY:METHOD={method}{rest}\n");
+    let identity = key("AES-128", ",URI=\"k\",IV=0x1");
+    let widevine = key(
+        "SAMPLE-AES-CTR",
+        ",URI=\"data:x\",KEYFORMAT=\"urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed\"",
+    );
+    let fairplay = key(
+        "SAMPLE-AES",
+        ",URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"",
+    );
+    let cases = [
+        (String::new(), vec![], false),
+        (identity.clone(), vec!["k"], false),
+        (key("SAMPLE-AES", ",URI=\"k\""), vec!["k"], true),
+        (
+            widevine.clone() + &fairplay,
+            vec!["data:x", "skd://x"],
+            true,
+        ),
+        (widevine + &identity, vec!["data:x", "k"], false),
+        (key("NONE", ""), vec![], false),
+        (identity.repeat(3), vec!["k"], false),
+    ];
+    for (keys, uris, is_protected) in cases {
+        let parsed = parsed(format!("#EXTM3U\n{keys}#EXT-X-STREAM-INF:BANDWIDTH=1\na\n"));
+        let Playlist::Multivariant(list) = parsed.expect("a playlist").playlist else {
+            panic!("{keys}: a list of segments")
+        };
+        let found: Vec<&str> = list.session_keys.iter().map(|key| &*key.uri).collect();
+        assert_eq!((found, list.is_protected()), (uris, is_protected), "{keys}");
+    }
+    let unsafe_key = key("AES-128", ",URI=\"file:///etc/passwd\"");
+    let problem = parsed(format!(
+        "#EXTM3U\n{unsafe_key}#EXT-X-STREAM-INF:BANDWIDTH=1\na\n"
+    ));
+    assert_eq!(problem.expect_err("unsafe").kind, Kind::Unsafe);
 }

@@ -157,7 +157,27 @@ fn floods_end_at_their_caps() {
         )
     };
     let line = |length: usize| format!("#EXTM3U\n#EXTINF:1,{}\na\n", "x".repeat(length - 10));
-    let keys = "#EXT-X-KEY:METHOD=AES-128,URI=a\n#EXT-X-KEY:METHOD=AES-128,URI=b\n";
+    let key_flood = |count: usize| {
+        let key = |number| format!("#EXT-X-KEY:METHOD=AES-128,URI=\"{number}\"\n");
+        let keys: String = (0..count).map(key).collect();
+        format!("#EXTM3U\n{keys}")
+    };
+    let attributes = |count: usize| {
+        format!(
+            "#EXTM3U\n#EXT-X-KEY:METHOD=NONE{}",
+            ",A=1".repeat(count - 1)
+        )
+    };
+    let variables = |count: usize| {
+        let define = |number| format!("#EXT-X-DEFINE:NAME=\"{number}\",VALUE=\"\"\n");
+        let defines: String = (0..count).map(define).collect();
+        format!("#EXTM3U\n{defines}#EXTINF:1,\na\n")
+    };
+    let bytes = |count: usize| {
+        let head = "#EXTM3U\n#EXTINF:1,\na\n";
+        let filler = "#\n".repeat(8 << 20);
+        format!("{head}{}", &filler[..count - head.len()])
+    };
     let cases = [
         ("segments", segments(limits::PLAYLIST_SEGMENTS), None),
         (
@@ -177,23 +197,42 @@ fn floods_end_at_their_caps() {
             line(limits::PLAYLIST_LINE_BYTES + 1),
             Some("line 2 is longer than 64 KiB"),
         ),
+        ("keys", key_flood(limits::PLAYLIST_SEGMENTS), None),
         (
             "keys",
-            format!("#EXTM3U\n{}", keys.repeat(100_001)),
+            key_flood(limits::PLAYLIST_SEGMENTS + 1),
             Some("it has more than 200000 keys"),
         ),
+        ("attributes", attributes(limits::TAG_ATTRIBUTES), None),
         (
             "attributes",
-            format!("#EXTM3U\n#EXT-X-KEY:{}", "A=1,".repeat(10_000)),
+            attributes(limits::TAG_ATTRIBUTES + 1),
             Some("the tag in line 2 has more than 64 attributes"),
         ),
+        ("variables", variables(256), None),
+        (
+            "variables",
+            variables(257),
+            Some("it has more than 256 variables"),
+        ),
+        ("bytes", bytes(16 << 20), None),
         (
             "bytes",
-            "#".repeat((16 << 20) + 1),
+            bytes((16 << 20) + 1),
+            Some("it is longer than 16 MiB"),
+        ),
+        (
+            "bytes after repair",
+            bytes((16 << 20) - 1).replace("#EXTINF:1,", "#EXTINF:1,\u{1}"),
             Some("it is longer than 16 MiB"),
         ),
     ];
     for (flood, text, want) in cases {
+        // The mark stands for a byte that is no UTF-8 and grows when it is replaced.
+        let text: Vec<u8> = text
+            .bytes()
+            .map(|byte| if byte == 1 { 0xFF } else { byte })
+            .collect();
         let why = parsed(text)
             .err()
             .filter(|problem| problem.kind == Kind::Limit);
@@ -213,4 +252,20 @@ fn a_flood_of_repairs_is_counted_not_kept() {
         (100, 4901)
     );
     assert_eq!(shown(&parsed.playlist).matches("a=0").count(), 5000);
+}
+
+#[test]
+fn date_ranges_above_their_cap_are_left_out() {
+    let range =
+        |number| format!("#EXT-X-DATERANGE:ID=\"{number}\",START-DATE=\"2026-01-01T00:00:00Z\"\n");
+    for (count, left_out) in [(limits::DATE_RANGES, 0), (limits::DATE_RANGES + 1, 1)] {
+        let ranges: String = (0..count).map(range).collect();
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n{ranges}");
+        let parsed = parsed(text).expect("a playlist");
+        assert_eq!(parsed.repairs.list.len(), left_out, "{count}");
+        let Playlist::Media(media) = parsed.playlist else {
+            panic!("a list of variants");
+        };
+        assert_eq!(media.date_ranges.len(), limits::DATE_RANGES);
+    }
 }

@@ -1,0 +1,232 @@
+//! The decode thread's way through the segments of an HLS stream, and through
+//! what is missing of it.
+
+use std::sync::Arc;
+
+use crate::decode::decrypt::{self, Part};
+use crate::decode::fmp4;
+use crate::decode::join::Join;
+use crate::decode::lane::{Flow, Label};
+use crate::decode::placement::Window;
+use crate::decode::stream::{self, Stream};
+use crate::decode::{Decoding, checksum};
+use crate::error::{Kind, Problem};
+use crate::event::Event;
+use crate::media::{Anchor, Gap, Init, Segment, Title};
+use crate::stats::Stage;
+use crate::units::{BitRate, MediaTime};
+
+impl Decoding<'_> {
+    pub(super) fn segment(&mut self, mut segment: Segment) -> Result<Flow, Problem> {
+        let (number, variant, url) = (segment.number, segment.variant, segment.url.clone());
+        let name = format!("cannot play segment {number} ({url})");
+        let named = |problem: Problem| match problem.kind {
+            Kind::Malformed | Kind::Unsupported | Kind::Encryption | Kind::NotAStream => {
+                problem.during(name)
+            }
+            _ => problem,
+        };
+        self.lane.window = Window {
+            from: segment.from,
+            until: segment.until,
+        };
+        let (wire, ends_run) = (segment.wire.take(), segment.ends_run);
+        let flow = self.sound_of(segment).map_err(named)?;
+        if ends_run {
+            self.lane.drop_tail();
+        }
+        let sha256 = wire.map(checksum).transpose()?;
+        let frames = self.lane.note(Label {
+            number,
+            variant,
+            url,
+            sha256,
+        })?;
+        self.events.send(Event::Segment {
+            number,
+            variant,
+            frames,
+        });
+        Ok(flow)
+    }
+
+    fn sound_of(&mut self, mut segment: Segment) -> Result<Flow, Problem> {
+        let (ends_run, bit_rate) = (segment.ends_run, segment.bit_rate);
+        let mut titles = Some(std::mem::take(&mut segment.titles));
+        let goes_on = self.tail.is_some();
+        self.stats.begin(Stage::Probe);
+        let (mut stream, mut join) = self.enter(segment)?;
+        let edit = stream.track().edit.start;
+        self.stats.end(Stage::Probe);
+        self.stats.begin(Stage::FirstPacket);
+        let mut flow = Flow::On;
+        while flow == Flow::On {
+            let Some(unit) = stream.next_unit()? else {
+                break;
+            };
+            let first = unit.start;
+            self.join_at(&mut join, first, edit)?;
+            flow = self.unit(&unit, ends_run, bit_rate)?;
+            if let Some(titles) = titles.take() {
+                self.announce_titles(&titles, stream::presentation_zero(first, edit));
+            }
+            for (at, title) in stream.take_titles() {
+                let at = self.lane.placement.position(at - edit);
+                self.titles.announce(at, &title);
+            }
+            self.tell_titles();
+        }
+        self.tail = stream.into_tail();
+        // A short piece of a transport stream may be all pictures.
+        if titles.is_some() && !(goes_on && self.tail.is_some()) {
+            return Err(no_sound());
+        }
+        Ok(flow)
+    }
+
+    /// The demuxer of a segment, a decoder that fits it, and how it is joined.
+    /// A segment whose own bytes have no time goes on by count.
+    fn enter(&mut self, segment: Segment) -> Result<(Stream, Join), Problem> {
+        let start = segment.start;
+        let init = segment.init.map(|init| self.init(init)).transpose()?;
+        let init = init.as_deref();
+        self.announce(segment.variant, segment.bit_rate);
+        let switched = self.variant.replace(segment.variant) != Some(segment.variant);
+        let severed = std::mem::take(&mut self.is_severed) || segment.discontinuity;
+        let join = if severed && self.lane.placement.end().is_some() {
+            Join::Splice
+        } else if self.lane.placement.needs_base() {
+            self.beginning(init, segment.anchor, start)
+        } else if switched {
+            Join::Switch
+        } else {
+            Join::Next
+        };
+        let near = self.near(join, start, init);
+        let media = decrypt::open(segment.media, segment.cipher, Part::Segment)?;
+        let tail = self.tail.take().filter(|_| matches!(join, Join::Next));
+        let begin = near.unwrap_or(start); // where its own bytes have no time
+        let stream = Stream::open(init, media, begin, near, tail, &self.stats)?;
+        let is_other = self.fit(stream.track())?;
+        let join = match join {
+            Join::Next if is_other => Join::Change,
+            join => join,
+        };
+        Ok((stream, join))
+    }
+
+    fn init(&mut self, init: Init) -> Result<Arc<fmp4::Init>, Problem> {
+        if let Some((id, parsed)) = &self.init
+            && *id == init.id
+        {
+            return Ok(Arc::clone(parsed));
+        }
+        let bytes = decrypt::open(init.bytes, init.cipher, Part::Init)?;
+        let parsed = Arc::new(fmp4::Init::read(bytes, Arc::clone(&self.stats))?);
+        self.init = Some((init.id, Arc::clone(&parsed)));
+        Ok(parsed)
+    }
+
+    fn announce(&self, variant: usize, bandwidth: BitRate) {
+        if self.variant != Some(variant) {
+            self.stats.lists().variant = Some(variant);
+            self.events.send(Event::Variant { variant, bandwidth });
+        }
+    }
+
+    /// The run begins: without the stream's first segment the playlist's own
+    /// sum has to do.
+    fn beginning(
+        &self,
+        init: Option<&fmp4::Init>,
+        anchor: Option<Anchor>,
+        start: MediaTime,
+    ) -> Join {
+        let zero = anchor.and_then(|anchor| {
+            let bytes = decrypt::open(anchor.bytes, anchor.cipher, Part::Segment).ok()?;
+            stream::first_time(init, bytes, &self.stats).ok()
+        });
+        zero.map_or(Join::Begin { start }, |zero| Join::Known { zero })
+    }
+
+    /// The media time at which a segment is expected to begin.
+    fn near(&self, join: Join, start: MediaTime, init: Option<&fmp4::Init>) -> Option<MediaTime> {
+        let before = self.codec.as_ref().map(|codec| &codec.track);
+        let edit = init.map(fmp4::Init::track).or(before);
+        let edit = edit.map_or(MediaTime::ZERO, |track| track.edit.start);
+        Some(join.expected(start, &self.lane.placement)? + edit)
+    }
+
+    /// Silence in place of segments that are not there.
+    pub(super) fn gap(&mut self, gap: Gap) -> Result<Flow, Problem> {
+        self.lane.window = Window {
+            from: gap.from,
+            until: gap.until,
+        };
+        self.events.send(Event::Gap {
+            number: gap.number,
+            position: self.lane.placement.end().unwrap_or(gap.start),
+            duration: gap.duration,
+            is_lost: gap.loss.is_some(),
+        });
+        self.is_severed |= gap.discontinuity;
+        self.tail = None;
+        self.loss = self.loss.take().or(gap.loss);
+        // What was decoded before the gap does not overlap into what follows.
+        if let Some(codec) = &mut self.codec {
+            codec.decoder.reset();
+        }
+        let label = Label {
+            number: gap.number,
+            variant: gap.variant,
+            url: gap.url,
+            sha256: None,
+        };
+        self.lane.gap(label, gap.start, gap.duration)
+    }
+
+    /// The stream is over: the silence of a last gap is made.
+    pub(super) fn end(&mut self) -> Result<(), Problem> {
+        match self.lane.settle()? {
+            true => Ok(()),
+            false => Err(self.loss.take().unwrap_or_else(only_gaps)),
+        }
+    }
+
+    /// Titles of the playlist, counted from the media time `zero` on.
+    fn announce_titles(&mut self, titles: &[Title], zero: MediaTime) {
+        let begin = self.lane.placement.position(zero);
+        for title in titles {
+            self.titles.announce(begin + title.offset, &title.text);
+        }
+    }
+
+    fn tell_titles(&mut self) {
+        let window = self.lane.window;
+        let now = self.lane.placement.next().unwrap_or_default();
+        let now = window.until.map_or(now, |until| now.min(until));
+        for (title, position) in self.titles.heard(now, window.from) {
+            self.events.send(Event::Title { title, position });
+        }
+    }
+}
+
+fn no_sound() -> Problem {
+    let why = "there is no sound in it";
+    Problem::new(
+        Kind::Malformed,
+        "cannot play the segment",
+        why,
+        "try another variant with -Q",
+    )
+}
+
+fn only_gaps() -> Problem {
+    let why = "all of its segments are missing";
+    Problem::new(
+        Kind::Malformed,
+        "cannot play the stream",
+        why,
+        "try another variant with -Q",
+    )
+}
