@@ -61,6 +61,7 @@ impl Feed {
         let old = |this: &usize| *this >= place;
         self.refused.retain(|this, _| old(this));
         self.later.retain(|this, _| old(this));
+        self.turns.retain(|this, _| old(this));
         if self.broadcast.is_none() {
             return;
         }
