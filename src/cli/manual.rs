@@ -113,6 +113,7 @@ mod tests {
             "KEYS",
             "\"EXIT STATUS\"",
             "ENVIRONMENT",
+            "CREDENTIALS",
             "FILES",
             "\"JSON OUTPUT\"",
             "LIMITS",

@@ -19,6 +19,7 @@ mod password;
 mod play;
 mod process;
 mod progress;
+mod repeated;
 mod report;
 mod requests;
 mod samples;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::password;
+use super::repeated::lines;
 use crate::error::{Kind, Problem};
 use crate::pipeline::{Authorities, Certificate, Proxies, Secrets};
 use crate::text;
@@ -114,19 +115,13 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Takes the values of flags that may be repeated apart where they came
-    /// from the environment: one a line. On the command line a line feed stays
-    /// what it is, a character that no value may hold.
-    pub fn split_twins(&mut self, is_from_environment: impl Fn(&str) -> bool) {
-        for (name, values) in [
+    /// The flags that may be given again and again: name and values.
+    pub fn repeated(&mut self) -> [(&'static str, &mut Vec<String>); 3] {
+        [
             ("header", &mut self.header),
             ("cookie", &mut self.cookie),
             ("query_param", &mut self.query_param),
-        ] {
-            if is_from_environment(name) {
-                *values = values.iter().flat_map(|text| lines(text)).collect();
-            }
-        }
+        ]
     }
 
     /// What is sent to the server of the stream. May ask for a password.
@@ -198,12 +193,6 @@ impl fmt::Debug for Requests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Requests").finish_non_exhaustive()
     }
-}
-
-/// The lines that hold something.
-fn lines(text: &str) -> Vec<String> {
-    let held = text.lines().filter(|line| !line.trim().is_empty());
-    held.map(str::to_owned).collect()
 }
 
 fn read(path: &str, name: &str) -> Result<String, Problem> {

@@ -29,8 +29,15 @@ pub struct Status {
 
 impl Status {
     /// One line that leaves the last of `columns` free, so that it never wraps.
+    /// Up to a half of it belongs to the title.
     pub fn line(&self, columns: usize) -> String {
         let room = columns.saturating_sub(1);
+        let title = self.title.as_deref().unwrap_or_default();
+        let wanted = title.chars().map(width).sum::<usize>() + 3;
+        let kept = match title {
+            "" => 0,
+            _ => wanted.min(room / 2),
+        };
         let mut line = self.times();
         let parts = [
             self.sound(),
@@ -40,15 +47,12 @@ impl Status {
             self.loudness(),
         ];
         for part in parts.into_iter().flatten() {
-            if line.chars().count() + 3 + part.chars().count() <= room {
+            if line.chars().count() + 3 + part.chars().count() <= room - kept {
                 line = format!("{line} | {part}");
             }
         }
         let line: String = line.chars().take(room).collect();
-        match &self.title {
-            Some(title) => with_title(line, title, room),
-            None => line,
-        }
+        with_title(line, title, room)
     }
 
     fn times(&self) -> String {
@@ -97,7 +101,7 @@ fn with_title(mut line: String, title: &str, room: usize) -> String {
     const TOO_LITTLE: usize = 8; // columns; nobody knows a title by less
     let left = room.saturating_sub(line.chars().count() + 3);
     let whole: usize = title.chars().map(width).sum();
-    if left < whole.min(TOO_LITTLE) {
+    if whole == 0 || left < whole.min(TOO_LITTLE) {
         return line;
     }
     line += " | ";
@@ -182,13 +186,31 @@ mod tests {
     }
 
     #[test]
-    fn a_title_stands_at_the_end_and_is_cut_to_the_room_there_is() {
+    fn a_title_stands_at_the_end_and_has_up_to_half_of_the_line() {
         let cases = [
-            ("Artist - Title", 120, " | vol 70 | Artist - Title"),
-            ("Artist - Title", 100, " | vol 70 | Artist -…"),
-            ("Artist - Title", 95, " | vol 70"),
-            ("x", 95, " | vol 70 | x"),
-            ("東京事変 - 群青日和", 106, " | vol 70 | 東京事変 - 群…"),
+            (
+                "Artist - Title",
+                120,
+                " | cache 62% | vol 70 | Artist - Title",
+            ),
+            (
+                "Artist - Title",
+                100,
+                " | net 3.1M | cache 62% | Artist - Title",
+            ),
+            (
+                "Artist - Title",
+                95,
+                " | net 3.1M | vol 70 | Artist - Title",
+            ),
+            ("Artist - Title", 40, "▶ 01:23 / 04:56 | Artist - Title"),
+            ("Artist - Title", 30, "▶ 01:23 / 04:56 | Artist - T…"),
+            ("Artist - Title", 20, "▶ 01:23 / 04:56"),
+            (
+                "東京事変 - 群青日和",
+                35,
+                "▶ 01:23 / 04:56 | 東京事変 - 群青…",
+            ),
         ];
         for (title, columns, end) in cases {
             let title = Some(title.to_owned());

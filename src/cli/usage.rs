@@ -10,6 +10,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::args::Line;
 use super::exit::{self, End};
+use super::repeated;
 use super::values::Wrong;
 use crate::error::{Kind, Problem};
 use crate::text;
@@ -29,14 +30,13 @@ pub enum Refusal {
 ///
 /// `words` begin with the program's name.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Line, Refusal> {
+    let words: Vec<OsString> = words.into_iter().collect();
     let matches = definition()
-        .try_get_matches_from(words)
+        .try_get_matches_from(&words)
         .map_err(|error| refuse(&error))?;
     lost_flag(&matches).map_or(Ok(()), |problem| Err(Refusal::Wrong(problem)))?;
     let mut line = Line::from_arg_matches(&matches).map_err(|error| refuse(&error))?;
-    let source = |name: &str| matches.value_source(name);
-    let is_twin = |name: &str| source(name) == Some(ValueSource::EnvVariable);
-    line.global.requests.split_twins(is_twin);
+    repeated::gather(&mut line.global.requests, &words, &matches, definition);
     Ok(line)
 }
 
@@ -237,6 +237,31 @@ mod tests {
             ["info", "x", "--offline"],
         ] {
             assert!(line(&words).expect("accepted").global.offline, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_repeated_is_kept_on_both_sides_of_the_command() {
+        let cases: [(&[&str], &[&str]); 4] = [
+            (
+                &["-H", "A: 1", "info", "x", "-H", "B: 2"],
+                &["A: 1", "B: 2"],
+            ),
+            (
+                &["info", "-H", "A: 1", "-H", "B: 2", "x"],
+                &["A: 1", "B: 2"],
+            ),
+            (
+                &[
+                    "-H", "A: 1", "cache", "-H", "B: 2", "add", "-H", "C: 3", "x",
+                ],
+                &["A: 1", "B: 2", "C: 3"],
+            ),
+            (&["info", "x"], &[]),
+        ];
+        for (words, want) in cases {
+            let line = line(words).expect("accepted");
+            assert_eq!(line.global.requests.header, want, "{words:?}");
         }
     }
 

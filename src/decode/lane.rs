@@ -87,7 +87,7 @@ impl<'a> Lane<'a> {
     pub fn new(outlet: Outlet<'a>, stats: &Arc<Stats>) -> Self {
         Self {
             outlet,
-            placement: Placement::new(),
+            placement: Placement::default(),
             window: Window::default(),
             stats: Arc::clone(stats),
             format: None,

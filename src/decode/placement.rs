@@ -10,8 +10,9 @@ const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
 /// EXTINF may be rounded to whole seconds (RFC 8216 section 4.3.2.1).
 const EXTINF_SLACK: MediaTime = MediaTime::from_nanos(500_000_000);
 
-/// The presentation's frame counter.
-#[derive(Clone, Copy, Debug)]
+/// The presentation's frame counter. Nothing is placed yet by default: the first
+/// unit fixes the count.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Placement {
     /// Presentation time zero, on the media timeline minus edit list.
     base: Option<MediaTime>,
@@ -23,9 +24,10 @@ pub struct Placement {
 }
 
 /// How the time of the next unit is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Trust {
     /// The count of frames goes on; a hole is believed.
+    #[default]
     Count,
     /// Believed to the frame, if it is no further off than this.
     Exact(MediaTime),
@@ -52,16 +54,6 @@ pub struct Window {
 }
 
 impl Placement {
-    /// Nothing placed yet: the first unit fixes the count.
-    pub fn new() -> Self {
-        Self {
-            base: None,
-            next: None,
-            owed: None,
-            trust: Trust::Count,
-        }
-    }
-
     /// Whether presentation zero still has to be told with [`Placement::set_base`].
     pub fn needs_base(&self) -> bool {
         self.base.is_none()
@@ -240,7 +232,7 @@ mod tests {
     }
 
     fn based(base: MediaTime) -> Placement {
-        let mut placement = Placement::new();
+        let mut placement = Placement::default();
         placement.set_base(base);
         placement
     }
@@ -339,7 +331,7 @@ mod tests {
         let other = SampleRate::new(48_000).expect("an allowed rate");
         // Every remainder of frames at one rate that are no whole frames at the other.
         for frames in 0..160 {
-            let mut placement = Placement::new();
+            let mut placement = Placement::default();
             placement.set_base(MediaTime::ZERO);
             placement.offset(MediaTime::ZERO, other);
             placement.advance(480_000 + frames, other);
@@ -381,7 +373,7 @@ mod tests {
     #[test]
     fn gaps_add_up_also_at_the_beginning_and_before_a_new_timeline() {
         let third = MediaTime::from_ticks(1, std::num::NonZeroU32::new(3).expect("not zero"));
-        let mut placement = Placement::new();
+        let mut placement = Placement::default();
         for _ in 0..3 {
             placement.gap(MediaTime::from_seconds(10.0), third);
         }

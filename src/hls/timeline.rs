@@ -252,7 +252,7 @@ impl Listed {
     }
 
     fn matched_by_number(&self, media: &Media) -> Option<(usize, usize)> {
-        let (ours, theirs) = (numbers(&self.media), numbers(&media));
+        let (ours, theirs) = (numbers(&self.media), numbers(media));
         let number = ours.start.max(theirs.start);
         if number >= ours.end || number >= theirs.end {
             return None;

@@ -290,7 +290,14 @@ impl Store {
                     etag,
                 }))
             }
-            Err(failure) if failure.problem.kind == Kind::Limit => Err(failure.problem),
+            Err(failure) if failure.problem.kind == Kind::Limit => {
+                // The reader counted without the head.
+                let why = format!("it is longer than {} bytes", limits::PLAYLIST_BYTES);
+                Err(Problem {
+                    why,
+                    ..failure.problem
+                })
+            }
             // Broke off: read it anew, with the retries of a playlist.
             Err(_) => {
                 let whole = Wanted {

@@ -103,7 +103,7 @@ fn d3_gaps_first_last_and_in_a_row_keep_the_length_of_the_stream() {
         (60_000, 30_000),
         (75_000, 9_000),
     ] {
-        let seconds = |frames: usize| (frames as f64 / 44_100.0).to_string();
+        let seconds = |frames: usize| format!("{:.6}", frames as f64 / 44_100.0);
         let (from, count) = (seconds(start), seconds(length));
         let part = dump(&sandbox, &url, &["--start", &from, "--length", &count]);
         assert_eq!(part.frames(), length, "from {start}");
@@ -216,6 +216,9 @@ fn s3_a_clock_that_jumps_unannounced_costs_no_sound_and_makes_no_silence() {
     }
 }
 
+/// What a playlist may call a segment of 90 or 93 ms.
+const SLOPPY: &str = "0.1";
+
 /// Cuts bytes where `begins` says, which is asked for every offset.
 fn cut(bytes: &[u8], begins: impl Fn(usize) -> bool) -> Vec<Vec<u8>> {
     let mut at: Vec<usize> = (0..bytes.len()).filter(|&at| begins(at)).collect();
@@ -285,8 +288,13 @@ fn transport(file: &[u8]) -> Vec<Vec<u8>> {
     segments
 }
 
-/// Serves segments under `/tone/` and a playlist that calls each a tenth of a second.
-fn serve_tone(origin: &Origin, init: Option<Vec<u8>>, segments: Vec<Vec<u8>>) -> String {
+/// Serves segments under `/tone/` and a playlist that says how long each is.
+fn serve_tone(
+    origin: &Origin,
+    init: Option<Vec<u8>>,
+    segments: Vec<Vec<u8>>,
+    duration: &str,
+) -> String {
     assert!(segments.len() > 100, "{} segments", segments.len());
     let mut lines = Vec::new();
     if let Some(init) = init {
@@ -299,7 +307,7 @@ fn serve_tone(origin: &Origin, init: Option<Vec<u8>>, segments: Vec<Vec<u8>>) ->
             "application/octet-stream",
             segment,
         );
-        lines.push(format!("#EXTINF:0.1,\n/tone/{index}"));
+        lines.push(format!("#EXTINF:{duration},\n/tone/{index}"));
     }
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     playlist(origin, &lines)
@@ -307,12 +315,12 @@ fn serve_tone(origin: &Origin, init: Option<Vec<u8>>, segments: Vec<Vec<u8>>) ->
 
 /// Dumps the segments and looks at the tone, but for where the codec swings in
 /// and out.
-fn listen(origin: &Origin, sandbox: &Sandbox, url: &str, frames: usize) -> Sound {
+fn listen(origin: &Origin, sandbox: &Sandbox, url: &str, frames: usize, tolerance: f64) -> Sound {
     let sound = dump(sandbox, url, &["--sample", "f32", "--no-cache"]);
     assert!(origin.requests("/tone/100").len() == 1, "a hundred joins");
     assert_eq!(sound.frames(), frames);
     let heard = sound.slice(4_096, frames - 8_192).floats();
-    phase_is_continuous(&heard, sound.rate, 441.0, 0.1);
+    phase_is_continuous(&heard, sound.rate, 441.0, tolerance);
     sound
 }
 
@@ -332,9 +340,10 @@ fn s11_the_phase_of_a_tone_is_continuous_over_a_hundred_joins_of_aac_in_every_co
         ("TS", None, transport(&bytes("timeline/tone.ts"))),
     ];
     for (name, init, segments) in containers {
-        let url = serve_tone(&origin, init, segments);
+        let url = serve_tone(&origin, init, segments, SLOPPY);
         origin.clear_log();
-        let sound = listen(&origin, &sandbox, &url, whole.frames());
+        // The encoder itself wanders by a third of a sample.
+        let sound = listen(&origin, &sandbox, &url, whole.frames(), 0.5);
         assert_eq!(first_difference(&whole, &sound), None, "{name}");
     }
 }
@@ -343,15 +352,15 @@ fn s11_the_phase_of_a_tone_is_continuous_over_a_hundred_joins_of_aac_in_every_co
 fn s11_the_phase_of_a_tone_is_continuous_over_a_hundred_joins_of_flac() {
     let (origin, sandbox) = stage();
     let (init, fragments) = fragments(&bytes("timeline/tone-flac.mp4"));
-    let url = serve_tone(&origin, Some(init), fragments);
-    listen(&origin, &sandbox, &url, 83_200);
+    let url = serve_tone(&origin, Some(init), fragments, SLOPPY);
+    listen(&origin, &sandbox, &url, 83_200, 0.01);
 }
 
 #[test]
 fn s11_the_phase_of_a_tone_is_continuous_over_a_hundred_joins_of_mp3() {
     let (origin, sandbox) = stage();
     let segments = packed(&bytes("timeline/tone.mp3"), 3, mp3_length);
-    let url = serve_tone(&origin, None, segments);
+    let url = serve_tone(&origin, None, segments, SLOPPY);
     let sound = dump(&sandbox, &url, &["--sample", "f32"]);
     assert!(sound.frames() >= 458_640, "10.4 s: {}", sound.frames());
     let heard = sound.slice(4_096, 450_000).floats();
@@ -380,7 +389,7 @@ fn radio(origin: &Origin) -> String {
     for (index, title) in [(0, "One"), (5, "One"), (10, "Two"), (20, "\x1b[2JThree")] {
         segments[index] = titled(title, &segments[index]);
     }
-    serve_tone(origin, None, segments)
+    serve_tone(origin, None, segments, "0.092880")
 }
 
 fn titles(lines: &[Value]) -> Vec<(String, i64)> {
@@ -396,18 +405,19 @@ fn titles(lines: &[Value]) -> Vec<(String, i64)> {
 fn d6_titles_of_packed_audio_are_told_with_the_sample_where_they_apply() {
     let (origin, sandbox) = stage();
     let url = radio(&origin);
-    let cases: [(&[&str], &[(&str, i64)]); 3] = [
-        (&[], &[("One", 0), ("Two", 928), ("\\u{1b}[2JThree", 1857)]),
-        (&["--start", "1"], &[("Two", 0), ("\\u{1b}[2JThree", 857)]),
-        (&["--length", "1.5"], &[("One", 0), ("Two", 928)]),
+    let (one, two, three) = ("One", "Two", "\\u{1b}[2JThree");
+    let cases = [
+        (vec![], vec![(one, 0), (two, 928), (three, 1857)]),
+        (vec!["--start", "1"], vec![(two, 0), (three, 857)]),
+        (vec!["--length", "1.5"], vec![(one, 0), (two, 928)]),
     ];
     for (arguments, want) in cases {
         let fixed = ["dump", &url, "-o", "x.wav", "-f", "--json"];
-        let run = sandbox.kithara(fixed.iter().chain(arguments));
+        let run = sandbox.kithara(fixed.iter().chain(&arguments));
         let got = titles(&run.prints().run().json_lines());
-        let want: Vec<_> = want
+        let got: Vec<_> = got
             .iter()
-            .map(|(title, at)| ((*title).to_owned(), *at))
+            .map(|(title, at)| (title.as_str(), *at))
             .collect();
         assert_eq!(got, want, "{arguments:?}");
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{AHEAD, ALIGNED_MS, Feed};
+use crate::error::Problem;
 use crate::event::{Decision, Event};
 use crate::hls::abr;
 use crate::hls::listing;
@@ -98,7 +99,7 @@ impl Feed {
     pub(super) fn usable(&self, place: usize) -> usize {
         let is_usable = |rung: &&usize| {
             let media = self.presentation.media(**rung);
-            media.is_none_or(|media| self.is_aligned(media))
+            !self.barred.contains(rung) && media.is_none_or(|media| self.is_aligned(media))
         };
         let below = self.adaptive.iter().take(place + 1).rev().find(is_usable);
         below.copied().unwrap_or(self.rung)
@@ -152,12 +153,25 @@ impl Feed {
         match list {
             Some(list) => {
                 self.presentation.lists[rung] = Some(list);
+                // What waited for it, having turned to another place.
+                self.later.clear();
                 if self.broadcast.is_some() {
                     // Soon stale: to be asked for again.
                     self.asked.retain(|asked| *asked != rung);
                 }
             }
-            None => tracing::warn!("variant {rung} cannot be aligned with the others"),
+            None => {
+                tracing::warn!("variant {rung} cannot be aligned with the others");
+                self.barred.push(rung);
+            }
+        }
+    }
+
+    /// Another variant's media playlist cannot be had.
+    pub(super) fn playlist_failed(&mut self, rung: usize, problem: Problem) {
+        self.events.send(Event::Warning(problem));
+        if rung != self.rung {
+            self.barred.push(rung);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::about::{About, SectionState};
 use super::{Anchor, Feed, Purpose};
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::hls::key::Lock;
 use crate::hls::load::Load;
 use crate::hls::media::Media;
@@ -61,6 +61,7 @@ impl Feed {
         let old = |this: &usize| *this >= place;
         self.refused.retain(|this, _| old(this));
         self.later.retain(|this, _| old(this));
+        self.turns.retain(|this, _| old(this));
         if self.broadcast.is_none() {
             return;
         }
@@ -159,10 +160,13 @@ impl Feed {
         }
     }
 
-    /// What a segment lacks will not come: another try later of a live stream,
-    /// else the end.
+    /// What a segment lacks (its key, its init section) will not come: another
+    /// try later of a live stream that could be heard so far, else the end.
     pub(super) fn lack(&mut self, place: usize, problem: Problem) -> Result<(), Problem> {
-        if self.broadcast.is_none() {
+        let is_refused = matches!(problem.kind, Kind::HttpStatus(status) if status < 500);
+        let is_first = self.handed.is_none();
+        let is_final = problem.kind == Kind::Encryption || (is_refused && is_first);
+        if self.broadcast.is_none() || is_final {
             return Err(problem);
         }
         self.missed(place, problem);

@@ -13,8 +13,9 @@ use crate::units::MediaTime;
 const REFUSALS: u32 = 3; // a live segment may be listed a moment before it is there
 const REFUSED_WAIT: Duration = Duration::from_millis(700);
 const NETWORK_WAIT: Duration = Duration::from_secs(1); // the client has backed off already
+const TURN_WAIT: Duration = Duration::from_secs(20); // unless the playlist comes before
 
-/// A live segment that is tried again.
+/// A segment that is tried again.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     until: Option<Instant>,
@@ -145,6 +146,23 @@ impl Feed {
         };
         pause.until = Some(Instant::now() + wait);
         self.refused.remove(&place);
+    }
+
+    /// Looks for the segment at `place` at another place of its variant, which
+    /// may list it under another name. `false` when all were tried for it.
+    pub(super) fn turn(&mut self, place: usize, rung: usize) -> bool {
+        let turns = self.turns.entry(place).or_default();
+        let variant = &mut self.presentation.ladder.rungs[rung];
+        if *turns == variant.alternatives.len() {
+            return false;
+        }
+        *turns += 1;
+        variant.turn();
+        self.asked.retain(|asked| *asked != rung);
+        self.ask_playlist(rung);
+        let pause = self.later.entry(place).or_default();
+        pause.until = Some(Instant::now() + TURN_WAIT);
+        true
     }
 
     /// Whether the segment at `place` is to be tried again later.

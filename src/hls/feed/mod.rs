@@ -163,10 +163,14 @@ pub struct Feed {
     refused: HashMap<usize, Vec<usize>>,
     /// Segments that could not be had, and whether they were demanded then.
     lost: HashMap<usize, (Problem, bool)>,
-    /// Live segments that are tried again later.
+    /// Segments that are tried again later.
     later: HashMap<usize, missing::Pause>,
+    /// How often another place of its variant was turned to for a segment.
+    turns: HashMap<usize, usize>,
     /// Playlists asked for.
     asked: Vec<usize>,
+    /// Rungs whose playlist cannot be had or does not fit: not chosen any more.
+    barred: Vec<usize>,
     handed: Option<usize>,
     /// Where what was handed over ends.
     frontier: MediaTime,
@@ -226,7 +230,9 @@ impl Feed {
             refused: HashMap::new(),
             lost: HashMap::new(),
             later: HashMap::new(),
+            turns: HashMap::new(),
             asked: Vec::new(),
+            barred: Vec::new(),
             handed: None,
             frontier: from,
             stored_bytes: 0,

@@ -24,7 +24,7 @@ impl Feed {
             Note::Key(key, loaded) => return self.key_came(key, loaded),
             Note::Playlist(rung, Ok(media)) => self.playlist_came(rung, media),
             Note::Reloaded(rung, loaded) => return self.reloaded(rung, loaded),
-            Note::Playlist(_, Err(problem)) => self.events.send(Event::Warning(problem)),
+            Note::Playlist(rung, Err(problem)) => self.playlist_failed(rung, problem),
         }
         Ok(())
     }
@@ -55,8 +55,10 @@ impl Feed {
             return;
         };
         self.hold(index, rung);
-        // The network is back: what was lost meanwhile can be had again.
-        self.lost.clear();
+        if self.broadcast.is_none() {
+            // The network is back: what was lost meanwhile can be had again.
+            self.lost.clear();
+        }
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
         if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
             self.in_memory.extend(body.map(|body| (index, body)));
@@ -154,8 +156,15 @@ impl Feed {
             self.hold(index, rung);
             return Ok(());
         }
+        let helps = matches!(
+            problem.kind,
+            Kind::HttpStatus(_) | Kind::NoData | Kind::Resolve | Kind::Connect
+        );
+        if helps && self.turn(index, rung) {
+            self.events.send(Event::Warning(problem));
+            return Ok(());
+        }
         self.refused.entry(index).or_default().push(rung);
-        let helps = matches!(problem.kind, Kind::HttpStatus(_) | Kind::NoData);
         if helps && self.wishes.quality == Quality::Auto && self.open_rung(index).is_some() {
             self.events.send(Event::Warning(problem));
             return Ok(());

@@ -15,8 +15,6 @@ pub mod ranges;
 pub mod sparse;
 pub mod tag;
 
-use std::borrow::Cow;
-
 use crate::error::{Kind, Problem};
 use crate::hls::playlist::Repairs;
 use crate::hls::sanitise::common::{Common, Origin};
@@ -81,13 +79,30 @@ pub fn sanitise(
     let skipped = &text[..text.len() - body.len()];
     let header = u32::try_from(skipped.matches('\n').count()).unwrap_or(u32::MAX);
     lines::note_header(skipped, body, header + 1, repairs);
-    let (body, variables) = if body.contains("#EXT-X-DEFINE") {
-        let (body, variables) = define::substituted(body, header, origin)?;
-        (Cow::Owned(body), variables)
-    } else {
-        (Cow::Borrowed(body), Variables::default())
-    };
-    let lines = || lines::lines(&body, header).skip(1);
+    if !body.contains("#EXT-X-DEFINE") {
+        let lines = || lines::lines(body, header);
+        return by_kind(lines, Variables::default(), origin, sink, repairs);
+    }
+    let (body, variables) = define::substituted(body, header, origin)?;
+    drop(text); // as long as what was made of it
+    by_kind(
+        || lines::lines(&body, header),
+        variables,
+        origin,
+        sink,
+        repairs,
+    )
+}
+
+/// Rewrites a playlist of either kind, whose `lines` begin with the header.
+fn by_kind<'a, L: Iterator<Item = Line<'a>>>(
+    lines: impl Fn() -> L,
+    variables: Variables,
+    origin: Origin<'a>,
+    sink: &'a mut dyn FnMut(&media::Chunk) -> Result<(), Problem>,
+    repairs: &'a mut Repairs,
+) -> Result<Clean, Problem> {
+    let lines = || lines().skip(1);
     let first = lines().filter_map(Tag::of).find_map(|tag| {
         let multivariant = MULTIVARIANT_TAGS.contains(&tag.name);
         (multivariant || MEDIA_TAGS.contains(&tag.name)).then_some(multivariant)

@@ -15,7 +15,7 @@ fn multivariant_playlists_are_read_as_they_come() {
             "a session key that cannot be read, session data and steering",
             "#EXT-X-SESSION-KEY:x\n#EXT-X-SESSION-DATA:DATA-ID=\"x\"\n#EXT-X-CONTENT-STEERING:x\n#EXT-X-STREAM-INF:BANDWIDTH=1\na\n",
             " a@1",
-            "2",
+            "2 2",
         ),
         (
             "comment before the address",
