@@ -1,9 +1,13 @@
-//! The audio callback allocates nothing and frees nothing, whatever happens to
-//! it. A test binary of its own, for the allocator that watches.
+//! What allocates nothing and frees nothing: the audio callback, whatever
+//! happens to it, and the way of an access unit out of a transport stream. A
+//! test binary of its own, for the allocator that watches.
 
+use std::fs;
+use std::io::Cursor;
 use std::sync::Arc;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
+use kithara::decode::ts;
 use kithara::output::callback::Callback;
 use kithara::ring;
 use kithara::stats::Stats;
@@ -51,4 +55,20 @@ fn the_callback_neither_allocates_nor_frees() {
     assert!(remote.is_silent());
     assert_eq!(remote.playhead().underruns(), 1);
     assert!(stats.frames_played.total() > 20_000);
+}
+
+#[test]
+fn an_access_unit_comes_out_of_a_transport_stream_without_an_allocation() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/timeline/tone.ts");
+    let source = Box::new(Cursor::new(fs::read(path).expect("a fixture")));
+    let mut demuxer = ts::Demuxer::open(source, Arc::default(), None, None).expect("a stream");
+    let mut units = 0;
+    let mut next = || {
+        let unit = demuxer.next_unit().expect("sound");
+        units += usize::from(unit.is_some());
+        unit.is_some()
+    };
+    (0..200).for_each(|_| assert!(next(), "until every buffer has its size"));
+    assert_no_alloc(|| while next() {});
+    assert!(units > 400, "{units}");
 }

@@ -79,10 +79,26 @@ impl Cutter {
 
     /// A piece of the stream is missing here: the frame it belonged to is broken.
     pub fn lose(&mut self) {
+        self.drop_rest();
+        self.break_chain();
+    }
+
+    /// What follows is another piece of the stream. Nothing is lost between two
+    /// frames.
+    pub fn restart(&mut self) {
+        match self.is_inside_frame() {
+            true => self.lose(),
+            false => {
+                self.drop_rest();
+                self.last = None;
+            }
+        }
+    }
+
+    fn drop_rest(&mut self) {
         let cut = self.offset(self.position);
         self.bytes.truncate(cut);
         self.marks.clear();
-        self.break_chain();
     }
 
     /// How often the chain of frames broke since this was last asked.
@@ -90,19 +106,17 @@ impl Cutter {
         std::mem::take(&mut self.losses)
     }
 
-    /// What follows has nothing to do with what was, and nothing is lost by it.
-    pub fn restart(&mut self) {
-        self.last = None;
-    }
-
     /// Whether a frame has begun that is not whole yet.
-    pub fn is_inside_frame(&self) -> bool {
+    fn is_inside_frame(&self) -> bool {
         self.last.is_some() && self.position < self.end()
     }
 
+    /// Whether `bytes` begin with the frame behind the one that has begun. LOAS
+    /// has too little to tell by.
     fn is_next(&self, bytes: &[u8]) -> bool {
         let header = Header::read(self.format, bytes);
-        header.is_some_and(|header| self.last.is_some_and(|last| header.agrees(&last)))
+        let agrees = |header: Header| self.last.is_some_and(|last| header.agrees(&last));
+        self.format != Format::Latm && header.is_some_and(agrees)
     }
 
     /// Bytes of frames that were cut and not yet forgotten.

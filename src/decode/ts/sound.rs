@@ -102,11 +102,15 @@ impl Sound {
         }
         if choice.pid != self.choice.pid {
             self.continuity = Continuity::new();
-            self.unpacker = Unpacker::new();
-            self.cutter.lose();
+            self.restart();
         }
         self.choice = choice;
         Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.unpacker = Unpacker::new();
+        self.cutter.restart();
     }
 
     /// Takes the next packet.
@@ -120,10 +124,7 @@ impl Sound {
             Order::Next => {}
             Order::Again => return Ok(()),
             // Packets are often counted anew in every segment.
-            Order::Gap if is_first && !self.cutter.is_inside_frame() => {
-                self.unpacker = Unpacker::new();
-                self.cutter.restart();
-            }
+            Order::Gap if is_first => self.restart(),
             Order::Gap => {
                 self.unpacker.lose();
                 self.cutter.lose();
