@@ -70,12 +70,9 @@ impl Decoding<'_> {
             if let Some(titles) = titles.take() {
                 self.announce_titles(&titles, stream::presentation_zero(first, edit));
             }
-            for (at, title) in stream.take_titles() {
-                let at = self.lane.placement.position(at - edit);
-                self.titles.announce(at, &title);
-            }
-            self.tell_titles();
+            self.hear_titles(&mut stream, edit);
         }
+        self.hear_titles(&mut stream, edit); // behind the last unit
         self.tail = stream.into_tail();
         // A short piece of a transport stream may be all pictures.
         if titles.is_some() && !(goes_on && self.tail.is_some()) {
@@ -199,6 +196,15 @@ impl Decoding<'_> {
         for title in titles {
             self.titles.announce(begin + title.offset, &title.text);
         }
+    }
+
+    /// Titles out of the segment itself.
+    fn hear_titles(&mut self, stream: &mut Stream, edit: MediaTime) {
+        for (at, title) in stream.take_titles() {
+            let at = self.lane.placement.position(at - edit);
+            self.titles.announce(at, &title);
+        }
+        self.tell_titles();
     }
 
     fn tell_titles(&mut self) {

@@ -262,34 +262,51 @@ mod tests {
 
     #[test]
     fn the_first_sound_that_can_be_played_is_chosen() {
-        let cases: [(&str, &[(u8, u16, &[u8])], Option<(u16, Format)>); 7] = [
-            ("ADTS", &[(0x0F, 0x101, &[])], Some((0x101, Format::Adts))),
-            ("LATM", &[(0x11, 0x101, &[])], Some((0x101, Format::Latm))),
-            ("MPEG-1", &[(0x03, 0x101, &[])], Some((0x101, Format::Mpeg))),
-            ("MPEG-2", &[(0x04, 0x101, &[])], Some((0x101, Format::Mpeg))),
+        let none: &[u8] = &[];
+        let cases = [
+            (
+                "ADTS",
+                vec![(0x0F, 0x101, none)],
+                Some((0x101, Format::Adts)),
+            ),
+            (
+                "LATM",
+                vec![(0x11, 0x101, none)],
+                Some((0x101, Format::Latm)),
+            ),
+            (
+                "MPEG-1",
+                vec![(0x03, 0x101, none)],
+                Some((0x101, Format::Mpeg)),
+            ),
+            (
+                "MPEG-2",
+                vec![(0x04, 0x101, none)],
+                Some((0x101, Format::Mpeg)),
+            ),
             (
                 "among others",
-                &[
-                    (0x1B, 1, &[]),
-                    (0x81, 2, &[]),
-                    (0x0F, 3, &[]),
-                    (0x03, 4, &[]),
+                vec![
+                    (0x1B, 1, none),
+                    (0x81, 2, none),
+                    (0x0F, 3, none),
+                    (0x03, 4, none),
                 ],
                 Some((3, Format::Adts)),
             ),
             (
                 "with descriptors",
-                &[(0x1B, 1, &[9; 40]), (0x0F, 3, &[10, 2, 0, 0])],
+                vec![(0x1B, 1, &[9; 40][..]), (0x0F, 3, &[10, 2, 0, 0])],
                 Some((3, Format::Adts)),
             ),
             (
                 "encrypted and clear",
-                &[(0xCF, 1, &[]), (0x04, 3, &[])],
+                vec![(0xCF, 1, none), (0x04, 3, none)],
                 Some((3, Format::Mpeg)),
             ),
         ];
         for (case, streams, want) in cases {
-            let choice = choose(&map(&[], streams)).expect(case);
+            let choice = choose(&map(&[], &streams)).expect(case);
             assert_eq!(
                 choice.map(|choice| (choice.pid, choice.format)),
                 want,
@@ -300,39 +317,25 @@ mod tests {
 
     #[test]
     fn what_a_number_means_depends_on_the_descriptors() {
-        let cases: [(&str, u8, &[u8], &[u8], &str); 10] = [
-            ("AC-3 by tag", 0x06, &[], &[0x6A, 0], "AC-3"),
-            ("E-AC-3 by tag", 0x06, &[], &[0x7A, 1, 0], "E-AC-3"),
-            ("DTS by tag", 0x06, &[], &[0x7B, 0], "DTS"),
-            ("AC-4 by tag", 0x06, &[], &[0x7F, 1, 0x15], "AC-4"),
-            ("Opus by tag", 0x06, &[], &[0x7F, 2, 0x80, 2], "Opus"),
-            ("by registration", 0x06, &[], b"\x05\x04EAC3", "E-AC-3"),
-            ("of Blu-ray", 0x86, b"\x05\x04HDMV", &[], "DTS"),
-            (
-                "a splice, not DTS",
-                0x86,
-                b"\x05\x04CUEI",
-                &[],
-                "there is no sound in it",
-            ),
-            (
-                "data",
-                0x06,
-                &[],
-                &[0x0A, 4, 0, 0, 0, 0],
-                "there is no sound in it",
-            ),
-            (
-                "a broken descriptor",
-                0x06,
-                &[],
-                &[0x6A, 9],
-                "there is no sound in it",
-            ),
+        const SILENT: &str = "there is no sound in it";
+        let cases: [(u8, &[u8], &[u8], &str); 10] = [
+            (0x06, &[], &[0x6A, 0], "AC-3"),
+            (0x06, &[], &[0x7A, 1, 0], "E-AC-3"),
+            (0x06, &[], &[0x7B, 0], "DTS"),
+            (0x06, &[], &[0x7F, 1, 0x15], "AC-4"),
+            (0x06, &[], &[0x7F, 2, 0x80, 2], "Opus"),
+            (0x06, &[], b"\x05\x04EAC3", "E-AC-3"),
+            (0x86, b"\x05\x04HDMV", &[], "DTS"),
+            (0x86, b"\x05\x04CUEI", &[], SILENT), // a splice
+            (0x06, &[], &[0x0A, 4, 0, 0, 0, 0], SILENT),
+            (0x06, &[], &[0x6A, 9], SILENT), // a descriptor that is cut off
         ];
-        for (case, kind, info, descriptors, want) in cases {
-            let problem = choose(&map(info, &[(kind, 1, descriptors)])).expect_err(case);
-            assert!(problem.why.contains(want), "{case}: {problem}");
+        for (kind, info, descriptors, want) in cases {
+            let problem = choose(&map(info, &[(kind, 1, descriptors)])).expect_err(want);
+            assert!(
+                problem.why.contains(want),
+                "{kind} {descriptors:?}: {problem}"
+            );
         }
     }
 

@@ -148,7 +148,7 @@ mod tests {
         let rest = with_pointer(129, &[&a[183..], &b, &[0xFF; 9]]);
         let rest_bytes = a[183..].to_vec();
         assert_eq!(rest_bytes.len(), 129);
-        let cases: [(&str, Vec<(bool, u8, Vec<u8>)>, Vec<&Vec<u8>>); 9] = [
+        let cases = [
             (
                 "one packet",
                 vec![(true, 0, with_pointer(0, &[&b, &[0xFF; 50]]))],

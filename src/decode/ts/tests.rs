@@ -176,8 +176,9 @@ fn a_new_map_moves_the_sound() {
 #[test]
 fn mpeg_audio_and_latm_are_framed_too() {
     let mp3 = |number: u8| [&[0xFF, 0xFB, 0x90, 0x44][..], &[number; 413]].concat();
-    let cases: [(&str, u8, &dyn Fn(u8) -> Vec<u8>, Codec, i64); 4] = [
-        ("MP3", 0x03, &mp3, Codec::Mp3, 1152),
+    let mp3: &dyn Fn(u8) -> Vec<u8> = &mp3;
+    let cases = [
+        ("MP3", 0x03, mp3, Codec::Mp3, 1152),
         (
             "LATM",
             0x11,

@@ -28,21 +28,39 @@ fn colourful() -> Vec<u8> {
     mux.bytes
 }
 
-/// What came out until the end or a problem, and how much memory it took.
-fn outcome(bytes: &[u8], step: usize) -> (Vec<(Vec<u8>, MediaTime)>, Option<Problem>, u64) {
-    let mut units = Vec::new();
+/// What came out until the end or a problem.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    units: Vec<Vec<u8>>,
+    starts: Vec<MediaTime>,
+    problem: Option<Problem>,
+    errors: u64,
+}
+
+fn outcome(bytes: &[u8], step: usize) -> Outcome {
+    let mut outcome = Outcome::default();
     let mut demuxer = match open(bytes, step) {
         Ok(demuxer) => demuxer,
-        Err(problem) => return (units, Some(problem), 0),
-    };
-    let problem = loop {
-        match demuxer.next_unit() {
-            Ok(Some(unit)) => units.push((unit.data.to_vec(), unit.start)),
-            Ok(None) => break None,
-            Err(problem) => break Some(problem),
+        Err(problem) => {
+            outcome.problem = Some(problem);
+            return outcome;
         }
     };
-    (units, problem, demuxer.streams.stats.decode_errors.total())
+    loop {
+        match demuxer.next_unit() {
+            Ok(Some(unit)) => {
+                outcome.units.push(unit.data.to_vec());
+                outcome.starts.push(unit.start);
+            }
+            Ok(None) => break,
+            Err(problem) => {
+                outcome.problem = Some(problem);
+                break;
+            }
+        }
+    }
+    outcome.errors = demuxer.streams.stats.decode_errors.total();
+    outcome
 }
 
 proptest! {
@@ -63,7 +81,7 @@ proptest! {
             bytes.drain(at..end);
         }
         let whole = outcome(&bytes, usize::MAX);
-        prop_assert!(whole.0.len() <= 60);
+        prop_assert!(whole.units.len() <= 60);
         prop_assert_eq!(whole, outcome(&bytes, step));
     }
 
