@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Kind, Problem};
-use crate::hls::playlist;
+use crate::hls::playlist::{self, Repairs};
 use crate::hls::sanitise::common::Origin;
 use crate::hls::sanitise::{Line, Tag};
 use crate::limits;
@@ -29,6 +29,7 @@ pub fn substituted(
     text: &str,
     before: u32,
     origin: Origin<'_>,
+    repairs: &mut Repairs,
 ) -> Result<(String, Variables), Problem> {
     let mut variables = Variables::default();
     let mut out = String::with_capacity(text.len());
@@ -36,7 +37,7 @@ pub fn substituted(
         let trimmed = Line::of(number, line);
         match Tag::of(trimmed) {
             Some(tag) if tag.name == "EXT-X-DEFINE" => {
-                variables.define(tag, origin)?;
+                variables.define(tag, origin, repairs)?;
                 out.push('\n');
             }
             // Its title is no place for a variable, and may hold anything.
@@ -52,7 +53,12 @@ pub fn substituted(
 }
 
 impl Variables {
-    fn define(&mut self, tag: Tag<'_>, origin: Origin<'_>) -> Result<(), Problem> {
+    fn define(
+        &mut self,
+        tag: Tag<'_>,
+        origin: Origin<'_>,
+        repairs: &mut Repairs,
+    ) -> Result<(), Problem> {
         // A value may use the variables before it.
         let mut line = String::new();
         self.replace(tag.value, tag.line, &mut line)?;
@@ -60,7 +66,7 @@ impl Variables {
             value: &line,
             ..tag
         };
-        let attributes = tag.attributes()?;
+        let attributes = tag.noted_attributes(repairs)?;
         let find = |name| attributes.find(name).filter(|name| is_name(name));
         let (name, value) = if let Some(name) = find("NAME") {
             (name, attributes.find("VALUE").map(str::to_owned))
@@ -165,7 +171,7 @@ mod tests {
         let address = "https://h/list?none&empty=&token=a%20b+c%3D&bad=%0A&token=second";
         let base = Location::parse(address).expect("a URL");
         let base = &base;
-        substituted(text, 0, Origin { base, parent })
+        substituted(text, 0, Origin { base, parent }, &mut Repairs::default())
     }
 
     fn text_of(text: &str) -> Result<String, String> {

@@ -13,6 +13,7 @@ use crate::hls::sanitise::keys::{Key, Keys};
 use crate::hls::sanitise::low_latency::LowLatency;
 use crate::hls::sanitise::ranges::{ByteRange, Ends, Stated};
 use crate::hls::sanitise::sparse::Sparse;
+use crate::hls::sanitise::tag::PADDED;
 use crate::hls::sanitise::{Line, Tag};
 use crate::limits;
 use crate::location::Location;
@@ -319,9 +320,7 @@ impl<'a> Cleaner<'a> {
     }
 
     fn note_padding(&mut self, line: u32) {
-        self.repairs.note(line, || {
-            "white space where there may be none: ignored".to_owned()
-        });
+        self.repairs.note(line, || PADDED.to_owned());
     }
 
     fn finish(mut self) -> Result<Clean, Problem> {

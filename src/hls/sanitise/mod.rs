@@ -83,7 +83,7 @@ pub fn sanitise(
         let lines = || lines::lines(body, header);
         return by_kind(lines, Variables::default(), origin, sink, repairs);
     }
-    let (body, variables) = define::substituted(body, header, origin)?;
+    let (body, variables) = define::substituted(body, header, origin, repairs)?;
     drop(text); // as long as what was made of it
     by_kind(
         || lines::lines(&body, header),

@@ -6,6 +6,7 @@ use crate::error::{Kind, Problem};
 use crate::hls::attributes::{Attributes, push_bare, push_quoted};
 use crate::hls::playlist::{self, Repairs};
 use crate::hls::sanitise::keys::{Key, Keys};
+use crate::hls::sanitise::tag::PADDED;
 use crate::hls::sanitise::{Line, Tag, check_version};
 use crate::limits;
 use crate::location::Location;
@@ -102,6 +103,9 @@ struct Variant<'a> {
 
 impl<'a> Cleaner<'a> {
     fn tag(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
+        if tag.is_padded {
+            self.note_padding(tag.line);
+        }
         match tag.name {
             "EXT-X-STREAM-INF" => {
                 self.count()?;
@@ -156,6 +160,9 @@ impl<'a> Cleaner<'a> {
     }
 
     fn address(&mut self, line: Line<'a>) -> Result<(), Problem> {
+        if line.is_padded {
+            self.note_padding(line.number);
+        }
         let Some(tag) = self.pending.take() else {
             self.repairs.note(line.number, || {
                 "an address without STREAM-INF is left out".to_owned()
@@ -176,6 +183,10 @@ impl<'a> Cleaner<'a> {
         Ok(())
     }
 
+    fn note_padding(&mut self, line: u32) {
+        self.repairs.note(line, || PADDED.to_owned());
+    }
+
     fn drop_pending(&mut self) {
         if let Some(tag) = self.pending.take() {
             self.repairs.note(tag.line, || {
@@ -186,7 +197,7 @@ impl<'a> Cleaner<'a> {
 
     fn media(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
         self.count()?;
-        let attributes = tag.attributes()?;
+        let attributes = tag.noted_attributes(self.repairs)?;
         let uri = attributes.find("URI").filter(|uri| !uri.is_empty());
         if let Some(uri) = uri {
             self.base
@@ -288,7 +299,7 @@ impl<'a> Cleaner<'a> {
 
     fn write_variant(&mut self, variant: &Variant<'a>) -> Result<(), Problem> {
         let tag = variant.tag;
-        let attributes = tag.attributes()?;
+        let attributes = tag.noted_attributes(self.repairs)?;
         let average = attributes.find("AVERAGE-BANDWIDTH").and_then(read_rate);
         let bandwidth = self.bandwidth(tag, attributes.find("BANDWIDTH"), average);
         self.out.push_str("#EXT-X-STREAM-INF:");

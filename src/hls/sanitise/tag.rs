@@ -8,6 +8,8 @@ use crate::limits;
 use crate::text;
 use crate::units::MediaTime;
 
+/// What is noted of a line that is padded.
+pub const PADDED: &str = "white space where there may be none: ignored";
 const VERSION_KNOWN: u32 = 13; // draft-pantos-hls-rfc8216bis
 
 /// A line that begins with `#EXT`, taken apart at its colon.

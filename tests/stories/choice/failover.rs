@@ -3,7 +3,7 @@
 use super::{AAC, dump, is_sound_of, list, playlists, serve, variant};
 use crate::origin::Origin;
 use crate::sandbox::{Outcome, Sandbox};
-use crate::stage;
+use crate::{bytes, stage};
 
 /// Two copies of the same stream, and one of less quality.
 fn copies() -> String {
@@ -160,4 +160,23 @@ fn k9_drm_that_nothing_announces_is_refused_in_one_line_unless_one_quality_is_cl
     serve(&origin, &two().replace("lo.m3u8", "../hls/aac64.m3u8"));
     dump_with_warning(&sandbox, &url, &["-Q", "best"], &["SAMPLE-AES"]);
     is_sound_of(&sandbox, "hls/aac64.m3u8");
+}
+
+#[test]
+fn m8_a_segment_that_is_refused_is_had_from_the_copy_of_its_variant() {
+    let broken = String::from_utf8(bytes("hls/aac128.m3u8")).expect("text");
+    let broken = broken
+        .replace("aac128-", "../hls/aac128-")
+        .replace("/aac128-2.m4s", "/gone-2.m4s");
+    for quality in ["best", "1"] {
+        let (origin, sandbox, url) = list(&copies());
+        let kind = "application/vnd.apple.mpegurl";
+        origin.serve("/list/main.m3u8", kind, broken.clone().into_bytes());
+        dump_with_warning(&sandbox, &url, &["-Q", quality], &["gone-2.m4s", "404"]);
+        is_sound_of(&sandbox, "hls/aac128.m3u8");
+        assert_eq!(origin.requests("/hls/gone-2.m4s").len(), 1, "{quality}");
+        assert_eq!(origin.requests("/hls/aac128-2.m4s").len(), 1, "{quality}");
+        let tried = ["/list/main.m3u8", "/hls/aac128.m3u8"];
+        assert_eq!(playlists(&origin), tried, "{quality}");
+    }
 }

@@ -27,7 +27,13 @@ fn multivariant_playlists_are_read_as_they_come() {
             "no bandwidth",
             "#EXT-X-STREAM-INF:PROGRAM-ID=\"1\"\na\n",
             " a@0",
-            "2",
+            "2 2",
+        ),
+        (
+            "quotes and white space where there may be none",
+            " #EXT-X-STREAM-INF:BANDWIDTH=\"1\", CODECS=mp4a.40.2\n a \n",
+            " a@1",
+            "2 3 2",
         ),
         (
             "average only",
@@ -93,13 +99,13 @@ fn multivariant_playlists_are_read_as_they_come() {
             "DEFAULT without AUTOSELECT, channels in words",
             "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"x\",NAME=\"n\",DEFAULT=YES,AUTOSELECT=NO,FORCED=YES,CHANNELS=\"two\",INSTREAM-ID=\"CC9\"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=x\na\n",
             " a@1/x [x n]",
-            "2 2",
+            "2 2 3",
         ),
         (
             "other media",
             "#EXT-X-MEDIA:TYPE=SUBTITLES\n#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,URI=x\n#EXT-X-MEDIA:x\n#EXT-X-STREAM-INF:BANDWIDTH=1\na\n",
             " a@1",
-            "",
+            "3 4",
         ),
         (
             "pictures",
