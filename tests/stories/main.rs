@@ -4,6 +4,7 @@
 
 mod cache;
 mod choice;
+mod dates;
 mod dump;
 mod encryption;
 mod errors;
