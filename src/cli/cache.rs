@@ -60,6 +60,7 @@ fn add(flags: &Add, session: &Session<'_>) -> Result<End, Problem> {
         length: flags.part.length,
         buffer: None,
         edge: Edge::Usual,
+        patience: None,
     };
     let wish = Wish {
         verb: "cache",

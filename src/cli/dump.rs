@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::args::Dump;
 use super::events::Lines;
 use super::exit::End;
-use super::session::{Report, Selection, Session, Wish};
+use super::session::{PATIENCE, Report, Selection, Session, Wish};
 use crate::error::{Kind, Problem};
 use crate::pipeline::{Quality, Target, Task};
 use crate::text;
@@ -41,6 +41,7 @@ pub fn dump(flags: &Dump, session: &Session<'_>) -> Result<End, Problem> {
         length: flags.part.length,
         buffer: None,
         edge: flags.live.edge()?,
+        patience: Some(PATIENCE),
     };
     let wish = Wish {
         verb: "dump",

@@ -24,6 +24,7 @@ pub fn play(flags: &Play, session: &Session<'_>) -> Result<End, Problem> {
         length: flags.part.length,
         buffer: flags.ahead.buffer,
         edge: flags.live.edge()?,
+        patience: None,
     };
     let wish = Wish {
         verb: "play",

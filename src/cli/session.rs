@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ending::Way;
 use super::events::{Lines, json_line};
@@ -58,6 +58,9 @@ pub enum Report {
     Json,
 }
 
+/// How long a live stream may bring nothing before what is not listened to ends.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Which part of a stream in which quality.
 pub struct Selection {
     /// Which variant.
@@ -72,6 +75,8 @@ pub struct Selection {
     pub buffer: Option<MediaTime>,
     /// Where to begin in a live stream.
     pub edge: Edge,
+    /// How long a live stream may bring nothing; for ever when `None`.
+    pub patience: Option<Duration>,
 }
 
 impl Session<'_> {
@@ -134,6 +139,7 @@ impl Session<'_> {
             length: selection.length,
             buffer: selection.buffer,
             edge: selection.edge,
+            patience: selection.patience,
             cache: self.global.cache()?,
             network: network.clone(),
         })

@@ -2,7 +2,7 @@
 
 use super::args::Stats;
 use super::exit::End;
-use super::session::{Report, Selection, Session, Wish};
+use super::session::{PATIENCE, Report, Selection, Session, Wish};
 use crate::error::Problem;
 use crate::pipeline::{OutputChoice, Quality, Task};
 
@@ -23,6 +23,7 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         length: Some(flags.length),
         buffer: flags.ahead.buffer,
         edge: flags.live.edge()?,
+        patience: Some(PATIENCE),
     };
     let wish = Wish {
         verb: "run",

@@ -8,7 +8,7 @@ use crate::media::Start;
 use crate::units::MediaTime;
 
 const TARGETS_FROM_EDGE: i64 = 3; // where playing begins unless HOLD-BACK says otherwise
-const SHORTEST_WAIT: Duration = Duration::from_millis(250); // also for a target duration of nothing
+const SHORTEST_WAIT: Duration = Duration::from_millis(500); // also for a target duration of nothing
 const LONGEST_WAIT: Duration = Duration::from_secs(5); // between tries while reloading fails, however long segments are
 /// Target durations without a new segment, in halves: a stale playlist.
 const STALE_HALF_TARGETS: u32 = 7;
@@ -155,9 +155,14 @@ impl Reloads {
         self.failures == 1
     }
 
+    /// How long nothing new has been listed, at `now`.
+    pub fn unchanged_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.changed)
+    }
+
     /// Whether nothing new has been listed for too long, at `now`.
     pub fn is_stale(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.changed) * 2 > self.target * STALE_HALF_TARGETS
+        self.unchanged_for(now) * 2 > self.target * STALE_HALF_TARGETS
     }
 }
 
@@ -232,7 +237,7 @@ mod tests {
         reloads.hurry(after(7000));
         assert_eq!(reloads.due(), Some(after(7000)));
         reloads.loaded(MediaTime::ZERO, true);
-        assert_eq!(reloads.due(), Some(after(6350)), "never a storm");
+        assert_eq!(reloads.due(), Some(after(6600)), "never a storm");
     }
 
     #[test]
@@ -248,7 +253,7 @@ mod tests {
             waits.push((due - now).as_millis());
             now = due;
         }
-        assert_eq!(waits[..6], [250, 500, 1000, 2000, 4000, 4000]);
+        assert_eq!(waits[..6], [500, 1000, 2000, 4000, 4000, 4000]);
         assert!(waits[6..].iter().all(|wait| *wait == 4000), "{waits:?}");
         let failing = reloads.failing_for(now).expect("an outage");
         assert_eq!(failing, now - (begun + Duration::from_secs(4)));

@@ -34,6 +34,9 @@ pub struct Job {
     pub buffer: Option<MediaTime>,
     /// Where to begin in a live stream.
     pub edge: Edge,
+    /// How long a live stream may bring nothing before the run ends; for ever
+    /// when `None`.
+    pub patience: Option<Duration>,
     /// The cache.
     pub cache: CacheChoice,
     /// The network.

@@ -4,7 +4,7 @@
 //! decodes and never blocks on the decode thread.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -21,10 +21,6 @@ use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
 use crate::store::{First, Policy, Store, Wanted};
-
-/// How long the playlist of a live stream may fail to load before a dump of it
-/// ends; while playing it is tried for ever.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What the thread works with.
 pub struct Net {
@@ -150,7 +146,7 @@ impl Net {
             ledger: self.keeps_ledger(),
             is_exact: is_dump,
             is_publisher_heard: matches!(self.job.task, Task::Play { .. }),
-            patience: is_dump.then_some(PATIENCE),
+            patience: self.job.patience,
             purpose: match self.job.task {
                 Task::Cache { jobs } => Purpose::Cache { jobs },
                 Task::Play { .. } | Task::Dump { .. } => Purpose::Decode,

@@ -80,10 +80,7 @@ impl Feed {
     ) -> Result<(), Problem> {
         match loaded {
             Err(problem) => self.reload_failed(problem),
-            Ok(None) => {
-                self.settle_reload(rung, 0, None);
-                Ok(())
-            }
+            Ok(None) => self.settle_reload(rung, 0, None),
             Ok(Some(loaded)) => {
                 key::refuse_undecipherable(&loaded.media)?;
                 let (list, change) = self.list(rung).reload(Arc::new(loaded.media));
@@ -94,13 +91,17 @@ impl Feed {
                     self.stats.duration.set(list.end_time());
                 }
                 self.presentation.lists[rung] = Some(list);
-                self.settle_reload(rung, change.added, loaded.etag);
-                Ok(())
+                self.settle_reload(rung, change.added, loaded.etag)
             }
         }
     }
 
-    fn settle_reload(&mut self, rung: usize, added: u64, etag: Option<String>) {
+    fn settle_reload(
+        &mut self,
+        rung: usize,
+        added: u64,
+        etag: Option<String>,
+    ) -> Result<(), Problem> {
         let list = self.list(rung);
         let (target, ended) = (list.media().target_duration, list.media().ended);
         self.stats.reloads.add(1);
@@ -110,18 +111,29 @@ impl Feed {
         });
         let is_reference = rung == self.reference;
         let Some(broadcast) = &mut self.broadcast else {
-            return;
+            return Ok(());
         };
         broadcast.reloads.loaded(target, added > 0 || ended);
         broadcast.has_ended = ended && is_reference;
         if is_reference && etag.is_some() {
             broadcast.etag = etag;
         }
-        let is_stale = !ended && broadcast.reloads.is_stale(Instant::now());
+        let now = Instant::now();
+        let is_stale = !ended && broadcast.reloads.is_stale(now);
+        let unchanged = broadcast.reloads.unchanged_for(now);
+        if is_stale
+            && self
+                .wishes
+                .patience
+                .is_some_and(|patience| unchanged >= patience)
+        {
+            return Err(stale());
+        }
         if is_stale && !broadcast.is_stale {
             self.events.send(Event::Warning(stale()));
         }
         broadcast.is_stale = is_stale;
+        Ok(())
     }
 
     fn reload_failed(&mut self, problem: Problem) -> Result<(), Problem> {
