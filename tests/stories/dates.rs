@@ -82,11 +82,11 @@ fn d2_a_window_that_passes_a_discontinuity_goes_on_to_the_sample() {
         let mut text = format!(
             "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n{head}#EXT-X-MAP:URI=\"flac-init.mp4\"\n"
         );
-        for number in first..first + count {
+        for (number, seconds) in seconds.iter().enumerate().skip(first).take(count) {
             if number == broken {
                 text += "#EXT-X-DISCONTINUITY\n";
             }
-            text += &format!("#EXTINF:{},\nflac-{number}.m4s\n", seconds[number]);
+            text += &format!("#EXTINF:{seconds},\nflac-{number}.m4s\n");
         }
         (text + end).into_bytes()
     };
