@@ -8,7 +8,7 @@ use super::exit;
 use super::listing::columns;
 use super::session::Session;
 use crate::error::{Kind, Problem};
-use crate::pipeline::{self, Description, Quality, VariantRow};
+use crate::pipeline::{self, Description, LiveRow, Quality, VariantRow};
 use crate::text;
 use crate::units::{BitRate, MediaTime};
 
@@ -37,12 +37,22 @@ struct Page {
     start_offset_ms: Option<i64>,
     #[serde(skip)]
     start_offset: Option<MediaTime>,
-    live: (), // every stream that is described now has an end
+    live: Option<Live>,
     encryption: String,
     codec: Option<&'static str>,
     rate: Option<u32>,
     channels: Option<usize>,
     proxy: Option<String>,
+}
+
+/// The window of a live stream.
+#[derive(Serialize)]
+struct Live {
+    window_ms: i64,
+    segments: usize,
+    target_ms: i64,
+    hold_back_ms: i64,
+    parts: bool,
 }
 
 #[derive(Serialize)]
@@ -144,13 +154,35 @@ fn page(found: Description) -> Page {
         duration: found.duration,
         start_offset_ms: found.start_offset.map(|offset| offset.millis()),
         start_offset: found.start_offset,
-        live: (),
+        live: found.live.map(live),
         encryption: found.encryption,
         codec: found.codec.map(|format| format.codec.name()),
         rate: found.codec.map(|format| format.spec.rate.hertz()),
         channels: found.codec.map(|format| format.spec.channels.count()),
         proxy: found.proxy.map(|proxy| text::short_url(&proxy)),
     }
+}
+
+fn live(row: LiveRow) -> Live {
+    Live {
+        window_ms: row.window.millis(),
+        segments: row.segments,
+        target_ms: row.target_duration.millis(),
+        hold_back_ms: row.hold_back.millis(),
+        parts: row.has_parts,
+    }
+}
+
+/// The window of a live stream, for people.
+fn window(live: &Live) -> String {
+    let seconds = |millis: i64| MediaTime::from_nanos(millis.saturating_mul(1_000_000));
+    let parts = if live.parts { " (low latency)" } else { "" };
+    format!(
+        "window {} in {} segments{parts}, played {} behind its end",
+        seconds(live.window_ms),
+        live.segments,
+        seconds(live.hold_back_ms)
+    )
 }
 
 fn row(variant: VariantRow) -> Row {
@@ -226,6 +258,7 @@ impl Page {
         let facts = [
             Some(self.kind.to_owned()),
             self.duration.map(|duration| duration.to_string()),
+            self.live.as_ref().map(window),
             self.start_offset.map(beginning),
             self.codec.map(str::to_owned),
             self.rate.map(|rate| format!("{rate} Hz")),

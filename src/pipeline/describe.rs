@@ -13,6 +13,7 @@ use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, RequestKind};
 use crate::fetch::{Client, Credentials};
 use crate::hls::feed::{Feed, Wishes};
+use crate::hls::live;
 use crate::hls::media::Media;
 use crate::hls::playlist;
 use crate::hls::presentation::Presentation;
@@ -31,7 +32,7 @@ use crate::units::{MediaTime, Spec};
 /// What a stream is.
 #[derive(Clone, Debug)]
 pub struct Description {
-    /// `hls-vod` or `file`.
+    /// `hls-vod`, `hls-live`, `hls-event` or `file`.
     pub kind: &'static str,
     /// Address without secrets.
     pub url: String,
@@ -53,6 +54,8 @@ pub struct Description {
     pub more_repairs: usize,
     /// How long it is.
     pub duration: Option<MediaTime>,
+    /// What only a live stream has; its duration is not known.
+    pub live: Option<LiveRow>,
     /// Where the publisher wants playing to begin; negative: from the end.
     pub start_offset: Option<MediaTime>,
     /// `none`, the method of its keys, or the key system they come from.
@@ -72,6 +75,21 @@ pub struct Repair {
     pub line: u32,
     /// What was wrong and what it is taken for.
     pub what: String,
+}
+
+/// The playlist of a live stream as it is now.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveRow {
+    /// How long the segments are that it lists.
+    pub window: MediaTime,
+    /// How many there are.
+    pub segments: usize,
+    /// The longest a segment may be; how often it is loaded again.
+    pub target_duration: MediaTime,
+    /// How far from its end playing begins.
+    pub hold_back: MediaTime,
+    /// It also lists parts of segments (low latency), which are not used.
+    pub has_parts: bool,
 }
 
 /// A variant or rendition.
@@ -299,6 +317,7 @@ impl Description {
             repairs: Vec::new(),
             more_repairs: 0,
             duration: None,
+            live: None,
             start_offset: None,
             encryption: "none".to_owned(),
             codec: None,
@@ -327,7 +346,7 @@ impl Description {
         };
         let (repairs, ladder) = (presentation.repairs.iter(), &presentation.ladder);
         Self {
-            kind: "hls-vod",
+            kind: presentation.kind(),
             url: location.to_string(),
             variants: ladder.rungs.iter().map(row).collect(),
             tier: Some((ladder.tier, ladder.why.clone())),
@@ -339,7 +358,12 @@ impl Description {
             repairs: repairs
                 .flat_map(|(base, repairs)| repairs.list.iter().map(|one| Repair::of(base, one)))
                 .collect(),
-            duration: media.map(|media| media.duration()),
+            duration: media
+                .filter(|media| media.ended)
+                .map(|media| media.duration()),
+            live: media
+                .filter(|media| !media.ended)
+                .map(|media| window(media)),
             start_offset: media
                 .and_then(|media| media.start_offset)
                 .map(|start| start.offset),
@@ -357,6 +381,16 @@ impl Repair {
             line: repair.line,
             what: repair.what.clone(),
         }
+    }
+}
+
+fn window(media: &Media) -> LiveRow {
+    LiveRow {
+        window: media.duration(),
+        segments: media.len(),
+        target_duration: media.target_duration,
+        hold_back: live::hold_back(media),
+        has_parts: media.has_parts,
     }
 }
 

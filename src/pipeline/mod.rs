@@ -39,7 +39,7 @@ use crate::pipeline::watchdog::{Look, Watchdog};
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
-pub use describe::{Description, VariantRow, describe};
+pub use describe::{Description, LiveRow, VariantRow, describe};
 pub use housekeeping::{
     CacheRow, Verified, cache_list, cache_path, cache_remove, cache_trim, cache_verify,
 };

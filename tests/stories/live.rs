@@ -460,3 +460,20 @@ fn a_variant_of_a_live_stream_is_the_same_sound_under_other_numbers() {
     let whole = dump(&sandbox, &origin.url("/hls/flac.m3u8"), &[]);
     assert_eq!(first_difference(&whole, &sound), None);
 }
+
+#[test]
+fn info_tells_the_window_of_a_live_stream() {
+    let (origin, sandbox) = live(&[page(2, 6)]);
+    let url = origin.url(LIVE);
+    let run = sandbox.kithara(["info", &url, "--json"]).prints().run();
+    let page = run.json();
+    assert_eq!(page["kind"], "hls-live");
+    assert_eq!(page["duration_ms"], Value::Null);
+    let want = serde_json::json!({
+        "window_ms": 1955, "segments": 4, "target_ms": 1000, "hold_back_ms": 3000, "parts": false,
+    });
+    assert_eq!(page["live"], want);
+    let run = sandbox.kithara(["info", &url]).prints().run();
+    let words = "hls-live, window 0:01 in 4 segments, played 0:03 behind its end";
+    assert!(run.text().contains(words), "{}", run.text());
+}

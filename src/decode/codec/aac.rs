@@ -72,7 +72,7 @@ impl Specific {
     ///
     /// # Errors
     ///
-    /// As [`Engine::new`].
+    /// As `Engine::new`.
     pub fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let mut reader = BitReader::new(bytes);
         let config = config::parse_from_opts(&mut reader, 0, false);

@@ -66,7 +66,7 @@ pub enum Clean {
 ///
 /// # Errors
 ///
-/// As [`playlist::parse`], and what `sink` says.
+/// As [`crate::hls::playlist::parse`], and what `sink` says.
 pub fn sanitise(
     body: &[u8],
     origin: Origin<'_>,
