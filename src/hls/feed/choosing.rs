@@ -170,6 +170,8 @@ impl Feed {
     /// Another variant's media playlist cannot be had.
     pub(super) fn playlist_failed(&mut self, rung: usize, problem: Problem) {
         self.events.send(Event::Warning(problem));
+        // What waited for it is tried where it was.
+        self.later.clear();
         if rung != self.rung {
             self.barred.push(rung);
         }

@@ -17,7 +17,6 @@ impl Feed {
         if self.wishes.purpose != Purpose::Decode {
             return Ok(false);
         }
-        self.end_pauses();
         let epoch = self.doors.demand().epoch;
         let place = self.demanded();
         if self.handed.is_some_and(|handed| handed >= place) {

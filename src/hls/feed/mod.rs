@@ -266,6 +266,7 @@ impl Feed {
                 .send(Event::Warning(Start::past_the_end(self.from)));
         }
         loop {
+            self.end_pauses();
             // In this order: a segment found damaged is planned again at once.
             if self.hand_over()? {
                 return self.settle().await;
@@ -304,6 +305,9 @@ impl Feed {
     /// Everything was handed over: lets the last transfers end while it is
     /// decoded, unless the decode thread is done first.
     async fn settle(mut self) -> Result<(), Problem> {
+        // Nothing is to be done any more but to wait.
+        self.broadcast = None;
+        self.later.clear();
         while !self.flights.is_empty() && !self.wait().await? {}
         Ok(())
     }
