@@ -2,7 +2,7 @@
 //! section 4.2), read forgivingly and written strictly.
 
 use crate::error::Problem;
-use crate::hls::playlist;
+use crate::hls::repair;
 use crate::limits;
 
 /// Values that are quoted strings, whatever the tag (client attributes aside).
@@ -99,7 +99,7 @@ impl<'a> Attributes<'a> {
                     "the tag in line {line} has more than {} attributes",
                     limits::TAG_ATTRIBUTES
                 );
-                return Err(playlist::over_limit(why));
+                return Err(repair::over_limit(why));
             }
             list_read.extend(attribute);
         }

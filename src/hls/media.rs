@@ -7,7 +7,7 @@ use std::time::Duration;
 use hls_m3u8::MediaPlaylist;
 
 use crate::error::Problem;
-use crate::hls::playlist::guarded;
+use crate::hls::repair::guarded;
 pub use crate::hls::sanitise::common::StartOffset;
 pub use crate::hls::sanitise::dates::DateRange;
 pub use crate::hls::sanitise::keys::{Key, Method};

@@ -11,7 +11,7 @@ use crate::error::Problem;
 use crate::hls::codecs;
 use crate::hls::language::Tag;
 use crate::hls::media::{Key, Method};
-use crate::hls::playlist::guarded;
+use crate::hls::repair::guarded;
 use crate::hls::sanitise::multivariant::{Clean, Traits};
 use crate::location::Location;
 use crate::units::BitRate;

@@ -14,8 +14,9 @@ use crate::hls::listing::{
 };
 use crate::hls::media::{Media, PlaylistType};
 use crate::hls::multivariant::Multivariant;
-use crate::hls::playlist::{Common, Playlist, Repairs};
+use crate::hls::playlist::{Common, Playlist};
 use crate::hls::quality::{Choice, Quality};
+use crate::hls::repair::Repairs;
 use crate::hls::taste::Taste;
 use crate::hls::timeline::Listed;
 use crate::hls::variant::{self, Ladder};

@@ -15,9 +15,9 @@ use crate::fetch::{Client, Credentials};
 use crate::hls::feed::{Feed, Wishes};
 use crate::hls::live;
 use crate::hls::media::Media;
-use crate::hls::playlist;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
+use crate::hls::repair;
 use crate::hls::taste::Taste;
 use crate::hls::variant::{Rung, Tier};
 use crate::location::Location;
@@ -375,7 +375,7 @@ impl Description {
 }
 
 impl Repair {
-    fn of(base: &Location, repair: &playlist::Repair) -> Self {
+    fn of(base: &Location, repair: &repair::Repair) -> Self {
         Self {
             playlist: base.to_string(),
             line: repair.line,

@@ -2,7 +2,7 @@
 //! (RFC 8216 section 4.3.5): its variables and where to begin.
 
 use crate::error::Problem;
-use crate::hls::playlist::Repairs;
+use crate::hls::repair::Repairs;
 use crate::hls::sanitise::define::Variables;
 use crate::hls::sanitise::{Line, Tag};
 use crate::location::Location;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::error::Problem;
 use crate::hls::attributes::Attributes;
-use crate::hls::playlist::Repairs;
+use crate::hls::repair::Repairs;
 use crate::hls::sanitise::tag::{Tag, seconds};
 use crate::limits;
 use crate::units::MediaTime;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Kind, Problem};
-use crate::hls::playlist::{self, Repairs};
+use crate::hls::repair::{self, Repairs};
 use crate::hls::sanitise::common::Origin;
 use crate::hls::sanitise::{Line, Tag};
 use crate::limits;
@@ -46,7 +46,7 @@ pub fn substituted(
             Some(_) | None => variables.replace(line, number, &mut out)?,
         }
         if out.len() as u64 > limits::PLAYLIST_BYTES {
-            return Err(playlist::over_limit("its variables make it too long"));
+            return Err(repair::over_limit("its variables make it too long"));
         }
     }
     Ok((out, variables))
@@ -91,7 +91,7 @@ impl Variables {
     fn insert(&mut self, tag: Tag<'_>, name: &str, value: String) -> Result<(), Problem> {
         if self.0.len() == VARIABLES {
             let why = format!("it has more than {VARIABLES} variables");
-            return Err(playlist::over_limit(why));
+            return Err(repair::over_limit(why));
         }
         match self.0.insert(name.to_owned(), value) {
             None => Ok(()),
@@ -116,13 +116,13 @@ impl Variables {
             let value = self.0.get(name).ok_or_else(|| {
                 let name = text::safe(name);
                 let why = format!("line {number} uses the variable \"{name}\", which has no value");
-                playlist::malformed(why)
+                repair::malformed(why)
             })?;
             out.push_str(value);
             if out.len() - begin > limits::PLAYLIST_LINE_BYTES {
                 let cap = limits::PLAYLIST_LINE_BYTES >> 10;
                 let why = format!("its variables make line {number} longer than {cap} KiB");
-                return Err(playlist::over_limit(why));
+                return Err(repair::over_limit(why));
             }
             rest = tail;
         }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::error::{Kind, Problem};
-use crate::hls::playlist::Repairs;
+use crate::hls::repair::Repairs;
 use crate::hls::sanitise::common::StartOffset;
 use crate::hls::sanitise::{Tag, check_version};
 use crate::limits;

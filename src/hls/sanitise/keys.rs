@@ -2,7 +2,7 @@
 //! forgets the order and refuses unknown methods, so it never sees these tags.
 
 use crate::error::Problem;
-use crate::hls::playlist::{self, Repairs};
+use crate::hls::repair::{self, Repairs};
 use crate::hls::sanitise::Tag;
 use crate::limits;
 use crate::location::Location;
@@ -95,7 +95,7 @@ impl Keys {
         }
         if self.list.len() == limits::PLAYLIST_SEGMENTS {
             let cap = limits::PLAYLIST_SEGMENTS;
-            return Err(playlist::over_limit(format!("it has more than {cap} keys")));
+            return Err(repair::over_limit(format!("it has more than {cap} keys")));
         }
         if self.active.len() == FORMATS {
             repairs.note(tag.line, || "one key format too many: ignored".to_owned());

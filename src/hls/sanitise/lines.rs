@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::error::Problem;
-use crate::hls::playlist::{self, Repairs};
+use crate::hls::repair::{self, Repairs};
 use crate::limits;
 
 /// One line, trimmed.
@@ -111,7 +111,7 @@ pub fn check_lines(text: &str) -> Result<(), Problem> {
         Some(index) => {
             let cap = limits::PLAYLIST_LINE_BYTES >> 10;
             let why = format!("line {} is longer than {cap} KiB", index + 1);
-            Err(playlist::over_limit(why))
+            Err(repair::over_limit(why))
         }
     }
 }
@@ -141,5 +141,5 @@ pub fn lines(text: &str, before: u32) -> impl Iterator<Item = Line<'_>> {
 
 fn too_long() -> Problem {
     let cap = limits::PLAYLIST_BYTES >> 20;
-    playlist::over_limit(format!("it is longer than {cap} MiB"))
+    repair::over_limit(format!("it is longer than {cap} MiB"))
 }

@@ -2,7 +2,7 @@
 //! (draft-pantos-hls-rfc8216bis section 4.4). Parts and hints are only noticed.
 
 use crate::error::Problem;
-use crate::hls::playlist::Repairs;
+use crate::hls::repair::Repairs;
 use crate::hls::sanitise::tag::{Tag, seconds};
 use crate::units::MediaTime;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::error::Problem;
 use crate::hls::attributes::push_quoted;
-use crate::hls::playlist::{self, Repairs};
+use crate::hls::repair::{self, Repairs};
 use crate::hls::sanitise::common::StartOffset;
 use crate::hls::sanitise::dates::{self, DateRange, DateRanges};
 use crate::hls::sanitise::header::Header;
@@ -62,7 +62,7 @@ pub struct Mark {
 ///
 /// # Errors
 ///
-/// As [`playlist::parse`], and what `sink` says.
+/// As [`crate::hls::playlist::parse`], and what `sink` says.
 pub fn clean<'a>(
     lines: impl Iterator<Item = Line<'a>>,
     base: &'a Location,
@@ -240,7 +240,7 @@ impl<'a> Cleaner<'a> {
         let cap = limits::PLAYLIST_SEGMENTS;
         if self.segments as usize == cap {
             let why = format!("it has more than {cap} segments");
-            return Err(playlist::over_limit(why));
+            return Err(repair::over_limit(why));
         }
         // The address has no tag of its own: the one that announced it is named.
         let tag = Tag {

@@ -16,7 +16,7 @@ pub mod sparse;
 pub mod tag;
 
 use crate::error::{Kind, Problem};
-use crate::hls::playlist::Repairs;
+use crate::hls::repair::Repairs;
 use crate::hls::sanitise::common::{Common, Origin};
 use crate::hls::sanitise::define::Variables;
 pub use crate::hls::sanitise::lines::Line;

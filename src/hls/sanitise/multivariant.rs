@@ -4,7 +4,7 @@
 
 use crate::error::{Kind, Problem};
 use crate::hls::attributes::{Attributes, push_bare, push_quoted};
-use crate::hls::playlist::{self, Repairs};
+use crate::hls::repair::{self, Repairs};
 use crate::hls::sanitise::keys::{Key, Keys};
 use crate::hls::sanitise::tag::PADDED;
 use crate::hls::sanitise::{Line, Tag, check_version};
@@ -54,7 +54,7 @@ pub struct Traits {
 ///
 /// # Errors
 ///
-/// As [`playlist::parse`].
+/// As [`crate::hls::playlist::parse`].
 pub fn clean<'a>(
     lines: impl Iterator<Item = Line<'a>>,
     base: &'a Location,
@@ -131,7 +131,7 @@ impl<'a> Cleaner<'a> {
         self.listed += 1;
         if self.listed > limits::PLAYLIST_VARIANTS {
             let cap = limits::PLAYLIST_VARIANTS;
-            return Err(playlist::over_limit(format!(
+            return Err(repair::over_limit(format!(
                 "it has more than {cap} variants and renditions"
             )));
         }
@@ -285,7 +285,7 @@ impl<'a> Cleaner<'a> {
     fn finish(mut self) -> Result<Clean, Problem> {
         self.drop_pending();
         if self.variants.is_empty() {
-            return Err(playlist::malformed("it lists no variant"));
+            return Err(repair::malformed("it lists no variant"));
         }
         for variant in std::mem::take(&mut self.variants) {
             self.write_variant(&variant)?;

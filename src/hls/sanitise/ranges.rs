@@ -2,7 +2,7 @@
 //! missing ones stand for (RFC 8216 section 4.3.2.2).
 
 use crate::error::Problem;
-use crate::hls::playlist::Repairs;
+use crate::hls::repair::Repairs;
 use crate::hls::sanitise::Tag;
 
 const RESOURCES: usize = 8; // remembered side by side; muxers interleave two

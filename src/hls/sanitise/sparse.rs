@@ -1,7 +1,7 @@
 //! What a media playlist states for few segments, in tables beside them: the
 //! crate loses its place, and a field in each segment would cost more.
 
-use crate::hls::playlist::Repairs;
+use crate::hls::repair::Repairs;
 use crate::hls::sanitise::Tag;
 use crate::units::{BitRate, MediaTime};
 

@@ -2,7 +2,7 @@
 
 use crate::error::Problem;
 use crate::hls::attributes::Attributes;
-use crate::hls::playlist::{self, Repairs};
+use crate::hls::repair::{self, Repairs};
 use crate::hls::sanitise::lines::Line;
 use crate::limits;
 use crate::text;
@@ -61,7 +61,7 @@ impl<'a> Tag<'a> {
     }
 
     pub(super) fn malformed(self, why: &str) -> Problem {
-        playlist::malformed(format!("#{} in line {} {why}", self.name, self.line))
+        repair::malformed(format!("#{} in line {} {why}", self.name, self.line))
     }
 }
 
