@@ -6,7 +6,7 @@ use kithara::limits;
 use kithara::stats::Stats;
 use kithara::units::MediaTime;
 
-const TITLES: usize = 128; // two lists of 64 each
+const TITLES: usize = 256; // kept until they are asked for
 const TITLE_CHARS: usize = 4 * 1024; // "artist - title", each of several texts
 const COPIES: u64 = 16; // how often a byte may be moved
 const BUFFERS: u64 = 1 << 20;
