@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= 8
 # Right after Rust was installed no new shell is needed.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help demo test check bench setup doctor build run install uninstall man completions fixtures clean
+.PHONY: help demo test check bench setup doctor build run install uninstall man completions fixtures fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -99,6 +99,9 @@ completions: build ## write completions for bash, zsh and fish to target/complet
 
 fixtures: ## check the fixtures, make them anew and compare (needs ffmpeg and python3)
 	fixtures/make.sh check
+
+fuzz: ## throw bytes at the parsers, FUZZ_SECONDS (600) for each; installs nightly and cargo-fuzz if missing
+	fuzz/run.sh
 
 clean: ## remove target/ and say how much it was
 	@[ ! -e target ] || du -sh target; $(CARGO) clean --quiet

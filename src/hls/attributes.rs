@@ -1,6 +1,8 @@
 //! Attribute lists of playlist tags: `NAME=value,NAME="quoted"` (RFC 8216
 //! section 4.2), read forgivingly and written strictly.
 
+use std::borrow::Cow;
+
 use crate::error::Problem;
 use crate::hls::repair;
 use crate::limits;
@@ -146,12 +148,21 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// Appends `,NAME="value"`, or without the comma right after the tag's colon.
-/// Quotes inside `value` are left out, as the grammar has no escape for them.
+/// What of `value` can stand in quotes: those inside it are left out, as the
+/// grammar has no escape for them. An address is judged as this leaves it.
+pub fn quotable(value: &str) -> Cow<'_, str> {
+    match value.contains('"') {
+        true => value.replace('"', "").trim().to_owned().into(),
+        false => value.trim().into(),
+    }
+}
+
+/// Appends `,NAME="value"`, or without the comma right after the tag's colon,
+/// as far as the value is [`quotable`].
 pub fn push_quoted(out: &mut String, name: &str, value: &str) {
     push_name(out, name);
     out.push('"');
-    out.push_str(value.replace('"', "").trim());
+    out.push_str(&quotable(value));
     out.push('"');
 }
 

@@ -112,7 +112,9 @@ impl Init {
 impl Layout {
     /// What the fragments of `track_id` leave out; zeros when nothing was said.
     pub fn defaults(&self, track_id: u32) -> Defaults {
-        let known = self.defaults.iter().find(|row| row.track_id == track_id);
+        let place = self.defaults.partition_point(|row| row.track_id < track_id);
+        let row = self.defaults.get(place);
+        let known = row.filter(|row| row.track_id == track_id);
         known.copied().unwrap_or_default()
     }
 }
@@ -276,7 +278,8 @@ fn first_edit(mut elst: Fields<'_>) -> Result<Option<RawEdit>, Problem> {
     Ok(None)
 }
 
-/// Length of the whole, in ticks of the movie, and the defaults of every track.
+/// Length of the whole, in ticks of the movie, and the defaults of every track
+/// in the order of their numbers.
 fn movie_extends(mvex: Fields<'_>) -> Result<(u64, Vec<Defaults>), Problem> {
     let (mut length, mut defaults) = (0, Vec::new());
     let mut children = mvex;
@@ -298,6 +301,8 @@ fn movie_extends(mvex: Fields<'_>) -> Result<(u64, Vec<Defaults>), Problem> {
             _ => {}
         }
     }
+    // Both may be many, these rows and the fragments that ask for one of them.
+    defaults.sort_by_key(|row| row.track_id);
     Ok((length, defaults))
 }
 

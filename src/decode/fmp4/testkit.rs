@@ -186,7 +186,8 @@ fn trak(
     boxed(b"trak", &[&tkhd, edits, &mdia].concat())
 }
 
-fn trex(id: u32, duration: u32) -> Vec<u8> {
+/// What fragments of a track leave out.
+pub fn trex(id: u32, duration: u32) -> Vec<u8> {
     let fields: Vec<u8> = [id, 1, duration, 0, 0]
         .iter()
         .flat_map(|word| word.to_be_bytes())

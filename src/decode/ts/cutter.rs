@@ -71,7 +71,9 @@ impl Cutter {
                 self.lose(); // unnoticed, what the frame still needs is missing
             }
             let end = self.end();
-            self.marks.retain(|&(position, _)| position != end); // an empty packet
+            if self.marks.back().is_some_and(|&(at, _)| at == end) {
+                self.marks.pop_back(); // an empty packet
+            }
             self.marks.push_back((end, begin));
         }
         self.bytes.extend_from_slice(part.bytes);
@@ -168,6 +170,7 @@ impl Cutter {
     /// Looks for a frame that others follow, or that a PES packet begins with.
     fn find(&mut self, is_over: bool) -> Option<Frame> {
         while self.rest().len() >= self.format.header_bytes() {
+            self.pass_marks();
             match self.judge(is_over) {
                 Verdict::Frame(header) => return self.take(header),
                 Verdict::Wait => return None,
@@ -177,10 +180,23 @@ impl Cutter {
         None
     }
 
+    /// Of the marks at or before this place only the last one counts. The others
+    /// of a stream of junk would be many, and looked at for each of its bytes.
+    fn pass_marks(&mut self) {
+        while self
+            .marks
+            .get(1)
+            .is_some_and(|&(at, _)| at <= self.position)
+        {
+            self.marks.pop_front();
+        }
+    }
+
     /// Before the first frame the program map may be wrong: frames of another
     /// format are believed when they follow each other.
     fn judge(&self, is_over: bool) -> Verdict {
-        let is_aligned = self.marks.iter().any(|&(at, _)| at == self.position);
+        let mark = self.marks.front();
+        let is_aligned = mark.is_some_and(|&(at, _)| at == self.position);
         let verdict = self.judge_as(self.format, is_aligned, is_over);
         if self.has_frames || !matches!(verdict, Verdict::Junk) {
             return verdict;
@@ -329,5 +345,29 @@ impl Format {
             Self::Latm => latm::HEADER_BYTES,
             Self::Mpeg => mpeg::HEADER_BYTES,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_of_junk_leave_no_marks_to_search() {
+        let mut cutter = Cutter::new(Format::Adts);
+        for stamp in 0..1000 {
+            let begins = Some(Begin { stamp: Some(stamp) });
+            let bytes = &[7; 150];
+            cutter.push(Part { begins, bytes });
+            assert!(cutter.cut(false).is_none());
+            assert!(cutter.marks.len() <= 2, "{} marks", cutter.marks.len());
+        }
+        let header = [0xFF, 0xF1, 0x50, 0x80, 0x02, 0x1F, 0xFC];
+        let begins = None;
+        let bytes = &[&[7; 9][..], &header, &[1; 9]].concat();
+        cutter.push(Part { begins, bytes });
+        let frame = cutter.cut(true).expect("a frame and the end");
+        assert_eq!(frame.stamp, Some(999));
+        assert_eq!(cutter.bytes(&frame), [&header[..], &[1; 9]].concat());
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::error::Problem;
-use crate::hls::attributes::push_quoted;
+use crate::hls::attributes::{push_quoted, quotable};
 use crate::hls::repair::{self, Repairs};
 use crate::hls::sanitise::common::StartOffset;
 use crate::hls::sanitise::dates::{self, DateRange, DateRanges};
@@ -211,15 +211,16 @@ impl<'a> Cleaner<'a> {
 
     fn map(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
         let attributes = tag.noted_attributes(self.repairs)?;
-        let uri = attributes.find("URI").filter(|uri| !uri.is_empty());
+        let uri = attributes.find("URI").map(quotable);
+        let uri = uri.filter(|uri| !uri.is_empty());
         let uri = uri.ok_or_else(|| tag.malformed("has no URI"))?;
         self.base
-            .admits(uri)
+            .admits(&uri)
             .map_err(|problem| tag.refused(problem))?;
         let range = attributes.find("BYTERANGE");
         let range = range.map(|text| Stated::read(tag, text)?.of_map(tag));
         self.pending.map = Some(Map {
-            uri: uri.to_owned(),
+            uri: uri.into_owned(),
             range: range.transpose()?,
             key: self.keys.in_force(),
         });

@@ -3,7 +3,7 @@
 //! lose goes beside it.
 
 use crate::error::{Kind, Problem};
-use crate::hls::attributes::{Attributes, push_bare, push_quoted};
+use crate::hls::attributes::{Attributes, push_bare, push_quoted, quotable};
 use crate::hls::repair::{self, Repairs};
 use crate::hls::sanitise::keys::{Key, Keys};
 use crate::hls::sanitise::tag::PADDED;
@@ -198,8 +198,9 @@ impl<'a> Cleaner<'a> {
     fn media(&mut self, tag: Tag<'a>) -> Result<(), Problem> {
         self.count()?;
         let attributes = tag.noted_attributes(self.repairs)?;
-        let uri = attributes.find("URI").filter(|uri| !uri.is_empty());
-        if let Some(uri) = uri {
+        let uri = attributes.find("URI").map(quotable);
+        let uri = uri.filter(|uri| !uri.is_empty());
+        if let Some(uri) = &uri {
             self.base
                 .admits(uri)
                 .map_err(|problem| tag.refused(problem))?;
@@ -223,7 +224,7 @@ impl<'a> Cleaner<'a> {
             }
         }
         if let Some(uri) = uri {
-            push_quoted(out, "URI", uri);
+            push_quoted(out, "URI", &uri);
         }
         self.media_choice(tag, &attributes);
         self.out.push('\n');

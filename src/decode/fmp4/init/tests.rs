@@ -21,6 +21,23 @@ fn the_sound_track_is_found_beside_video() {
 }
 
 #[test]
+fn defaults_are_found_in_any_order_of_their_tracks() {
+    let rows = [(9, 90), (2, 20), (5, 50), (2, 21)];
+    let rows = rows.map(|(id, duration)| testkit::trex(id, duration));
+    let mvex = boxed(b"mvex", &rows.concat());
+    let mut moov = Fields::new(*b"moov", &mvex);
+    let mvex = moov.next_box().expect("a box").expect("the only one");
+    let (_, defaults) = movie_extends(mvex).expect("good rows");
+    let layout = Layout {
+        defaults,
+        ..read(Movie::default().bytes()).expect("a section").layout
+    };
+    for (id, want) in [(1, 0), (2, 20), (3, 0), (5, 50), (9, 90), (10, 0)] {
+        assert_eq!(layout.defaults(id).duration, want, "track {id}");
+    }
+}
+
+#[test]
 fn the_first_sound_track_that_can_be_decoded_is_chosen() {
     let usac = testkit::esds(0x40, &[0xF9, 0x48, 0x40, 0x20]); // xHE-AAC
     let plain = testkit::esds(0x40, &[0x11, 0x90]);

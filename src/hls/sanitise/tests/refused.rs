@@ -125,6 +125,14 @@ fn an_address_that_leads_astray_is_refused_with_its_line() {
             "cannot follow line 2 (#EXT-X-MAP)",
         ),
         (
+            "#EXT-X-MAP:URI=fi\"le:///etc/passwd", // quotes are left out of what is read
+            "cannot follow line 2 (#EXT-X-MAP)",
+        ),
+        (
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"n\",URI=da\"ta:,x",
+            "cannot follow line 2 (#EXT-X-MEDIA)",
+        ),
+        (
             "#EXT-X-KEY:METHOD=AES-128,URI=\"ftp://h/k\"",
             "cannot follow line 2 (#EXT-X-KEY)",
         ),
