@@ -133,6 +133,8 @@ pub struct Segment {
     pub bit_rate: BitRate,
     /// Titles that the playlist (EXT-X-DATERANGE) puts into this segment.
     pub titles: Vec<Title>,
+    /// A live stream goes on behind a segment that breaks off.
+    pub is_live: bool,
 }
 
 /// The head of a stream's first segment.

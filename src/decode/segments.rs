@@ -30,8 +30,14 @@ impl Decoding<'_> {
             from: segment.from,
             until: segment.until,
         };
-        let (wire, ends_run) = (segment.wire.take(), segment.ends_run);
-        let flow = self.sound_of(segment).map_err(named)?;
+        let (wire, ends_run, is_live) = (segment.wire.take(), segment.ends_run, segment.is_live);
+        let end = segment.start + segment.duration;
+        let flow = match self.sound_of(segment).map_err(named) {
+            Err(problem) if is_live && self.may_pass_over(&problem) => {
+                return self.pass_over((number, variant, url), end, problem);
+            }
+            flow => flow?,
+        };
         if ends_run {
             self.lane.drop_tail();
         }
@@ -48,6 +54,61 @@ impl Decoding<'_> {
             frames,
         });
         Ok(flow)
+    }
+
+    /// Whether a live stream that was heard goes on behind a segment with this
+    /// problem: what is wrong with one need not be wrong with the next.
+    fn may_pass_over(&self, problem: &Problem) -> bool {
+        let is_passing = matches!(
+            problem.kind,
+            Kind::NoData
+                | Kind::Resolve
+                | Kind::Connect
+                | Kind::HttpStatus(_)
+                | Kind::Changed
+                | Kind::Malformed
+                | Kind::NotAStream
+        );
+        is_passing && self.lane.placement.end().is_some()
+    }
+
+    /// Silence until `end`, where the segment that broke off ends by the playlist.
+    fn pass_over(
+        &mut self,
+        (number, variant, url): (u64, usize, String),
+        end: MediaTime,
+        problem: Problem,
+    ) -> Result<Flow, Problem> {
+        let heard = Label {
+            number,
+            variant,
+            url: url.clone(),
+            sha256: None,
+        };
+        self.lane.note(heard)?;
+        let start = self.lane.placement.end().unwrap_or_default();
+        let duration = (end - start).max(MediaTime::ZERO);
+        self.stats
+            .lost_ns
+            .add(u64::try_from(duration.nanos()).unwrap_or(0));
+        self.events.send(Event::Warning(Problem {
+            todo: "going on behind it",
+            ..problem.clone()
+        }));
+        let window = self.lane.window;
+        self.gap(Gap {
+            epoch: 0, // of no account: it is not handed over
+            number,
+            next: number + 1,
+            variant,
+            url,
+            start,
+            duration,
+            discontinuity: false,
+            from: window.from,
+            until: window.until,
+            loss: Some(problem),
+        })
     }
 
     fn sound_of(&mut self, mut segment: Segment) -> Result<Flow, Problem> {

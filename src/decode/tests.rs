@@ -153,6 +153,7 @@ impl Pieces {
             until: self.until,
             bit_rate: BitRate(128_000),
             titles: Vec::new(),
+            is_live: false,
         };
         change(&mut segment);
         self.list.push(Piece::Segment(Box::new(segment)));

@@ -477,3 +477,43 @@ fn info_tells_the_window_of_a_live_stream() {
     let words = "hls-live, window 0:01 in 4 segments, played 0:03 behind its end";
     assert!(run.text().contains(words), "{}", run.text());
 }
+
+#[test]
+fn l7_a_live_segment_that_breaks_off_is_silent_to_its_end() {
+    let (origin, sandbox) = live(&[page(0, 6), last(page(0, 6))]);
+    // Garbled in the middle, whole at its front; then one that is no media at all.
+    let mut broken = crate::bytes("hls/flac-2.m4s");
+    broken.truncate(9000);
+    origin.serve("/hls/flac-2.m4s", "audio/mp4", broken);
+    origin.serve("/hls/flac-4.m4s", "audio/mp4", vec![0x55; 5000]);
+    let run = sandbox
+        .kithara([
+            "dump",
+            &origin.url(LIVE),
+            "-o",
+            "a.wav",
+            "--live-start",
+            "--json",
+        ])
+        .prints()
+        .chatty()
+        .run();
+    for number in [2, 4] {
+        let words = format!("cannot play segment {number} ");
+        let line = run.stderr.lines().find(|line| line.contains(&words));
+        assert!(
+            line.is_some_and(|line| line.ends_with("going on behind it")),
+            "{}",
+            run.stderr
+        );
+    }
+    let sound = Sound::open(&sandbox.path("a.wav"));
+    assert_eq!(sound.frames(), 132_300);
+    assert_eq!(first_break(&sound.slice(0, 2 * 23_040), 0), None);
+    let third = 3 * 23_040;
+    assert_eq!(first_break(&sound.slice(third, 23_040), third), None);
+    let last = 132_300 - 21_708;
+    assert_eq!(first_break(&sound.slice(last, 21_708), last), None);
+    let lost = run.summary()["live"]["lost_ms"].as_i64().expect("a number");
+    assert!((500..1000).contains(&lost), "{lost}");
+}

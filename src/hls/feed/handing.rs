@@ -128,6 +128,7 @@ impl Feed {
             until: self.until,
             bit_rate: about.bit_rate.unwrap_or(stated),
             titles: titles(self.list(rung).media(), &about),
+            is_live: self.broadcast.is_some(),
         }))
     }
 
