@@ -406,6 +406,8 @@ pub struct Ahead {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Live {
     /// How far behind the end of a live stream to begin; without it what the stream asks for
+    ///
+    /// After a stall play and stats jump forward until they are that near again.
     #[arg(long, env = "KITHARA_LIVE_EDGE", value_name = "SECS", value_parser = values::length)]
     pub live_edge: Option<MediaTime>,
     /// Begin a live stream with the oldest segment there is

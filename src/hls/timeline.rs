@@ -55,6 +55,14 @@ impl Listed {
         }
     }
 
+    /// The same with every time later by `by`: what lies before is passed over.
+    pub fn shifted(self, by: MediaTime) -> Self {
+        Self {
+            origin: self.origin + by,
+            ..self
+        }
+    }
+
     /// The playlist itself, which counts from 0 and times from its own start.
     pub fn media(&self) -> &Arc<Media> {
         &self.media

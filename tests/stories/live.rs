@@ -517,3 +517,32 @@ fn l7_a_live_segment_that_breaks_off_is_silent_to_its_end() {
     let lost = run.summary()["live"]["lost_ms"].as_i64().expect("a number");
     assert!((500..1000).contains(&lost), "{lost}");
 }
+
+#[test]
+fn l9_after_a_stall_who_wants_to_be_near_the_edge_is_taken_there() {
+    let pages = || {
+        [
+            page(0, 2),
+            page(0, 2),
+            page(0, 2),
+            page(0, 6),
+            last(page(0, 6)),
+        ]
+    };
+    let (origin, sandbox) = live(&pages());
+    let url = origin.url(LIVE);
+    let run = sandbox
+        .kithara(["play", &url, "--ao", "null", "--live-edge", "0.6", "--json"])
+        .prints()
+        .warns(&["0:01 of it came too late after a stall"])
+        .run();
+    // Segments 0 and 1, then 4 and 5, with nothing between.
+    assert_eq!(asked(&origin, 2) + asked(&origin, 3), 0);
+    let frames = FRAMES[0] + FRAMES[1] + FRAMES[4] + FRAMES[5];
+    let played = run.summary()["playback"]["played_ms"].as_u64();
+    assert_eq!(played, Some(frames as u64 * 1000 / RATE as u64));
+    // A dump has everything.
+    let (origin, sandbox) = live(&pages());
+    let sound = dump(&sandbox, &origin.url(LIVE), &["--live-edge", "0.6"]);
+    assert_eq!(sound.frames(), 132_300);
+}

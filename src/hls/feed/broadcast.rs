@@ -11,10 +11,11 @@ use crate::error::{Kind, Problem};
 use crate::event::{Event, State};
 use crate::hls::key;
 use crate::hls::listing::{self, Loaded};
-use crate::hls::live::Reloads;
+use crate::hls::live::{Edge, Reloads};
 use crate::hls::load::{Note, say};
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
+use crate::units::MediaTime;
 
 /// The state of a live stream.
 pub(super) struct Broadcast {
@@ -23,6 +24,8 @@ pub(super) struct Broadcast {
     etag: Option<String>,
     has_ended: bool,
     is_stale: bool,
+    /// The decode thread waits for what is not listed yet.
+    is_dry: bool,
     /// It was said that the stream does not come.
     is_starved: bool,
 }
@@ -35,6 +38,7 @@ impl Broadcast {
             etag: presentation.etag.clone(),
             has_ended: false,
             is_stale: false,
+            is_dry: false,
             is_starved: false,
         }
     }
@@ -164,11 +168,47 @@ impl Feed {
         Ok(())
     }
 
+    /// After a stall the sound is later than it was. Who said how far from the
+    /// end to be (`--live-edge`) and listens is taken there again, over what is
+    /// then too old; a dump has everything. Returns the place that goes on.
+    pub(super) fn catch_up(&mut self, place: usize) -> usize {
+        let Some((to, jump)) = self.jump_from(place) else {
+            return place;
+        };
+        let back = MediaTime::ZERO - jump;
+        for list in self.presentation.lists.iter_mut().flatten() {
+            *list = list.clone().shifted(back);
+        }
+        for about in self.known.values_mut() {
+            about.start = about.start + back;
+        }
+        self.jumped_to = Some(to);
+        self.events.send(Event::Warning(jumped(jump)));
+        to
+    }
+
+    /// Where to jump to, and how far, if the sound is more than a target
+    /// duration too late.
+    fn jump_from(&self, place: usize) -> Option<(usize, MediaTime)> {
+        let Edge::Behind(distance) = self.wishes.edge else {
+            return None;
+        };
+        let is_dry = self.broadcast.as_ref()?.is_dry;
+        let list = self.list(self.reference);
+        if !is_dry || self.wishes.is_exact || self.handed.is_none() || list.media().ended {
+            return None;
+        }
+        let to = list.place_at(list.end_time() - distance)?;
+        let jump = list.segment(to)?.start - list.segment(place)?.start;
+        (jump > list.media().target_duration).then_some((to, jump))
+    }
+
     /// Notes whether the decode thread waits for what does not come.
     pub(super) fn starve(&mut self, is_starved: bool) {
         let Some(broadcast) = &mut self.broadcast else {
             return;
         };
+        broadcast.is_dry = is_starved;
         let now = Instant::now();
         let is_cut_off = broadcast.is_stale || broadcast.reloads.failing_for(now).is_some();
         let is_starved = is_starved && (is_cut_off || !self.later.is_empty());
@@ -181,6 +221,16 @@ impl Feed {
             self.events.send(Event::State(state));
         }
     }
+}
+
+fn jumped(jump: MediaTime) -> Problem {
+    let why = format!("{jump} of it came too late after a stall");
+    Problem::new(
+        Kind::NoData,
+        "cannot play all of the live stream",
+        why,
+        "going on nearer to its end",
+    )
 }
 
 fn restarted() -> Problem {

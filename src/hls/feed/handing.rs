@@ -22,6 +22,7 @@ impl Feed {
         if self.handed.is_some_and(|handed| handed >= place) {
             return Ok(false);
         }
+        let place = self.catch_up(place);
         self.forget_before(place);
         if self.is_over(place) {
             self.doors.hand(Piece::End);
@@ -77,7 +78,8 @@ impl Feed {
     pub(super) fn demanded(&self) -> usize {
         let number = self.doors.demand().number;
         let place = number.and_then(|number| usize::try_from(number).ok());
-        place.unwrap_or(self.begin).max(self.begin)
+        let begin = self.jumped_to.unwrap_or(self.begin);
+        place.unwrap_or(begin).max(begin)
     }
 
     /// The segment at `place`, if it, its init section and (at the beginning)
@@ -122,7 +124,8 @@ impl Feed {
             anchor,
             start: about.start,
             duration: about.duration,
-            discontinuity: about.discontinuity && self.handed.is_some(),
+            discontinuity: (about.discontinuity || self.jumped_to == Some(place))
+                && self.handed.is_some(),
             ends_run: about.ends_run,
             from: self.from,
             until: self.until,

@@ -172,6 +172,8 @@ pub struct Feed {
     /// Rungs whose playlist cannot be had or does not fit: not chosen any more.
     barred: Vec<usize>,
     handed: Option<usize>,
+    /// The place that a live stream jumped to last, over what is not heard.
+    jumped_to: Option<usize>,
     /// Where what was handed over ends.
     frontier: MediaTime,
     stored_bytes: u64,
@@ -234,6 +236,7 @@ impl Feed {
             asked: Vec::new(),
             barred: Vec::new(),
             handed: None,
+            jumped_to: None,
             frontier: from,
             stored_bytes: 0,
             stored_segments: 0,
