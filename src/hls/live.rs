@@ -10,6 +10,7 @@ use crate::units::MediaTime;
 const TARGETS_FROM_EDGE: i64 = 3; // where playing begins unless HOLD-BACK says otherwise
 const SHORTEST_WAIT: Duration = Duration::from_millis(500); // also for a target duration of nothing
 const LONGEST_WAIT: Duration = Duration::from_secs(5); // between tries while reloading fails, however long segments are
+const BURST_TARGETS: i64 = 10;
 /// Target durations without a new segment, in halves: a stale playlist.
 const STALE_HALF_TARGETS: u32 = 7;
 
@@ -71,6 +72,14 @@ pub fn hold_back(media: &Media) -> MediaTime {
     media.hold_back.unwrap_or(MediaTime::from_nanos(usual))
 }
 
+/// The longest stretch that can be missing between two loads of a list with
+/// this target duration, the second `elapsed` after the first: broadcasts do
+/// not run faster than the clock, but are listed in bursts.
+pub fn longest_loss(target: MediaTime, elapsed: Duration) -> MediaTime {
+    let burst = target.nanos().saturating_mul(BURST_TARGETS);
+    MediaTime::from(elapsed) + MediaTime::from_nanos(burst)
+}
+
 /// When to load the playlist again.
 #[derive(Clone, Debug)]
 pub struct Reloads {
@@ -81,6 +90,8 @@ pub struct Reloads {
     due: Option<Instant>,
     /// When something new was listed last.
     changed: Instant,
+    /// When the last load that came began.
+    loaded: Instant,
     /// When loads began to fail.
     failing: Option<Instant>,
     failures: u32,
@@ -96,6 +107,7 @@ impl Reloads {
             began,
             due: Some(began + target.max(SHORTEST_WAIT)),
             changed: began,
+            loaded: began,
             failing: None,
             failures: 0,
         }
@@ -123,6 +135,7 @@ impl Reloads {
     /// in it, else after half of one, counted from when the load began.
     pub fn loaded(&mut self, target: MediaTime, is_changed: bool) {
         self.target = target.duration();
+        self.loaded = self.began;
         (self.failing, self.failures) = (None, 0);
         let wait = if is_changed {
             self.changed = self.began;
@@ -153,6 +166,11 @@ impl Reloads {
     /// Whether this is the first failure of an outage.
     pub fn is_first_failure(&self) -> bool {
         self.failures == 1
+    }
+
+    /// From the load that came last to the one that came now.
+    pub fn between_loads(&self) -> Duration {
+        self.began.saturating_duration_since(self.loaded)
     }
 
     /// How long nothing new has been listed, at `now`.
@@ -260,6 +278,21 @@ mod tests {
         reloads.begin(now);
         reloads.loaded(seconds(4.0), true);
         assert_eq!(reloads.failing_for(now), None);
+    }
+
+    #[test]
+    fn no_more_is_missing_than_the_clock_allows() {
+        let begun = Instant::now();
+        let mut reloads = Reloads::new(seconds(4.0), begun);
+        reloads.begin(begun + Duration::from_secs(5));
+        reloads.failed(begun + Duration::from_secs(6), 20);
+        reloads.begin(begun + Duration::from_secs(65));
+        assert_eq!(reloads.between_loads(), Duration::from_secs(65));
+        let longest = longest_loss(seconds(4.0), reloads.between_loads());
+        assert_eq!(longest, seconds(105.0));
+        reloads.loaded(seconds(4.0), true);
+        reloads.begin(begun + Duration::from_secs(70));
+        assert_eq!(reloads.between_loads(), Duration::from_secs(5));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::hls::media::{Media, SegmentRef};
 use crate::location::Location;
 use crate::units::MediaTime;
 
+/// Numbers that go further ahead than this say nothing about time any more.
+const LEAP: u64 = 100_000;
 /// Dates of one segment in two loads may differ by rounding, not by this.
 const DATE_JITTER_MS: i64 = 1_000;
 
@@ -124,11 +126,12 @@ impl Listed {
     }
 
     /// Puts `media`, the same playlist loaded later, in its place. An older copy
-    /// of what is known (a server behind the others) changes nothing.
-    pub fn reload(&self, media: Arc<Media>) -> (Self, Change) {
+    /// of what is known (a server behind the others) changes nothing. What is
+    /// missing between both is taken for `at_most` long, whatever they say.
+    pub fn reload(&self, media: Arc<Media>, at_most: MediaTime) -> (Self, Change) {
         let (old, new) = (numbers(&self.media), numbers(&media));
         let is_older = new.start < old.start && new.end < old.end;
-        let is_apart = new.end <= old.start;
+        let is_apart = new.end <= old.start || new.start.saturating_sub(old.end) > LEAP;
         let restarted = match self.dates_agree(&media) {
             Some(agree) => !agree,
             None if self.is_dated_before(&media) => false,
@@ -142,7 +145,7 @@ impl Listed {
             return (self.restarted(media), Change::of(added, true));
         }
         let added = new.end.saturating_sub(old.end.max(new.start));
-        (self.moved(media), Change::of(added, false))
+        (self.moved(media, at_most), Change::of(added, false))
     }
 
     /// Puts `media`, another variant of the same stream, in its place: by dates,
@@ -171,11 +174,11 @@ impl Listed {
     }
 
     /// `media` counts on from here, perhaps over a hole.
-    fn moved(&self, media: Arc<Media>) -> Self {
+    fn moved(&self, media: Arc<Media>, at_most: MediaTime) -> Self {
         let (old, new) = (numbers(&self.media), numbers(&media));
         let ahead = |from: u64, to: u64| usize::try_from(to.saturating_sub(from)).unwrap_or(0);
         let (first, origin) = if new.start > old.end {
-            let hole = self.hole(&media, new.start - old.end);
+            let hole = self.hole(&media, new.start - old.end).min(at_most);
             let places = ahead(old.end, new.start);
             (self.end().saturating_add(places), self.end_time() + hole)
         } else if new.start >= old.start {
@@ -330,6 +333,11 @@ mod tests {
         Listed::new(list(100, 6, "s", None), 100).with_zero_at(103)
     }
 
+    /// A day is more than any test misses.
+    fn reloaded(listed: &Listed, media: Arc<Media>) -> (Listed, Change) {
+        listed.reload(media, seconds(86_400.0))
+    }
+
     fn facts(listed: &Listed) -> (Range<usize>, MediaTime) {
         (listed.places(), listed.start_time())
     }
@@ -357,7 +365,7 @@ mod tests {
             ("an older copy", 99, 5, 100..106, -12.0, 0),
         ];
         for (name, first, count, places, start, added) in cases {
-            let (listed, change) = known().reload(list(first, count, "s", None));
+            let (listed, change) = reloaded(&known(), list(first, count, "s", None));
             assert_eq!(facts(&listed), (places, seconds(start)), "{name}");
             assert_eq!((change.added, change.is_restart), (added, false), "{name}");
         }
@@ -366,7 +374,7 @@ mod tests {
     #[test]
     fn an_origin_that_counts_anew_goes_on_where_the_old_one_ended() {
         for (name, first, prefix) in [("from zero", 0, "s"), ("other names", 98, "other")] {
-            let (listed, change) = known().reload(list(first, 3, prefix, None));
+            let (listed, change) = reloaded(&known(), list(first, 3, prefix, None));
             assert_eq!(facts(&listed), (106..109, seconds(12.0)), "{name}");
             assert_eq!((change.added, change.is_restart), (3, true), "{name}");
             let first = listed.segment(106).expect("it is listed");
@@ -376,7 +384,7 @@ mod tests {
                 "{name}"
             );
             // And slides on from there.
-            let (next, _) = listed.reload(list(first.number + 1, 3, prefix, None));
+            let (next, _) = reloaded(&listed, list(first.number + 1, 3, prefix, None));
             assert_eq!(facts(&next), (107..110, seconds(16.0)), "{name}");
         }
     }
@@ -384,14 +392,25 @@ mod tests {
     #[test]
     fn dates_tell_an_old_copy_from_a_restart_and_measure_a_hole() {
         let dated = Listed::new(list(100, 6, "s", Some(400)), 100);
-        let (listed, change) = dated.reload(list(2, 3, "s", Some(4)));
+        let (listed, change) = reloaded(&dated, list(2, 3, "s", Some(4)));
         assert_eq!((facts(&listed), change.added), (facts(&dated), 0), "older");
-        let (_, change) = dated.reload(list(2, 3, "s", Some(500)));
+        let (_, change) = reloaded(&dated, list(2, 3, "s", Some(500)));
         assert!(change.is_restart, "later, counted anew");
-        let (_, change) = dated.reload(list(100, 8, "s", Some(900)));
+        let (_, change) = reloaded(&dated, list(100, 8, "s", Some(900)));
         assert!(change.is_restart, "the same numbers at another time");
-        let (listed, _) = dated.reload(list(110, 3, "s", Some(450)));
+        let (listed, _) = reloaded(&dated, list(110, 3, "s", Some(450)));
         assert_eq!(facts(&listed), (110..113, seconds(50.0)));
+    }
+
+    #[test]
+    fn numbers_that_leap_are_no_measure_of_time() {
+        let (listed, change) = reloaded(&known(), list(1 << 60, 3, "s", None));
+        assert_eq!(facts(&listed), (106..109, seconds(12.0)));
+        assert!(change.is_restart);
+        // 50,000 segments in a minute: no more than the minute was missed.
+        let (listed, change) = known().reload(list(50_000, 3, "s", None), seconds(60.0));
+        assert_eq!(facts(&listed), (50_000..50_003, seconds(72.0)));
+        assert!(!change.is_restart);
     }
 
     #[test]

@@ -145,6 +145,7 @@ impl Net {
             ahead: self.job.buffer,
             ledger: self.keeps_ledger(),
             is_exact: is_dump,
+            keeps_time: is_dump,
             is_publisher_heard: matches!(self.job.task, Task::Play { .. }),
             patience: self.job.patience,
             purpose: match self.job.task {

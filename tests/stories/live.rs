@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::origin::Origin;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Run, Sandbox};
 use crate::wav::{Sound, first_break, first_difference};
 use crate::{dump, expected_of, stage};
 
@@ -81,6 +81,14 @@ fn live(pages: &[Page<'_>]) -> (Origin, Sandbox) {
     let pages = pages.iter().map(Page::text).collect();
     origin.serve_in_turn(LIVE, KIND, pages);
     (origin, sandbox)
+}
+
+/// A dump into a.wav from the oldest segment on, with events.
+fn recording(origin: &Origin, sandbox: &Sandbox) -> Run {
+    let url = origin.url(LIVE);
+    sandbox
+        .kithara(["dump", &url, "-o", "a.wav", "--live-start", "--json"])
+        .prints()
 }
 
 fn asked(origin: &Origin, segment: usize) -> usize {
@@ -192,6 +200,35 @@ fn l3_what_left_the_window_becomes_silence_and_is_reported() {
 }
 
 #[test]
+fn l3_a_listener_has_waited_already_and_hears_no_silence() {
+    let (origin, sandbox) = live(&[dated(page(0, 2)), last(dated(page(4, 6)))]);
+    let run = sandbox
+        .kithara(["play", &origin.url(LIVE), "--ao", "null", "--json"])
+        .prints()
+        .warns(&["2 segments left the playlist", "(0:01 lost)"])
+        .run();
+    let frames = FRAMES[0] + FRAMES[1] + FRAMES[4] + FRAMES[5];
+    let summary = run.summary();
+    let played = summary["playback"]["played_ms"].as_u64();
+    assert_eq!(played, Some(frames as u64 * 1000 / RATE as u64));
+    assert_eq!(summary["live"]["lost_ms"], 1045);
+}
+
+#[test]
+fn l3_numbers_that_leap_cost_neither_time_nor_memory() {
+    let leap = Page {
+        number: 4_000_000_000_000_000_000,
+        ..last(page(2, 6))
+    };
+    let (origin, sandbox) = live(&[page(0, 2), leap]);
+    sandbox
+        .kithara(["dump", &origin.url(LIVE), "-o", "a.wav"])
+        .warns(&["counts its segments anew"])
+        .run();
+    expected_of("hls/flac.m3u8").check(&Sound::open(&sandbox.path("a.wav")));
+}
+
+#[test]
 fn l4_an_event_grows_until_its_end() {
     let event = |page| Page {
         tags: "#EXT-X-PLAYLIST-TYPE:EVENT\n",
@@ -203,17 +240,7 @@ fn l4_an_event_grows_until_its_end() {
         event(last(page(0, 6))),
     ];
     let (origin, sandbox) = live(&pages);
-    let run = sandbox
-        .kithara([
-            "dump",
-            &origin.url(LIVE),
-            "-o",
-            "a.wav",
-            "--live-start",
-            "--json",
-        ])
-        .prints()
-        .run();
+    let run = recording(&origin, &sandbox).run();
     expected_of("hls/flac.m3u8").check(&Sound::open(&sandbox.path("a.wav")));
     assert_eq!(run.summary()["kind"], "hls-event");
     assert_eq!(run.summary()["live"]["reloads"], 2);
@@ -309,18 +336,7 @@ fn l7_a_live_segment_that_is_refused_is_tried_again_then_lost() {
     let (origin, sandbox) = live(&[page(0, 6), last(page(0, 6))]);
     origin.on("/hls/flac-1.m4s").status(404).times(2);
     origin.on("/hls/flac-3.m4s").status(404);
-    let run = sandbox
-        .kithara([
-            "dump",
-            &origin.url(LIVE),
-            "-o",
-            "a.wav",
-            "--live-start",
-            "--json",
-        ])
-        .prints()
-        .warns(&["404"])
-        .run();
+    let run = recording(&origin, &sandbox).warns(&["404"]).run();
     let sound = Sound::open(&sandbox.path("a.wav"));
     assert_eq!(sound.frames(), 132_300);
     let lost = 3 * 23_040..4 * 23_040;
@@ -486,18 +502,7 @@ fn l7_a_live_segment_that_breaks_off_is_silent_to_its_end() {
     broken.truncate(9000);
     origin.serve("/hls/flac-2.m4s", "audio/mp4", broken);
     origin.serve("/hls/flac-4.m4s", "audio/mp4", vec![0x55; 5000]);
-    let run = sandbox
-        .kithara([
-            "dump",
-            &origin.url(LIVE),
-            "-o",
-            "a.wav",
-            "--live-start",
-            "--json",
-        ])
-        .prints()
-        .chatty()
-        .run();
+    let run = recording(&origin, &sandbox).chatty().run();
     for number in [2, 4] {
         let words = format!("cannot play segment {number} ");
         let line = run.stderr.lines().find(|line| line.contains(&words));
@@ -534,7 +539,7 @@ fn l9_after_a_stall_who_wants_to_be_near_the_edge_is_taken_there() {
     let run = sandbox
         .kithara(["play", &url, "--ao", "null", "--live-edge", "0.6", "--json"])
         .prints()
-        .warns(&["0:01 of it came too late after a stall"])
+        .warns(&["came too late after a stall (0:01 lost)"])
         .run();
     // Segments 0 and 1, then 4 and 5, with nothing between.
     assert_eq!(asked(&origin, 2) + asked(&origin, 3), 0);

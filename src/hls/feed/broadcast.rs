@@ -11,7 +11,7 @@ use crate::error::{Kind, Problem};
 use crate::event::{Event, State};
 use crate::hls::key;
 use crate::hls::listing::{self, Loaded};
-use crate::hls::live::{Edge, Reloads};
+use crate::hls::live::{self, Edge, Reloads};
 use crate::hls::load::{Note, say};
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
@@ -87,7 +87,10 @@ impl Feed {
             Ok(None) => self.settle_reload(rung, 0, None),
             Ok(Some(loaded)) => {
                 key::refuse_undecipherable(&loaded.media)?;
-                let (list, change) = self.list(rung).reload(Arc::new(loaded.media));
+                let elapsed = self.broadcast.as_ref().map(|it| it.reloads.between_loads());
+                let at_most =
+                    live::longest_loss(loaded.media.target_duration, elapsed.unwrap_or_default());
+                let (list, change) = self.list(rung).reload(Arc::new(loaded.media), at_most);
                 if change.is_restart {
                     self.events.send(Event::Warning(restarted()));
                 }
@@ -168,39 +171,50 @@ impl Feed {
         Ok(())
     }
 
-    /// After a stall the sound is later than it was. Who said how far from the
-    /// end to be (`--live-edge`) and listens is taken there again, over what is
-    /// then too old; a dump has everything. Returns the place that goes on.
+    /// A listener who waited is taken over what is missing or, with
+    /// `--live-edge`, too old by then; a dump has all there is, and silence for
+    /// the rest. Returns the place that goes on.
     pub(super) fn catch_up(&mut self, place: usize) -> usize {
-        let Some((to, jump)) = self.jump_from(place) else {
+        if self.wishes.keeps_time || self.handed.is_none() {
+            return place;
+        }
+        let Some(jump) = self.over_loss(place).or_else(|| self.over_delay(place)) else {
             return place;
         };
-        let back = MediaTime::ZERO - jump;
+        let back = MediaTime::ZERO - jump.length;
         for list in self.presentation.lists.iter_mut().flatten() {
             *list = list.clone().shifted(back);
         }
         for about in self.known.values_mut() {
             about.start = about.start + back;
         }
-        self.jumped_to = Some(to);
-        self.events.send(Event::Warning(jumped(jump)));
-        to
+        self.jumped_to = Some(jump.to);
+        self.count_loss(jump.length, jump.why);
+        jump.to
     }
 
-    /// Where to jump to, and how far, if the sound is more than a target
-    /// duration too late.
-    fn jump_from(&self, place: usize) -> Option<(usize, MediaTime)> {
+    /// Over segments that left the window.
+    fn over_loss(&self, place: usize) -> Option<Jump> {
+        let to = self.next_after_loss(place)?;
+        let length = (self.start_of(to)? - self.frontier).max(MediaTime::ZERO);
+        let why = left_behind(to - place);
+        Some(Jump { to, length, why })
+    }
+
+    /// Over what came too late, if the sound is more than a target duration
+    /// later than the user wants.
+    fn over_delay(&self, place: usize) -> Option<Jump> {
         let Edge::Behind(distance) = self.wishes.edge else {
             return None;
         };
-        let is_dry = self.broadcast.as_ref()?.is_dry;
         let list = self.list(self.reference);
-        if !is_dry || self.wishes.is_exact || self.handed.is_none() || list.media().ended {
+        if !self.broadcast.as_ref()?.is_dry || list.media().ended {
             return None;
         }
         let to = list.place_at(list.end_time() - distance)?;
-        let jump = list.segment(to)?.start - list.segment(place)?.start;
-        (jump > list.media().target_duration).then_some((to, jump))
+        let length = list.segment(to)?.start - list.segment(place)?.start;
+        let why = too_late();
+        (length > list.media().target_duration).then_some(Jump { to, length, why })
     }
 
     /// Notes whether the decode thread waits for what does not come.
@@ -223,13 +237,32 @@ impl Feed {
     }
 }
 
-fn jumped(jump: MediaTime) -> Problem {
-    let why = format!("{jump} of it came too late after a stall");
+/// A way over what is not heard.
+struct Jump {
+    /// The place that goes on.
+    to: usize,
+    /// How much is passed over.
+    length: MediaTime,
+    /// Why.
+    why: Problem,
+}
+
+/// Segments left the window before they were fetched.
+pub(super) fn left_behind(segments: usize) -> Problem {
+    let why = format!("{segments} segments left the playlist before they were fetched");
+    lost(why)
+}
+
+fn too_late() -> Problem {
+    lost("a part of it came too late after a stall")
+}
+
+fn lost(why: impl Into<String>) -> Problem {
     Problem::new(
         Kind::NoData,
         "cannot play all of the live stream",
         why,
-        "going on nearer to its end",
+        "going on behind it",
     )
 }
 

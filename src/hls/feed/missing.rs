@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Feed;
+use super::broadcast::left_behind;
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::hls::load::Load;
@@ -65,13 +66,22 @@ impl Feed {
 
     /// The first place after `place` that can still be had, when `place` left
     /// the window before it was fetched.
-    fn next_after_loss(&self, place: usize) -> Option<usize> {
+    pub(super) fn next_after_loss(&self, place: usize) -> Option<usize> {
         let oldest = self.list(self.reference).places().start;
         if self.broadcast.is_none() || place >= oldest || self.is_coming(place) {
             return None;
         }
-        let next = (place + 1..oldest).find(|place| self.is_coming(*place));
-        Some(next.unwrap_or(oldest))
+        // Only what was asked for: a window may be any number of places away.
+        let asked = self.known.range(place + 1..oldest);
+        let mut coming = asked.filter(|(place, _)| self.is_coming(**place));
+        Some(coming.next().map_or(oldest, |(place, _)| *place))
+    }
+
+    /// Where the segment at `place`, which is listed or was asked for, starts.
+    pub(super) fn start_of(&self, place: usize) -> Option<MediaTime> {
+        let listed = self.list(self.reference).segment(place);
+        let listed = listed.map(|segment| segment.start);
+        listed.or_else(|| Some(self.known.get(&place)?.start))
     }
 
     fn is_coming(&self, place: usize) -> bool {
@@ -80,49 +90,40 @@ impl Feed {
     }
 
     fn lost_until(&self, epoch: u64, place: usize, next: usize) -> Gap {
-        let listed = self.list(self.reference).segment(next);
-        let start = listed.map(|segment| segment.start);
-        let start = start.or_else(|| Some(self.known.get(&next)?.start));
-        let duration = start.unwrap_or(self.frontier) - self.frontier;
-        let why = format!(
-            "{} segments left the playlist before they were fetched",
-            next - place
-        );
-        let loss = Problem::new(
-            Kind::NoData,
-            "cannot play all of the live stream",
-            why,
-            "going on with the oldest one",
-        );
+        let duration = self.start_of(next).unwrap_or(self.frontier) - self.frontier;
+        let playlist = &self.presentation.ladder.rungs[self.rung].location;
         Gap {
             epoch,
             number: place as u64,
             next: next as u64,
             variant: self.rung,
-            url: self.presentation.ladder.rungs[self.rung]
-                .location
-                .to_string(),
+            url: playlist.to_string(),
             start: self.frontier,
             duration: duration.max(MediaTime::ZERO),
             discontinuity: false,
             from: self.from,
             until: self.until,
-            loss: Some(loss),
+            loss: Some(left_behind(next - place)),
         }
     }
 
     /// Counts and tells a gap that is handed over.
     pub(super) fn tell_gap(&self, gap: &Gap) {
         if let Some(loss) = &gap.loss {
-            let lost = u64::try_from(gap.duration.nanos()).unwrap_or(0);
-            self.stats.lost_ns.add(lost);
-            let why = format!("{} ({} lost)", loss.why, gap.duration);
-            self.events.send(Event::Warning(Problem {
-                why,
-                todo: "going on behind it",
-                ..loss.clone()
-            }));
+            self.count_loss(gap.duration, loss.clone());
         }
+    }
+
+    /// Counts what is not heard, and says why.
+    pub(super) fn count_loss(&self, length: MediaTime, problem: Problem) {
+        let lost = u64::try_from(length.nanos()).unwrap_or(0);
+        self.stats.lost_ns.add(lost);
+        let why = format!("{} ({length} lost)", problem.why);
+        self.events.send(Event::Warning(Problem {
+            why,
+            todo: "going on behind it",
+            ..problem
+        }));
     }
 
     /// A live segment did not come: asked for again while the network is the

@@ -84,6 +84,10 @@ pub struct Wishes {
     /// Whether a beginning in the middle is exact to the sample, at the price
     /// of one small request for the head of the first segment.
     pub is_exact: bool,
+    /// Whether what is missing of a live stream becomes silence of its length,
+    /// so that the clock of a recording stays right; a listener has waited for
+    /// it already, and it is passed over.
+    pub keeps_time: bool,
     /// Whether the publisher's wish where to begin (EXT-X-START) is followed.
     pub is_publisher_heard: bool,
     /// How long the playlist of a live stream may fail to load; for ever when `None`.
@@ -103,6 +107,7 @@ impl Wishes {
             ahead: Some(MediaTime::ZERO),
             ledger: false,
             is_exact: false,
+            keeps_time: false,
             is_publisher_heard: false,
             patience: None,
             purpose: Purpose::Decode,
