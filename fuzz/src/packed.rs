@@ -48,17 +48,12 @@ fn check_seek(bytes: &[u8], target: &Taken) {
 }
 
 fn outcome(input: usize, open: impl Fn(Arc<Stats>) -> Result<Demuxer, Problem>) -> Outcome {
-    let stats = Arc::new(Stats::default());
-    let mut outcome = Outcome::default();
-    match open(Arc::clone(&stats)) {
-        Ok(mut demuxer) => {
-            outcome.take(|| demuxer.next_unit().map(taken));
-            outcome.titles = demuxer.take_titles();
-        }
-        Err(problem) => outcome.problem = Some(problem),
-    }
-    outcome.losses = stats.decode_errors.total();
-    outcome.check(input, &stats);
+    let outcome = Outcome::of(
+        input,
+        open,
+        |demuxer| demuxer.next_unit().map(taken),
+        Demuxer::take_titles,
+    );
     for pair in outcome.units.windows(2) {
         assert_eq!(
             pair[0].end, pair[1].start,

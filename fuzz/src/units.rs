@@ -1,5 +1,7 @@
 //! What comes out of a demuxer, to be compared, and what holds of it.
 
+use std::sync::Arc;
+
 use kithara::decode::unit::Unit;
 use kithara::error::Problem;
 use kithara::limits;
@@ -36,6 +38,27 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What a demuxer over `input` bytes gives, told by `next` and `titles`.
+    pub fn of<D>(
+        input: usize,
+        open: impl FnOnce(Arc<Stats>) -> Result<D, Problem>,
+        next: impl Fn(&mut D) -> Result<Option<Taken>, Problem>,
+        titles: impl FnOnce(&mut D) -> Vec<(MediaTime, String)>,
+    ) -> Self {
+        let stats = Arc::new(Stats::default());
+        let mut outcome = Self::default();
+        match open(Arc::clone(&stats)) {
+            Ok(mut demuxer) => {
+                outcome.take(|| next(&mut demuxer));
+                outcome.titles = titles(&mut demuxer);
+            }
+            Err(problem) => outcome.problem = Some(problem),
+        }
+        outcome.losses = stats.decode_errors.total();
+        outcome.check(input, &stats);
+        outcome
+    }
+
     /// Takes all units. `next` is `None` at the end.
     pub fn take(&mut self, mut next: impl FnMut() -> Result<Option<Taken>, Problem>) {
         loop {

@@ -3,6 +3,7 @@
 //! resumed at the exact byte, and bytes of two versions are never mixed. Local
 //! files are read where they lie.
 
+mod body;
 mod kept;
 mod live;
 mod sniff;
@@ -10,9 +11,9 @@ mod source;
 mod text;
 mod transfer;
 mod tree;
+mod wanted;
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,82 +23,19 @@ use url::Url;
 use crate::cache::{Entry, Head, Identity, Stream, Writer};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
-use crate::fetch::{ByteRange, Client, Request, Response, Status};
+use crate::fetch::{self, ByteRange, Client, Request, Response, Status};
 use crate::location::Location;
-use crate::media::Source;
 use crate::stats::Stats;
-use crate::store::source::{LocalFile, Part};
 use crate::store::tree::Tree;
 
+pub use body::{Body, Opened};
 pub use kept::Kept;
 pub use text::{First, Text};
 pub use transfer::{Moved, Transfer};
+pub use wanted::Wanted;
 
 /// How often a look is taken at what another process is writing.
 const FOLLOW: Duration = Duration::from_millis(50);
-
-/// What is wanted: a resource or a part of it, and what for.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Where it is.
-    pub location: Location,
-    /// The part of it, in bytes; all of it when `None`.
-    pub range: Option<Range<u64>>,
-    /// What it is for.
-    pub kind: RequestKind,
-    /// The variant it belongs to.
-    pub variant: Option<usize>,
-    /// The segment it carries.
-    pub segment: Option<u64>,
-}
-
-impl Wanted {
-    /// All of a resource that belongs to no variant.
-    pub fn whole(location: Location, kind: RequestKind) -> Self {
-        Self {
-            location,
-            range: None,
-            kind,
-            variant: None,
-            segment: None,
-        }
-    }
-
-    fn name(&self) -> String {
-        match self.segment {
-            Some(number) => format!("segment {number} ({})", self.location),
-            None => format!("\"{}\"", self.location),
-        }
-    }
-
-    /// A part is an entry of its own: without a validator nothing else could
-    /// tell whether two parts are of one version.
-    fn identity(&self, url: &Url) -> Identity {
-        match &self.range {
-            None => Identity::of_url(url.as_str()),
-            Some(range) => Identity::of_part(url.as_str(), range),
-        }
-    }
-
-    fn request(&self, url: &Url) -> Request {
-        let range = self
-            .range
-            .as_ref()
-            .and_then(|range| ByteRange::new(range.start, range.end));
-        let (variant, segment) = (self.variant, self.segment);
-        Request {
-            range,
-            variant,
-            segment,
-            ..Request::new(self.kind, url.clone())
-        }
-    }
-
-    /// What is subtracted from an offset in the resource to get one in the entry.
-    fn base(&self) -> u64 {
-        self.range.as_ref().map_or(0, |range| range.start)
-    }
-}
 
 /// How the cache is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,60 +62,6 @@ pub struct Store {
     tree: Tree,
     stats: Arc<Stats>,
     events: Events,
-}
-
-/// A resource whose bytes are here or on their way.
-pub struct Opened {
-    /// Where to read them.
-    pub body: Body,
-    /// The transfer that still has to run, when they are not all here.
-    pub transfer: Option<Box<Transfer>>,
-}
-
-/// Where the bytes of a resource lie.
-#[derive(Clone)]
-pub enum Body {
-    /// In the cache.
-    Entry(Arc<Kept>),
-    /// In a local file; the part of it that was wanted.
-    File(PathBuf, Option<Range<u64>>),
-}
-
-impl Body {
-    /// A reader of its own, at the start.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::LocalFile`] when a local file cannot be opened.
-    pub fn source(&self, stats: &Arc<Stats>) -> Result<Box<dyn Source>, Problem> {
-        let (path, range) = match self {
-            Self::Entry(kept) => return Ok(Box::new(kept.reader())),
-            Self::File(path, range) => (path, range),
-        };
-        let open = || {
-            let file = Box::new(LocalFile::open(path, Arc::clone(stats))?);
-            Ok(match range {
-                None => file as Box<dyn Source>,
-                Some(range) => Box::new(Part::new(file, range.clone())?),
-            })
-        };
-        open().map_err(|error| {
-            let what = format!(
-                "cannot open \"{}\"",
-                crate::text::safe(&path.to_string_lossy())
-            );
-            Problem::from_io(error, Kind::LocalFile, what, "check the name")
-        })
-    }
-
-    /// Its length in bytes, once it is known.
-    pub fn length(&self) -> Option<u64> {
-        match self {
-            Self::Entry(kept) => kept.entry().total(),
-            Self::File(_, Some(range)) => Some(range.end - range.start),
-            Self::File(path, None) => path.metadata().ok().map(|facts| facts.len()),
-        }
-    }
 }
 
 impl Store {
@@ -332,7 +216,7 @@ impl Store {
         // A server without parts begins before the part that is wanted.
         let skip = wanted.base().saturating_sub(response.head.offset);
         let offset = (response.head.offset).saturating_sub(wanted.base());
-        let mut head = head_of(&response);
+        let mut head = head_of(&response.head);
         if let Some(range) = &wanted.range {
             let end = head.total.map_or(range.end, |total| range.end.min(total));
             head.total = end.checked_sub(range.start);
@@ -471,8 +355,7 @@ fn resume(request: &mut Request, entry: &Entry, base: u64, from: u64) {
 }
 
 /// What the cache keeps of an answer's head.
-fn head_of(response: &Response) -> Head {
-    let head = &response.head;
+fn head_of(head: &fetch::Head) -> Head {
     Head {
         etag: head.etag.clone(),
         last_modified: head.last_modified.clone(),

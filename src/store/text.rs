@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::cache::{Entry, Head, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, RequestKind};
-use crate::fetch::{self, Document, Request, Response, Status};
+use crate::fetch::{Document, Request, Response, Status};
 use crate::limits;
 use crate::location::Location;
 use crate::store::sniff::{TAGS_WITHIN, is_playlist, is_web_page, playlist_kind, sniff_bytes};
@@ -155,7 +155,7 @@ impl Store {
             }
             (Ok(document), _) => {
                 let keep = (!document.head.no_store)
-                    .then(|| Box::new((identity, cache_head(&document.head))));
+                    .then(|| Box::new((identity, head_of(&document.head))));
                 Ok(Text {
                     keep,
                     ..Text::of(document)
@@ -276,7 +276,7 @@ impl Store {
         let content_type = response.head.content_type.clone();
         let etag = response.head.etag.clone();
         let keep = (!response.head.no_store)
-            .then(|| Box::new((wanted.identity(&request.url), head_of(&response))));
+            .then(|| Box::new((wanted.identity(&request.url), head_of(&response.head))));
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
         match response.read_all(left).await {
             Ok(rest) => {
@@ -320,7 +320,7 @@ impl Store {
         let refusal = response.compressed();
         let head = response.head.clone();
         let keep = (!head.no_store)
-            .then(|| remote(wanted).map(|url| (wanted.identity(url), cache_head(&head))))
+            .then(|| remote(wanted).map(|url| (wanted.identity(url), head_of(&head))))
             .transpose()?;
         let read = response.read_all(limits::PLAYLIST_BYTES).await;
         let bytes: Vec<u8> = read.map_err(|failure| failure.problem)?.into();
@@ -404,16 +404,6 @@ fn head_bytes(entry: &Entry) -> Vec<u8> {
     let known = entry.peek(0, &mut head);
     head.truncate(known);
     head
-}
-
-fn cache_head(head: &fetch::Head) -> Head {
-    Head {
-        etag: head.etag.clone(),
-        last_modified: head.last_modified.clone(),
-        total: None,
-        content_type: head.content_type.clone(),
-        final_url: Some(head.final_url.to_string()),
-    }
 }
 
 pub(super) fn web_page(what: String, response: &Response) -> Problem {

@@ -57,7 +57,7 @@ impl Transfer {
     ) -> Result<Option<Box<Self>>, Problem> {
         let head = kept.entry().head();
         let is_same = match head.validator() {
-            Some(_) => head.is_same_version(&head_of(&response)),
+            Some(_) => head.is_same_version(&head_of(&response.head)),
             None => kept.entry().total() == response.head.total,
         };
         if !is_same {

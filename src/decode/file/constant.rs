@@ -79,22 +79,7 @@ impl Constant {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// MPEG-1 layer III, 44.1 kHz, joint stereo, 128 kbit/s; 417 bytes, 418 padded.
-    fn frame(padded: bool) -> Vec<u8> {
-        let third = if padded { 0x92 } else { 0x90 };
-        let mut bytes = vec![0xFF, 0xFB, third, 0x44];
-        bytes.resize(if padded { 418 } else { 417 }, 0);
-        bytes
-    }
-
-    /// `count` frames at 128 kbit/s, padded as an encoder does it.
-    fn stream(count: u64) -> Vec<u8> {
-        let due = |number: u64| number * 144 * 128_000 / 44_100;
-        (0..count)
-            .flat_map(|number| frame(due(number + 1) - due(number) == 418))
-            .collect()
-    }
+    use crate::decode::mpeg::tests::stream;
 
     #[test]
     fn every_frame_of_a_constant_stream_is_where_arithmetic_says() {
