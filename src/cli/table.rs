@@ -23,6 +23,7 @@ impl Summary {
         rows.extend(stages.map(|pair| ("", pair.iter().map(stage).collect())));
         rows.extend([("playback", self.playback()), ("variants", self.variants())]);
         rows.extend(self.last_switch().map(|text| ("last switch", text)));
+        rows.extend(self.live().map(|text| ("live", text)));
         rows.extend([
             ("network", self.network()),
             ("requests", self.requests()),
@@ -97,6 +98,21 @@ impl Summary {
             requests.segment,
             requests.file,
         )
+    }
+
+    /// Only of a stream without end.
+    fn live(&self) -> Option<String> {
+        let is_live = ["hls-live", "hls-event"].contains(&self.kind);
+        let latency = match self.live.latency_ms {
+            Some(millis) => format!("{:.1} s behind the broadcast", millis as f64 / 1000.0),
+            None => "it states no dates".to_owned(),
+        };
+        is_live.then(|| {
+            format!(
+                "{latency}, {} reloads, {} ms lost",
+                self.live.reloads, self.live.lost_ms
+            )
+        })
     }
 
     fn cache(&self) -> String {
@@ -206,6 +222,7 @@ process     12.3 MB at most, 12 ms of processor, 10000 threads
     #[test]
     fn a_report_with_every_stage_has_at_most_25_lines() {
         let mut summary = example();
+        summary.kind = "hls-live";
         let stages = crate::stats::Stage::ALL.map(|stage| Stage {
             name: stage.name(),
             t0_ms: 0.0,
@@ -215,6 +232,8 @@ process     12.3 MB at most, 12 ms of processor, 10000 threads
         let table = summary.table();
         assert!(table.lines().count() <= 25, "{}", table.lines().count());
         assert!(table.contains("segment_first_byte"));
+        let live = "live        it states no dates, 0 reloads, 0 ms lost\n";
+        assert!(table.contains(live), "{table}");
     }
 
     #[test]
