@@ -16,6 +16,8 @@ use super::root;
 /// Held shared by everyone who uses the stream; its time is the last use, its
 /// text the URL, for listings.
 pub(super) const LEASE: &str = "lease";
+/// Empty; beside the lease of a stream that the server has changed.
+pub(super) const OUTDATED: &str = "outdated";
 /// Ends the name of a record.
 pub(super) const RECORD: &str = ".record";
 /// Ends the name of a record that is not yet published.
@@ -156,7 +158,7 @@ fn lock(lease: &File) -> io::Result<bool> {
 fn empty(dir: &Dir) -> io::Result<u64> {
     let mut bytes = 0;
     for name in dir.names()? {
-        if name == LEASE || entry_of(&name).is_some() {
+        if [LEASE, OUTDATED].contains(&name.as_str()) || entry_of(&name).is_some() {
             bytes += dir.remove(&name)?;
         }
     }

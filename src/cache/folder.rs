@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::dir::{Dir, Opened, Writing};
-use super::evict::{FRESH, LEASE, RECORD, data_name, now};
+use super::evict::{FRESH, LEASE, OUTDATED, RECORD, data_name, now};
 use super::key::Identity;
 use super::log::{Found, Log};
 use super::record::Record;
@@ -87,6 +87,19 @@ impl Folder {
         }
         lease.set_modified(SystemTime::now())?;
         Ok(if is_labelled { 0 } else { label.len() as u64 })
+    }
+
+    /// Whether the stream is marked as one that the server has changed.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self.dir.status(OUTDATED), Ok(Some(_)))
+    }
+
+    /// Sets the mark, or takes it away.
+    pub fn set_outdated(&self, is_outdated: bool) -> io::Result<()> {
+        match is_outdated {
+            true => self.dir.open_or_create(OUTDATED).map(drop),
+            false => self.dir.remove(OUTDATED).map(drop),
+        }
     }
 
     /// What is under an entry's name.

@@ -5,6 +5,7 @@
 //! ```text
 //! <root>/kithara-cache                       the marker; <root>/total, <root>/secret
 //! <root>/<stream>/lease                      locked while the stream is used; its time is the last use
+//! <root>/<stream>/outdated                   there when the server has changed it
 //! <root>/<stream>/<entry>.<generation>       the bytes as they came
 //! <root>/<stream>/<entry>.record             what they are, and which are known
 //! ```

@@ -50,6 +50,27 @@ impl Stream {
         self.shelf.folder.is_none()
     }
 
+    /// Whether an earlier run found that the server has another version of it.
+    pub fn is_outdated(&self) -> bool {
+        let folder = self.shelf.folder.as_ref();
+        folder.is_some_and(Folder::is_outdated)
+    }
+
+    /// Notes for later runs whether the server has another version of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when the cache cannot be written.
+    pub fn set_outdated(&self, is_outdated: bool) -> Result<(), Problem> {
+        let Some(folder) = &self.shelf.folder else {
+            return Ok(());
+        };
+        folder.set_outdated(is_outdated).map_err(|error| {
+            let what = "cannot note that the stream has changed";
+            Problem::from_io(error, Kind::Cache, what, "check the cache folder")
+        })
+    }
+
     /// The entry of `identity`, whole or in part; `None` when there is none, or
     /// none that can be read.
     pub fn find(&self, identity: &Identity) -> Option<Arc<Entry>> {

@@ -205,6 +205,9 @@ fn headers(request: &Request) -> HeaderMap {
     if let Some(tag) = &request.if_none_match {
         insert(header::IF_NONE_MATCH, tag);
     }
+    if let Some(date) = &request.if_modified_since {
+        insert(header::IF_MODIFIED_SINCE, date);
+    }
     headers
 }
 
@@ -218,7 +221,7 @@ fn meaning(
     match (status, headers.get(header::LOCATION)) {
         (200 | 203 | 206, _) => body(request, attempt, answer),
         (416, _) if request.range.is_some() => body(request, attempt, answer),
-        (304, _) if request.if_none_match.is_some() => Ok(Meaning::Body(Place {
+        (304, _) if request.has_copy() => Ok(Meaning::Body(Place {
             status: Status::NotModified,
             offset: 0,
             length: Some(0),

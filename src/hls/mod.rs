@@ -24,3 +24,4 @@ pub mod sanitise;
 pub mod taste;
 pub mod timeline;
 pub mod variant;
+pub mod wishes;

@@ -12,7 +12,7 @@ use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, RequestKind};
 use crate::fetch::{Client, Credentials};
-use crate::hls::feed::{Feed, Wishes};
+use crate::hls::feed::Feed;
 use crate::hls::live;
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
@@ -20,6 +20,7 @@ use crate::hls::quality::Quality;
 use crate::hls::repair;
 use crate::hls::taste::Taste;
 use crate::hls::variant::{Rung, Tier};
+use crate::hls::wishes::Wishes;
 use crate::location::Location;
 use crate::media::{Format, Provenance, Sink};
 use crate::pipeline::housekeeping::Shelf;
@@ -221,7 +222,7 @@ impl Look {
     ) -> Result<Store, Problem> {
         let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
         let stream = shelf.stream(location, asker, false, &self.events)?;
-        let policy = net::policy(cache.mode, false);
+        let policy = net::policy(cache.mode, false, true);
         let spare = shelf.spare(location)?;
         Ok(Store::new(
             client,
@@ -243,7 +244,8 @@ impl Look {
         probe: bool,
     ) -> Result<Description, Problem> {
         let description = Description::of_hls(location, &read);
-        let chosen = read.choose(&store, quality, &self.stats, &self.events);
+        let wishes = Wishes::to_probe(quality);
+        let chosen = read.choose(&store, &wishes, &self.stats, &self.events);
         let opened = match chosen.await {
             Ok(opened) => opened,
             Err(problem)
@@ -259,7 +261,6 @@ impl Look {
         let description = Description::of_hls(location, &opened);
         if probe {
             let (doors, inbox) = inbox::door(&self.bell);
-            let wishes = Wishes::to_probe(quality);
             let feed = Feed::new(store, doors, wishes, opened, &self.stats, &self.events);
             self.listen(feed.run(), inbox).await?;
         }

@@ -13,14 +13,15 @@ use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind, State};
 use crate::fetch::{Client, Credentials, Settings};
-use crate::hls::feed::{Feed, Purpose, Wishes};
+use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
+use crate::hls::wishes::{Purpose, Wishes};
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
-use crate::store::{First, Policy, Store, Wanted};
+use crate::store::{Asking, First, Policy, Store, Wanted};
 
 /// What the thread works with.
 pub struct Net {
@@ -67,27 +68,20 @@ impl Net {
         let asked = Instant::now();
         match store.first(&wanted).await? {
             First::Playlist(text) => {
-                let quality = self.job.quality;
+                let wishes = self.wishes();
+                let behind = store.clone();
                 let read = Presentation::read(&store, text, asked, &self.job.taste, &self.stats)?;
                 let presentation = read
-                    .choose(&store, quality, &self.stats, &self.events)
+                    .choose(&store, &wishes, &self.stats, &self.events)
                     .await?;
                 self.stats.lists().kind = presentation.kind();
                 let store = match presentation.is_live() {
                     true => self.live_store(&shelf, store)?,
                     false => store,
                 };
-                let wishes = self.wishes();
-                Feed::new(
-                    store,
-                    self.doors,
-                    wishes,
-                    presentation,
-                    &self.stats,
-                    &self.events,
-                )
-                .run()
-                .await
+                let (stats, events) = (&self.stats, &self.events);
+                let feed = Feed::new(store, self.doors, wishes, presentation, stats, events);
+                beside(&behind, feed.run()).await
             }
             First::Media(opened) => {
                 self.stats.lists().kind = "file";
@@ -98,7 +92,9 @@ impl Net {
                     ledger: self.keeps_ledger(),
                     only_store: matches!(self.job.task, Task::Cache { .. }),
                 };
-                progressive::run(&store, job, opened, self.doors, &self.stats, &self.events).await
+                let (stats, events) = (&self.stats, &self.events);
+                let run = progressive::run(&store, job, opened, self.doors, stats, events);
+                beside(&store, run).await
             }
         }
     }
@@ -128,7 +124,7 @@ impl Net {
         let stream = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
-        let policy = policy(mode, must_store);
+        let policy = policy(mode, must_store, must_store);
         let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
         let spare = shelf.spare(&self.job.location)?;
         let store = Store::new(client, stream, spare, policy, &self.stats, &self.events);
@@ -164,6 +160,21 @@ impl Net {
             }
         )
     }
+}
+
+/// Runs `source`; what it takes from the cache is asked about beside it.
+async fn beside(
+    store: &Store,
+    source: impl Future<Output = Result<(), Problem>>,
+) -> Result<(), Problem> {
+    let result = tokio::select! {
+        result = source => result,
+        () = store.recheck() => Ok(()),
+    };
+    if result.is_ok() {
+        store.settle().await;
+    }
+    result
 }
 
 fn endless() -> Problem {
@@ -211,11 +222,16 @@ pub fn client(
     Client::new(settings, Arc::clone(stats), events.clone())
 }
 
-/// What a cache mode means for the store.
-pub fn policy(mode: CacheMode, must_store: bool) -> Policy {
+/// What a cache mode means for the store of a run that uses the stored copy at
+/// once, or `asks` the server first.
+pub fn policy(mode: CacheMode, must_store: bool, asks: bool) -> Policy {
     Policy {
-        offline: mode == CacheMode::Offline,
-        refresh: mode == CacheMode::Refresh,
+        asking: match (mode, asks) {
+            (CacheMode::Offline, _) => Asking::Never,
+            (CacheMode::Refresh, _) => Asking::First,
+            (CacheMode::Use | CacheMode::None, true) => Asking::Lists,
+            (CacheMode::Use | CacheMode::None, false) => Asking::Later,
+        },
         must_store,
     }
 }

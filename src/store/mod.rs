@@ -4,8 +4,11 @@
 //! files are read where they lie.
 
 mod body;
+mod first;
 mod kept;
 mod live;
+mod policy;
+mod recheck;
 mod sniff;
 mod source;
 mod text;
@@ -26,27 +29,21 @@ use crate::event::{Event, Events, RequestKind};
 use crate::fetch::{self, ByteRange, Client, Request, Response, Status};
 use crate::location::Location;
 use crate::stats::Stats;
+use crate::store::policy::unless_same;
+use crate::store::recheck::Unasked;
+use crate::store::text::{is_network, stale};
 use crate::store::tree::Tree;
 
 pub use body::{Body, Opened};
+pub use first::First;
 pub use kept::Kept;
-pub use text::{First, Text};
+pub use policy::{Asking, Policy};
+pub use text::Text;
 pub use transfer::{Moved, Transfer};
 pub use wanted::Wanted;
 
 /// How often a look is taken at what another process is writing.
 const FOLLOW: Duration = Duration::from_millis(50);
-
-/// How the cache is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Never touch the network.
-    pub offline: bool,
-    /// Ask the server whether what is cached still holds.
-    pub refresh: bool,
-    /// A cache that cannot be written is an error, not a warning.
-    pub must_store: bool,
-}
 
 /// The bytes of one stream's resources.
 #[derive(Clone)]
@@ -58,6 +55,8 @@ pub struct Store {
     spare: Stream,
     is_degraded: Arc<AtomicBool>,
     policy: Policy,
+    /// Taken from the cache without asking.
+    unasked: Arc<Unasked>,
     /// Where local files may lie.
     tree: Tree,
     stats: Arc<Stats>,
@@ -71,16 +70,20 @@ impl Store {
         client: Client,
         stream: Stream,
         spare: Stream,
-        policy: Policy,
+        mut policy: Policy,
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Self {
+        if policy.asking == Asking::Later && stream.is_outdated() {
+            policy.asking = Asking::First;
+        }
         Self {
             client,
             disk: stream,
             spare,
             is_degraded: Arc::default(),
             policy,
+            unasked: Arc::default(),
             tree: Tree::default(),
             stats: Arc::clone(stats),
             events: events.clone(),
@@ -92,9 +95,24 @@ impl Store {
         &self.stats
     }
 
+    /// The server was asked about a stream that was found outdated: what is
+    /// stored now may be trusted again.
+    fn is_asked(&self) {
+        if self.disk.is_outdated()
+            && let Err(problem) = self.disk.set_outdated(false)
+        {
+            tracing::warn!("{problem}");
+        }
+    }
+
     /// Whether only the cache may be used.
     pub fn is_offline(&self) -> bool {
-        self.policy.offline
+        self.policy.is_offline()
+    }
+
+    /// Whether stored playlists are used without asking first.
+    pub fn trusts_lists(&self) -> bool {
+        self.policy.trusts_lists()
     }
 
     /// Whether bytes are kept in memory only.
@@ -138,9 +156,12 @@ impl Store {
             Location::Http(_) => false,
             Location::File(path) => self.tree.admits(path).map(|()| true)?,
         };
-        if (is_local || !self.policy.refresh)
+        if (is_local || self.policy.trusts_media())
             && let Some(body) = self.cached(wanted)
         {
+            if let Body::Entry(kept) = &body {
+                self.ask_later(wanted, kept.entry());
+            }
             self.count_hit(&body);
             return Ok(Opened {
                 body,
@@ -148,7 +169,7 @@ impl Store {
             });
         }
         let url = remote(wanted)?;
-        if self.policy.offline {
+        if self.policy.is_offline() {
             return Err(offline(wanted));
         }
         let mut request = wanted.request(url);
@@ -160,13 +181,19 @@ impl Store {
             return Ok(self.hit(Arc::clone(entry)));
         }
         match &old {
-            Some(entry) if entry.is_complete() => request.if_none_match = entry.head().etag.clone(),
+            Some(entry) if entry.is_complete() => unless_same(&mut request, entry),
             Some(entry) => resume(&mut request, entry, wanted.base(), wanted.base()),
             None => {}
         }
         let asked = Instant::now();
         let mut attempts = self.client.attempts();
-        let response = self.client.open(&request, &mut attempts).await?;
+        let response = match (self.client.open(&request, &mut attempts).await, &old) {
+            (Err(problem), Some(entry)) if entry.is_complete() && is_network(&problem) => {
+                self.events.send(Event::Warning(stale(problem)));
+                return Ok(self.hit(Arc::clone(entry)));
+            }
+            (answer, _) => answer?,
+        };
         let first_byte = asked.elapsed();
         if response.head.status == Status::NotModified
             && let Some(entry) = old
@@ -185,7 +212,7 @@ impl Store {
         span: Range<u64>,
     ) -> Result<Option<Box<Transfer>>, Problem> {
         let url = remote(wanted)?;
-        if self.policy.offline {
+        if self.policy.is_offline() {
             return Err(offline(wanted));
         }
         let mut request = wanted.request(url);

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use crate::cache::{Entry, Writer};
 use crate::error::{Kind, Problem};
 use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
+use crate::store::first::web_page;
 use crate::store::kept::Kept;
 use crate::store::sniff::is_web_page;
-use crate::store::text::web_page;
 use crate::store::{Store, head_of};
 use crate::text;
 

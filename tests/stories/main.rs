@@ -21,6 +21,7 @@ mod sandbox;
 mod stats;
 mod timeline;
 mod ts;
+mod warm;
 mod wav;
 
 use std::fs;

@@ -1,11 +1,12 @@
 //! Handing over: the segment that was demanded, as soon as it can be read.
 
 use super::about::{About, SectionState};
-use super::{Anchor, Feed, Purpose};
+use super::{Anchor, Feed};
 use crate::error::{Kind, Problem};
 use crate::hls::key::Lock;
 use crate::hls::load::Load;
 use crate::hls::media::Media;
+use crate::hls::wishes::Purpose;
 use crate::media::{self, Init, Piece, Segment, Title};
 use crate::store::Body;
 use crate::units::MediaTime;

@@ -1,10 +1,11 @@
 //! Loading: what the plan wants is asked for, init sections and keys beside it.
 
 use super::about::{About, Sections};
-use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, PLAYING_REQUESTS, Purpose};
+use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, PLAYING_REQUESTS};
 use crate::event::RequestKind;
 use crate::hls::load::{Load, carry};
 use crate::hls::plan::{self, Progress, Step};
+use crate::hls::wishes::Purpose;
 use crate::limits;
 use crate::stats::Stage;
 use crate::store::Wanted;

@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use super::about::SectionState;
-use super::{Anchor, Feed, Purpose};
+use super::{Anchor, Feed};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::hls::abr;
 use crate::hls::load::{Load, Note};
 use crate::hls::quality::Quality;
+use crate::hls::wishes::Purpose;
 use crate::stats::Stage;
 use crate::store::{Body, Moved};
 

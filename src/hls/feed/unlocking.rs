@@ -1,11 +1,12 @@
 //! Keys: asked for beside the init section, and looked up when a segment is
 //! handed over. Nothing is handed over as clear while its key is missing.
 
+use super::Feed;
 use super::about::{About, Seal};
-use super::{Feed, Purpose};
 use crate::error::Problem;
 use crate::hls::key::{self, Address, Keeping, Lock, State};
 use crate::hls::load::{Load, Note, say};
+use crate::hls::wishes::Purpose;
 use crate::location::Location;
 use crate::media::Cipher;
 use crate::stats::Stage;
