@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use crate::decode::decrypt::{self, Part};
-use crate::decode::fmp4;
 use crate::decode::join::Join;
-use crate::decode::lane::{Flow, Label};
-use crate::decode::placement::Window;
-use crate::decode::stream::{self, Stream};
+use crate::decode::lane::{Flow, Label, Times};
+use crate::decode::packed::Cut;
+use crate::decode::placement::{EXTINF_SLACK, Window};
+use crate::decode::stream::{self, Stream, Tail};
+use crate::decode::ts;
+use crate::decode::unit::Edit;
 use crate::decode::{Decoding, checksum};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
-use crate::media::{Anchor, Gap, Init, Segment, Title};
+use crate::media::{Anchor, Gap, Init, Segment, Source, Title};
 use crate::stats::Stage;
 use crate::units::{BitRate, MediaTime};
 
@@ -113,6 +115,7 @@ impl Decoding<'_> {
 
     fn sound_of(&mut self, mut segment: Segment) -> Result<Flow, Problem> {
         let (ends_run, bit_rate) = (segment.ends_run, segment.bit_rate);
+        let (duration, mut begin) = (segment.duration, None);
         let mut titles = Some(std::mem::take(&mut segment.titles));
         let goes_on = self.tail.is_some();
         self.stats.begin(Stage::Probe);
@@ -122,10 +125,14 @@ impl Decoding<'_> {
         self.stats.begin(Stage::FirstPacket);
         let mut flow = Flow::On;
         while flow == Flow::On {
+            if stream.turns()? && self.fit(stream.track())? {
+                join = join.with_change();
+            }
             let Some(unit) = stream.next_unit()? else {
                 break;
             };
             let first = unit.start;
+            begin.get_or_insert(first);
             self.join_at(&mut join, first, edit)?;
             flow = self.unit(&unit, ends_run, bit_rate)?;
             if let Some(titles) = titles.take() {
@@ -135,6 +142,8 @@ impl Decoding<'_> {
         }
         self.hear_titles(&mut stream, edit); // behind the last unit
         self.tail = stream.into_tail();
+        let least = if ends_run { MediaTime::MAX } else { duration };
+        self.check_cut(begin.unwrap_or_default(), least)?;
         // A short piece of a transport stream may be all pictures.
         if titles.is_some() && !(goes_on && self.tail.is_some()) {
             return Err(no_sound());
@@ -160,27 +169,72 @@ impl Decoding<'_> {
         } else {
             Join::Next
         };
-        let near = self.near(join, start, init);
         let media = decrypt::open(segment.media, segment.cipher, Part::Segment)?;
-        let tail = self.tail.take().filter(|_| matches!(join, Join::Next));
+        let (tail, media) = self.go_on(join, media)?;
+        let near = self.near(join, start, init);
         let begin = near.unwrap_or(start); // where its own bytes have no time
         let stream = Stream::open(init, media, begin, near, tail, &self.stats)?;
-        let is_other = self.fit(stream.track())?;
-        let join = match join {
-            Join::Next if is_other => Join::Change,
-            join => join,
+        let join = match self.fit(stream.track())? {
+            true => join.with_change(),
+            false => join,
         };
         Ok((stream, join))
     }
 
-    fn init(&mut self, init: Init) -> Result<Arc<fmp4::Init>, Problem> {
+    /// What the segment before left to this one, and the bytes of this one with
+    /// the frame made whole that the other ended inside of.
+    fn go_on(
+        &mut self,
+        join: Join,
+        mut media: Box<dyn Source>,
+    ) -> Result<(Option<ts::Tail>, Box<dyn Source>), Problem> {
+        match self.tail.take() {
+            Some(Tail::Ts(tail)) => Ok((Some(tail).filter(|_| join.goes_on()), media)),
+            Some(Tail::Packed(cut)) if join.goes_on() => {
+                let head = stream::peek(media.as_mut(), Cut::HEAD_BYTES)?;
+                match cut.place(&head) {
+                    Some(place) => media = cut.join(media, place),
+                    None => self.lose(&cut)?,
+                }
+                Ok((None, media))
+            }
+            Some(Tail::Packed(_)) => {
+                self.stats.decode_errors.add(1); // what comes now has its own time
+                Ok((None, media))
+            }
+            None => Ok((None, media)),
+        }
+    }
+
+    /// Silence in place of a frame whose end never came.
+    fn lose(&mut self, cut: &Cut) -> Result<(), Problem> {
+        self.stats.decode_errors.add(1);
+        tracing::warn!("the segment before ended inside a frame that this one does not go on with");
+        let times = Times::of(&cut.unit(), Edit::default());
+        self.lane.conceal(times).map(drop)
+    }
+
+    /// A segment that ends inside a frame may have lost more than that: it must
+    /// reach as far behind `begin` as the playlist says.
+    fn check_cut(&mut self, begin: MediaTime, duration: MediaTime) -> Result<(), Problem> {
+        let is_early = |cut: &Cut| cut.unit().end - begin < duration - EXTINF_SLACK;
+        match self
+            .tail
+            .take_if(|tail| matches!(tail, Tail::Packed(cut) if is_early(cut)))
+        {
+            Some(Tail::Packed(cut)) => Err(cut.complaint()),
+            _ => Ok(()),
+        }
+    }
+
+    fn init(&mut self, init: Init) -> Result<Arc<stream::Init>, Problem> {
         if let Some((id, parsed)) = &self.init
             && *id == init.id
         {
             return Ok(Arc::clone(parsed));
         }
         let bytes = decrypt::open(init.bytes, init.cipher, Part::Init)?;
-        let parsed = Arc::new(fmp4::Init::read(bytes, Arc::clone(&self.stats))?);
+        let parsed = Arc::new(stream::Init::read(bytes, &self.stats)?);
         self.init = Some((init.id, Arc::clone(&parsed)));
         Ok(parsed)
     }
@@ -196,7 +250,7 @@ impl Decoding<'_> {
     /// sum has to do.
     fn beginning(
         &self,
-        init: Option<&fmp4::Init>,
+        init: Option<&stream::Init>,
         anchor: Option<Anchor>,
         start: MediaTime,
     ) -> Join {
@@ -208,9 +262,9 @@ impl Decoding<'_> {
     }
 
     /// The media time at which a segment is expected to begin.
-    fn near(&self, join: Join, start: MediaTime, init: Option<&fmp4::Init>) -> Option<MediaTime> {
+    fn near(&self, join: Join, start: MediaTime, init: Option<&stream::Init>) -> Option<MediaTime> {
         let before = self.codec.as_ref().map(|codec| &codec.track);
-        let edit = init.map(fmp4::Init::track).or(before);
+        let edit = init.and_then(stream::Init::track).or(before);
         let edit = edit.map_or(MediaTime::ZERO, |track| track.edit.start);
         Some(join.expected(start, &self.lane.placement)? + edit)
     }
@@ -228,7 +282,9 @@ impl Decoding<'_> {
             is_lost: gap.loss.is_some(),
         });
         self.is_severed |= gap.discontinuity;
-        self.tail = None;
+        if let Some(Tail::Packed(_)) = self.tail.take() {
+            self.stats.decode_errors.add(1);
+        }
         self.loss = self.loss.take().or(gap.loss);
         // What was decoded before the gap does not overlap into what follows.
         if let Some(codec) = &mut self.codec {

@@ -149,6 +149,31 @@ fn k1_other_containers_are_decrypted_too() {
 }
 
 #[test]
+fn k1_transport_streams_sound_like_the_clear_ones() {
+    for (name, segments) in [("aac", 7), ("muxed", 6), ("mp3", 7)] {
+        let (origin, sandbox) = stage();
+        serve_key(&origin, "/enc/key.bin", &KEY);
+        for index in 0..segments {
+            // The vector that the list implies is the segment's number.
+            let clear = bytes(&format!("ts/{name}-{index}.ts"));
+            let wire = encrypt(&clear, KEY, index);
+            origin.serve(&format!("/enc/{name}-{index}.ts"), "video/mp2t", wire);
+        }
+        let list = String::from_utf8(bytes(&format!("ts/{name}.m3u8"))).expect("a list");
+        let tag = "#EXT-X-KEY:METHOD=AES-128,URI=\"key.bin\"\n#EXTINF";
+        let url = serve_list(&origin, &list.replacen("#EXTINF", tag, 1));
+        let got = dump(&sandbox, &url, &[]);
+        let clear = dump(&sandbox, &origin.url(&format!("/ts/{name}.m3u8")), &[]);
+        assert!(got.frames() > 130_000, "{name}");
+        assert_eq!(got, clear, "{name}");
+        assert_eq!(count(&origin, "/enc/key.bin"), 1, "{name}");
+        serve_key(&origin, "/enc/key.bin", &OTHER);
+        let other = Sandbox::new();
+        fails_before_sound(&other, &url, 5, &["decrypt"]);
+    }
+}
+
+#[test]
 fn k1_a_segment_that_lost_its_end_is_exit_5_after_what_came_before() {
     for (case, cut) in [("a partial block", 5), ("no padding", 16)] {
         let (origin, sandbox) = stage();

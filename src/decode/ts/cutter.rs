@@ -147,11 +147,31 @@ impl Cutter {
         if let Some(last) = self.last {
             match Header::read(self.format, self.rest()) {
                 Some(header) if header.agrees(&last) => return self.take(header),
+                Some(header) => match self.judge_change(header, is_over) {
+                    Verdict::Frame(header) => return self.take(header),
+                    Verdict::Wait => return None,
+                    Verdict::Junk => self.fail_here(),
+                },
                 None if self.rest().len() < self.format.header_bytes() => return None,
-                _ => self.fail_here(),
+                None => self.fail_here(),
             }
         }
         self.find(is_over)
+    }
+
+    /// The stream may go on in another way where a frame was due: when one more of
+    /// the new kind follows.
+    fn judge_change(&self, header: Header, is_over: bool) -> Verdict {
+        match self.rest().get(header.length()..) {
+            Some(behind) if behind.len() >= self.format.header_bytes() => {
+                match Header::read(self.format, behind) {
+                    Some(next) if next.agrees(&header) => Verdict::Frame(header),
+                    _ => Verdict::Junk,
+                }
+            }
+            Some(_) if is_over => Verdict::Frame(header),
+            _ => Verdict::Wait, // also for the next segment
+        }
     }
 
     /// The frame that should begin here does not, and its stamp is nobody's.
@@ -328,7 +348,7 @@ impl Header {
     }
 
     /// Whether both can be headers of one stream.
-    fn agrees(&self, other: &Self) -> bool {
+    pub fn agrees(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Adts(header), Self::Adts(other)) => header.agrees(other),
             (Self::Loas(_), Self::Loas(_)) => true,
