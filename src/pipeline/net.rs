@@ -15,6 +15,7 @@ use crate::event::{Event, Events, RequestKind, State};
 use crate::fetch::{Client, Credentials, Settings};
 use crate::hls::feed::{Feed, Purpose, Wishes};
 use crate::hls::presentation::Presentation;
+use crate::hls::renewal::Root;
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
@@ -68,7 +69,12 @@ impl Net {
         match store.first(&wanted).await? {
             First::Playlist(text) => {
                 let quality = self.job.quality;
-                let read = Presentation::read(&store, text, asked, &self.job.taste, &self.stats)?;
+                let root = Root {
+                    location: wanted.location,
+                    taste: self.job.taste.clone(),
+                };
+                let mut read = Presentation::read(&store, text, root, asked, &self.stats)?;
+                read.preload_keys(&store);
                 let presentation = read
                     .choose(&store, quality, &self.stats, &self.events)
                     .await?;
@@ -109,7 +115,7 @@ impl Net {
             return Err(endless());
         }
         let private = shelf.private(&self.job, &self.bell, &self.stats, &self.events)?;
-        Ok(store.in_stream(private))
+        Ok(store.on(private))
     }
 
     fn open_store(&self, credentials: Option<Credentials>) -> Result<(Shelf, Store), Problem> {
@@ -125,13 +131,13 @@ impl Net {
         )?;
         let asker = credentials.as_ref().and_then(Credentials::summary);
         let asker = asker.as_deref();
-        let stream = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
+        let disk = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
         let policy = policy(mode, must_store);
         let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
-        let spare = shelf.spare(&self.job.location)?;
-        let store = Store::new(client, stream, spare, policy, &self.stats, &self.events);
+        let spare = shelf.spare(&self.job.location);
+        let store = Store::new(client, disk, spare, policy, &self.stats, &self.events);
         Ok((shelf, store))
     }
 
