@@ -19,6 +19,7 @@ pub mod plan;
 pub mod playlist;
 pub mod presentation;
 pub mod quality;
+pub mod renewal;
 pub mod repair;
 pub mod sanitise;
 pub mod taste;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::error::{Kind, Problem};
 use crate::event::Events;
-use crate::hls::key;
+use crate::hls::key::{self, Preloads};
 use crate::hls::listing::{
     self, Loaded, keep, load, may_be_elsewhere, parse, refuse_unplayable, warn,
 };
@@ -16,8 +16,8 @@ use crate::hls::media::{Media, PlaylistType};
 use crate::hls::multivariant::Multivariant;
 use crate::hls::playlist::{Common, Playlist};
 use crate::hls::quality::{Choice, Quality};
+use crate::hls::renewal::Root;
 use crate::hls::repair::Repairs;
-use crate::hls::taste::Taste;
 use crate::hls::timeline::Listed;
 use crate::hls::variant::{self, Ladder};
 use crate::hls::wishes::Wishes;
@@ -47,11 +47,15 @@ pub struct Presentation {
     /// What the multivariant playlist says for its media playlists; `None`
     /// when the stream is one media playlist.
     pub common: Option<Arc<Common>>,
+    /// Where it was found, to be found again.
+    pub root: Root,
+    /// Keys that were asked for ahead.
+    pub preloads: Preloads,
 }
 
 impl Presentation {
-    /// Reads the playlist in `text`, which was asked for at `asked`, for a user
-    /// of this `taste`; nothing is chosen yet.
+    /// Reads the playlist in `text`, which was asked for at `asked` from `root`;
+    /// nothing is chosen yet.
     ///
     /// # Errors
     ///
@@ -59,8 +63,8 @@ impl Presentation {
     pub fn read(
         store: &Store,
         text: Text,
+        root: Root,
         asked: Instant,
-        taste: &Taste,
         stats: &Stats,
     ) -> Result<Self, Problem> {
         let parsed = parse(&text, None)?;
@@ -81,11 +85,13 @@ impl Presentation {
                     unkept: None,
                     repairs,
                     common: None,
+                    root,
+                    preloads: Preloads::default(),
                 })
             }
             Playlist::Multivariant(multivariant) => {
                 stats.stage(Stage::Multivariant, asked, Instant::now());
-                let ladder = Ladder::of(&multivariant, taste)?;
+                let ladder = Ladder::of(&multivariant, &root.taste)?;
                 stats.lists().variants = rows(&ladder);
                 Ok(Self {
                     lists: vec![None; ladder.rungs.len()],
@@ -97,8 +103,18 @@ impl Presentation {
                     unkept: Some(text),
                     repairs,
                     common: Some(Arc::new(parsed.common)),
+                    root,
+                    preloads: Preloads::default(),
                 })
             }
+        }
+    }
+
+    /// Asks for the keys that the multivariant playlist announces, while the
+    /// media playlist is on its way.
+    pub fn preload_keys(&mut self, store: &Store) {
+        if let Some(multivariant) = &self.multivariant {
+            self.preloads = Preloads::begin(store, multivariant);
         }
     }
 
@@ -277,6 +293,23 @@ impl Presentation {
             .as_ref()
             .is_some_and(Multivariant::is_protected);
         announced && problem.kind == Kind::Encryption
+    }
+
+    /// Whether the media playlist of `rung` was found by way of another address,
+    /// where it may be found again.
+    pub fn has_root(&self, rung: usize) -> bool {
+        self.common.is_some() || self.ladder.rungs[rung].location != self.root.location
+    }
+
+    /// Takes over where the variants are by `ladder`, another copy of its own.
+    pub fn adopt(&mut self, ladder: &Ladder, common: Common) {
+        for rung in &mut self.ladder.rungs {
+            if let Some(same) = ladder.same(rung) {
+                rung.location.clone_from(&same.location);
+                rung.alternatives.clone_from(&same.alternatives);
+            }
+        }
+        self.common = self.common.take().map(|_| Arc::new(common));
     }
 
     /// The media playlist of `rung`, when it is loaded.

@@ -17,6 +17,7 @@ use crate::hls::live;
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
+use crate::hls::renewal::Root;
 use crate::hls::repair;
 use crate::hls::taste::Taste;
 use crate::hls::variant::{Rung, Tier};
@@ -195,7 +196,11 @@ impl Look {
                 Description::of_file(location)
             }
             First::Playlist(text) => {
-                let read = Presentation::read(&store, text, Instant::now(), taste, &self.stats)?;
+                let root = Root {
+                    location: location.clone(),
+                    taste: taste.clone(),
+                };
+                let read = Presentation::read(&store, text, root, Instant::now(), &self.stats)?;
                 self.hls(store, location, read, quality, probe).await?
             }
         };
@@ -221,12 +226,12 @@ impl Look {
         cache: &CacheChoice,
     ) -> Result<Store, Problem> {
         let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
-        let stream = shelf.stream(location, asker, false, &self.events)?;
+        let disk = shelf.stream(location, asker, false, &self.events)?;
         let policy = net::policy(cache.mode, false, true);
-        let spare = shelf.spare(location)?;
+        let spare = shelf.spare(location);
         Ok(Store::new(
             client,
-            stream,
+            disk,
             spare,
             policy,
             &self.stats,

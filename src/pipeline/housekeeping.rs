@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::bell::Bell;
-use crate::cache::{Cache, Identity, Stream};
+use crate::cache::{Cache, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
 use crate::location::Location;
 use crate::pipeline::{self, CacheChoice, CacheMode, Job};
 use crate::stats::Stats;
+use crate::store::Disk;
 
 /// The cache of a run.
 pub struct Shelf {
@@ -64,33 +65,29 @@ impl Shelf {
 
     /// The place of `location` in it, as `asker` sees it: the credentials that
     /// go with the request, for what one user may read another must not get
-    /// from here. Offline nothing is made.
+    /// from here. Nothing is made before something is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when the run must store and has no secret for `asker`.
     pub fn stream(
         &self,
         location: &Location,
         asker: Option<&str>,
         must_store: bool,
         events: &Events,
-    ) -> Result<Stream, Problem> {
+    ) -> Result<Disk, Problem> {
         let is_there = || self.cache.path().is_some_and(Path::is_dir);
         let is_local = matches!(location, Location::File(_));
         if is_local || self.mode == CacheMode::Offline && !is_there() {
-            return self.spare(location);
+            return Ok(self.spare(location));
         }
-        let found = match (self.identity(location, asker), self.mode) {
-            (Err(problem), _) => Err(problem),
-            (Ok(identity), CacheMode::Offline) => match self.cache.find(&identity)? {
-                Some(stream) => Ok(stream),
-                None => return self.spare(location),
-            },
-            (Ok(identity), _) => self.cache.stream(&identity),
-        };
-        match found {
+        match self.identity(location, asker) {
             Err(problem) if problem.kind == Kind::Cache && !must_store => {
                 events.send(Event::Warning(without(problem)));
-                self.spare(location)
+                Ok(self.spare(location))
             }
-            result => result,
+            identity => Ok(Disk::new(self.cache.clone(), identity?)),
         }
     }
 
@@ -106,14 +103,14 @@ impl Shelf {
         bell: &Arc<Bell>,
         stats: &Arc<Stats>,
         events: &Events,
-    ) -> Result<Stream, Problem> {
+    ) -> Result<Disk, Problem> {
         let made = Cache::private(&parent(&job.cache), Arc::clone(bell), Arc::clone(stats));
-        match made.and_then(|cache| cache.stream(&identity(&job.location))) {
+        match made {
             Err(problem) if problem.kind == Kind::Cache => {
                 events.send(Event::Warning(without(problem)));
-                self.spare(&job.location)
+                Ok(self.spare(&job.location))
             }
-            result => result,
+            cache => Ok(Disk::new(cache?, identity(&job.location))),
         }
     }
 
@@ -126,8 +123,8 @@ impl Shelf {
     }
 
     /// The place of `location` in memory.
-    pub fn spare(&self, location: &Location) -> Result<Stream, Problem> {
-        self.memory.stream(&identity(location))
+    pub fn spare(&self, location: &Location) -> Disk {
+        Disk::new(self.memory.clone(), identity(location))
     }
 
     /// Counts and trims the cache on a thread of its own.

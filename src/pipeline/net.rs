@@ -15,13 +15,14 @@ use crate::event::{Event, Events, RequestKind, State};
 use crate::fetch::{Client, Credentials, Settings};
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
+use crate::hls::renewal::Root;
 use crate::hls::wishes::{Purpose, Wishes};
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
-use crate::store::{Asking, First, Policy, Store, Wanted};
+use crate::store::{Asking, First, Policy, Store, Text, Wanted};
 
 /// What the thread works with.
 pub struct Net {
@@ -68,12 +69,18 @@ impl Net {
         let asked = Instant::now();
         match store.first(&wanted).await? {
             First::Playlist(text) => {
-                let wishes = self.wishes();
-                let behind = store.clone();
-                let read = Presentation::read(&store, text, asked, &self.job.taste, &self.stats)?;
-                let presentation = read
-                    .choose(&store, &wishes, &self.stats, &self.events)
-                    .await?;
+                let presented = self.presented(&store, text, asked).await;
+                let (store, presentation) = match presented {
+                    // What a stored playlist leads to may have moved since.
+                    Err(problem) if store.may_be_outdated(&problem) => {
+                        let store = store.asking_first();
+                        let text = store.text(&wanted).await?;
+                        let presentation = self.presented(&store, text, asked).await?;
+                        (store, presentation)
+                    }
+                    presented => (store, presented?),
+                };
+                let (behind, wishes) = (store.clone(), self.wishes());
                 self.stats.lists().kind = presentation.kind();
                 let store = match presentation.is_live() {
                     true => self.live_store(&shelf, store)?,
@@ -99,13 +106,30 @@ impl Net {
         }
     }
 
+    /// The stream of the playlist in `text`, with a variant chosen.
+    async fn presented(
+        &self,
+        store: &Store,
+        text: Text,
+        asked: Instant,
+    ) -> Result<Presentation, Problem> {
+        let root = Root {
+            location: self.job.location.clone(),
+            taste: self.job.taste.clone(),
+        };
+        let mut read = Presentation::read(store, text, root, asked, &self.stats)?;
+        read.preload_keys(store);
+        read.choose(store, &self.wishes(), &self.stats, &self.events)
+            .await
+    }
+
     /// A live stream leaves nothing behind: its bytes are this run's own.
     fn live_store(&self, shelf: &Shelf, store: Store) -> Result<Store, Problem> {
         if matches!(self.job.task, Task::Cache { .. }) {
             return Err(endless());
         }
         let private = shelf.private(&self.job, &self.bell, &self.stats, &self.events)?;
-        Ok(store.in_stream(private))
+        Ok(store.on(private))
     }
 
     fn open_store(&self, credentials: Option<Credentials>) -> Result<(Shelf, Store), Problem> {
@@ -121,13 +145,13 @@ impl Net {
         )?;
         let asker = credentials.as_ref().and_then(Credentials::summary);
         let asker = asker.as_deref();
-        let stream = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
+        let disk = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
         let policy = policy(mode, must_store, must_store);
         let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
-        let spare = shelf.spare(&self.job.location)?;
-        let store = Store::new(client, stream, spare, policy, &self.stats, &self.events);
+        let spare = shelf.spare(&self.job.location);
+        let store = Store::new(client, disk, spare, policy, &self.stats, &self.events);
         Ok((shelf, store))
     }
 

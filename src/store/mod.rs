@@ -4,6 +4,7 @@
 //! files are read where they lie.
 
 mod body;
+mod disk;
 mod first;
 mod kept;
 mod live;
@@ -35,6 +36,7 @@ use crate::store::text::{is_network, stale};
 use crate::store::tree::Tree;
 
 pub use body::{Body, Opened};
+pub use disk::Disk;
 pub use first::First;
 pub use kept::Kept;
 pub use policy::{Asking, Policy};
@@ -50,9 +52,9 @@ const FOLLOW: Duration = Duration::from_millis(50);
 pub struct Store {
     client: Client,
     /// Where bytes are kept.
-    disk: Stream,
+    disk: Disk,
     /// Where they go, in memory, when the disk refuses.
-    spare: Stream,
+    spare: Disk,
     is_degraded: Arc<AtomicBool>,
     policy: Policy,
     /// Taken from the cache without asking.
@@ -64,22 +66,22 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store over `stream`; `spare` is the one in memory that takes over when
+    /// A store over `disk`; `spare` is the place in memory that takes over when
     /// the disk refuses.
     pub fn new(
         client: Client,
-        stream: Stream,
-        spare: Stream,
+        disk: Disk,
+        spare: Disk,
         mut policy: Policy,
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Self {
-        if policy.asking == Asking::Later && stream.is_outdated() {
+        if policy.asking == Asking::Later && disk.is_outdated() {
             policy.asking = Asking::First;
         }
         Self {
             client,
-            disk: stream,
+            disk,
             spare,
             is_degraded: Arc::default(),
             policy,
@@ -117,7 +119,7 @@ impl Store {
 
     /// Whether bytes are kept in memory only.
     pub fn is_memory(&self) -> bool {
-        self.stream().is_memory()
+        self.disk().is_memory()
     }
 
     /// Whether all bytes of `location` are in the cache.
@@ -128,7 +130,7 @@ impl Store {
 
     /// Makes everything stored so far survive a power cut.
     pub fn sync(&self) -> Result<(), Problem> {
-        self.stream().sync()
+        self.disk().found().map_or(Ok(()), Stream::sync)
     }
 
     /// The bytes of `wanted`, if they are all here; those of an earlier run are
@@ -239,7 +241,7 @@ impl Store {
         head_bytes: Vec<u8>,
         first_byte: Duration,
     ) -> Result<Opened, Problem> {
-        let identity = wanted.identity(&request.url);
+        let identity = wanted.identity(remote(wanted)?);
         // A server without parts begins before the part that is wanted.
         let skip = wanted.base().saturating_sub(response.head.offset);
         let offset = (response.head.offset).saturating_sub(wanted.base());
@@ -313,15 +315,13 @@ impl Store {
     /// Runs `work` on the stream; when the disk refuses, once more in memory,
     /// unless the bytes must be stored.
     fn kept_by<T>(&self, work: impl Fn(&Stream) -> Result<T, Problem>) -> Result<T, Problem> {
-        let stream = self.stream();
-        match work(stream) {
+        let disk = self.disk();
+        match disk.made().and_then(&work) {
             Err(problem)
-                if problem.kind == Kind::Cache
-                    && !self.policy.must_store
-                    && !stream.is_memory() =>
+                if problem.kind == Kind::Cache && !self.policy.must_store && !disk.is_memory() =>
             {
                 self.degrade(problem);
-                work(&self.spare)
+                self.spare.made().and_then(work)
             }
             result => result,
         }
@@ -337,7 +337,7 @@ impl Store {
     }
 
     /// Where new bytes go.
-    fn stream(&self) -> &Stream {
+    fn disk(&self) -> &Disk {
         match self.is_degraded.load(Ordering::Acquire) {
             true => &self.spare,
             false => &self.disk,
@@ -349,8 +349,8 @@ impl Store {
         let spare = self
             .is_degraded
             .load(Ordering::Acquire)
-            .then(|| self.spare.find(identity));
-        spare.flatten().or_else(|| self.disk.find(identity))
+            .then(|| self.spare.entry(identity));
+        spare.flatten().or_else(|| self.disk.entry(identity))
     }
 
     fn count_hit(&self, body: &Body) {

@@ -15,7 +15,7 @@ use crate::error::{Kind, Problem};
 use crate::event::{Event, RequestKind};
 use crate::fetch::{Head, Status};
 use crate::limits;
-use crate::store::policy::{Asking, unless_same};
+use crate::store::policy::{Asking, Policy, unless_same};
 use crate::store::text::kept_text;
 use crate::store::{Store, Wanted, head_of, remote};
 
@@ -76,6 +76,20 @@ impl Store {
             }
         };
         let _ = tokio::time::timeout(PATIENCE, asked).await;
+    }
+
+    /// Whether `problem` may come of a stored playlist that leads astray.
+    pub fn may_be_outdated(&self, problem: &Problem) -> bool {
+        self.policy.asking == Asking::Later && matches!(problem.kind, Kind::HttpStatus(_))
+    }
+
+    /// The same store, which asks before it uses what is stored.
+    pub fn asking_first(self) -> Self {
+        let policy = Policy {
+            asking: Asking::First,
+            ..self.policy
+        };
+        Self { policy, ..self }
     }
 
     /// `wanted` was answered by `entry`, unasked.

@@ -210,6 +210,7 @@ impl Transfer {
         let spare = self
             .store
             .spare
+            .made()?
             .begin(entry.identity(), entry.head().clone())?;
         let Some(writer) = spare.writer(position)? else {
             return Err(problem);

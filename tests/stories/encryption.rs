@@ -2,6 +2,7 @@
 //! leaves the folder of its stream. Fixtures are encrypted here; `keys` has what
 //! is about the keys themselves.
 
+mod announced;
 mod keys;
 
 use std::fs;

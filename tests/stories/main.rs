@@ -18,6 +18,7 @@ mod playlists;
 mod requests;
 mod resume;
 mod sandbox;
+mod signed;
 mod stats;
 mod timeline;
 mod ts;

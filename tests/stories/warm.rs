@@ -145,6 +145,35 @@ fn addresses_that_are_signed_anew_each_time_are_no_change() {
 }
 
 #[test]
+fn a_stored_playlist_that_leads_astray_is_asked_for_again() {
+    let (origin, sandbox) = stage();
+    let kind = "application/vnd.apple.mpegurl";
+    let list = |day: &str| {
+        let row = |name: &str, rate| {
+            format!("#EXT-X-STREAM-INF:BANDWIDTH={rate},CODECS=\"mp4a.40.2\"\n{name}.m3u8?{day}\n")
+        };
+        format!(
+            "#EXTM3U\n{}{}",
+            row("aac64", 80_000),
+            row("aac128", 150_000)
+        )
+        .into_bytes()
+    };
+    origin.serve("/hls/days.m3u8", kind, list("monday"));
+    let url = origin.url("/hls/days.m3u8");
+    sandbox.kithara(["cache", &url, "-Q", "best"]).run();
+    origin.serve("/hls/days.m3u8", kind, list("tuesday"));
+    origin.on("/hls/aac64.m3u8").status(404).times(1);
+    expected_of("hls/aac64.m3u8").check(&dump(&sandbox, &url, &["-Q", "worst"]));
+    let asked = origin.requests("/hls/aac64.m3u8");
+    let asked: Vec<_> = asked
+        .iter()
+        .map(|request| request.query.as_deref())
+        .collect();
+    assert_eq!(asked, [Some("monday"), Some("tuesday")]);
+}
+
+#[test]
 fn the_best_variant_that_is_stored_begins_at_once() {
     let (origin, sandbox) = stage();
     let url = origin.url(MASTER);

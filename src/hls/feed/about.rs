@@ -69,6 +69,7 @@ impl About {
                 kind,
                 variant: Some(rung),
                 segment,
+                moved_to: None,
             })
         };
         let init = segment.map.and_then(|map| media.maps.get(map));

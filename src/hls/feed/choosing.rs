@@ -165,6 +165,7 @@ impl Feed {
                 // What waited for it, having turned to another place.
                 self.later.clear();
                 if self.broadcast.is_some() {
+                    self.shorten(rung);
                     // Soon stale: to be asked for again.
                     self.asked.retain(|asked| *asked != rung);
                 }

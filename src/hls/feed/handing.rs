@@ -199,8 +199,8 @@ impl Feed {
 
     /// Where segment `place` can be read: on its way, or stored.
     fn body(&mut self, place: usize) -> Option<(usize, Body)> {
-        let under_way = self.flights.iter().find_map(|(load, body)| match load {
-            Load::Segment { index, rung } if *index == place => Some((*rung, body.clone()?)),
+        let under_way = self.flights.iter().find_map(|(load, flight)| match load {
+            Load::Segment { index, rung } if *index == place => Some((*rung, flight.body.clone()?)),
             _ => None,
         });
         if under_way.is_some() {
@@ -209,9 +209,12 @@ impl Feed {
         let rung = self.held.rung(place)?;
         let found = match self.in_memory.get(&place) {
             Some(body) => Some(body.clone()),
-            None => self
-                .about(place, rung)
-                .and_then(|about| self.store.cached(&about.wanted)),
+            None => {
+                // By the name it had then: every load of a live list may sign anew.
+                let asked = self.known.get(&place).filter(|asked| asked.rung == rung);
+                let about = asked.cloned().or_else(|| self.about(place, rung));
+                about.and_then(|about| self.store.cached(&about.wanted))
+            }
         };
         if found.is_none() {
             // Evicted or damaged since: the plan fetches it again.

@@ -1,7 +1,7 @@
 //! Loading: what the plan wants is asked for, init sections and keys beside it.
 
 use super::about::{About, Sections};
-use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, PLAYING_REQUESTS};
+use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, Flight, PLAYING_REQUESTS};
 use crate::event::RequestKind;
 use crate::hls::load::{Load, carry};
 use crate::hls::plan::{self, Progress, Step};
@@ -120,16 +120,32 @@ impl Feed {
         self.start(Load::Init { id }, wanted);
     }
 
-    fn start(&mut self, load: Load, wanted: Wanted) {
+    pub(super) fn start(&mut self, load: Load, wanted: Wanted) {
         if self.flights.contains_key(&load) {
             return;
         }
-        self.flights.insert(load, None);
         if wanted.kind == RequestKind::Segment && matches!(load, Load::Segment { .. }) {
             self.stats.begin(Stage::SegmentFirstByte);
         }
-        self.tasks
-            .spawn(carry(self.store.clone(), wanted, load, self.tell.clone()));
+        let wanted = self.addressed(wanted);
+        self.launch(load, wanted, 0);
+    }
+
+    /// Sends the request of a load, for which a new address was looked for so often.
+    pub(super) fn launch(&mut self, load: Load, wanted: Wanted, renewals: u32) {
+        let flight = Flight {
+            wanted: wanted.clone(),
+            renewals,
+            body: None,
+        };
+        self.flights.insert(load, flight);
+        match load {
+            Load::Key { key } => self.fetch_key(key, wanted),
+            Load::Init { .. } | Load::Segment { .. } | Load::Anchor { .. } => {
+                let (store, tell) = (self.store.clone(), self.tell.clone());
+                self.tasks.spawn(carry(store, wanted, load, tell));
+            }
+        }
     }
 }
 

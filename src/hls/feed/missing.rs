@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use super::Feed;
-use super::broadcast::left_behind;
+use super::broadcast::{Broadcast, left_behind};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::hls::load::Load;
+use crate::hls::renewal::is_expired;
 use crate::media::Gap;
 use crate::units::MediaTime;
 
@@ -135,6 +136,10 @@ impl Feed {
             Kind::Resolve | Kind::Connect | Kind::NoData | Kind::HttpStatus(_)
         );
         let pause = self.later.entry(place).or_default();
+        if pause.refusals == 0 && is_expired(&problem) {
+            // A fresh list may have a fresh address.
+            self.broadcast.iter_mut().for_each(Broadcast::hurry);
+        }
         pause.refusals += u32::from(is_refused);
         if !is_network || pause.refusals >= REFUSALS {
             self.later.remove(&place);

@@ -11,6 +11,7 @@ mod held;
 mod loading;
 mod missing;
 mod noting;
+mod renewing;
 mod unlocking;
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,11 +24,14 @@ use tokio::task::JoinSet;
 use self::about::{About, Sections};
 use self::broadcast::Broadcast;
 use self::held::Held;
+use self::renewing::Renewals;
+pub use self::renewing::Search;
 use crate::decode::inbox::Doors;
 use crate::error::Problem;
 use crate::event::{Event, Events};
 use crate::hls::abr::Controller;
 use crate::hls::key;
+use crate::hls::live;
 use crate::hls::load::{Load, Note};
 use crate::hls::meter::Meter;
 use crate::hls::plan::Step;
@@ -36,7 +40,7 @@ use crate::hls::timeline::Listed;
 use crate::hls::wishes::{Purpose, Wishes};
 use crate::media::Start;
 use crate::stats::Stats;
-use crate::store::{Body, Store};
+use crate::store::{Body, Store, Wanted};
 use crate::units::{BitRate, MediaTime};
 
 /// Look-ahead kept on disk unless the user says otherwise; of a live stream all there is.
@@ -60,6 +64,16 @@ enum Anchor {
     Here(Body),
     /// Not to be had.
     Refused,
+}
+
+/// A load under way.
+struct Flight {
+    /// What was asked for.
+    wanted: Wanted,
+    /// How often a new address was looked for.
+    renewals: u32,
+    /// Where to read it, once its response began.
+    body: Option<Body>,
 }
 
 /// The loop and its state. Segments are counted by place (see
@@ -94,8 +108,9 @@ pub struct Feed {
     known: BTreeMap<usize, About>,
     /// Bodies in memory, which last only as long as someone holds them.
     in_memory: HashMap<usize, Body>,
-    /// Loads under way, and where to read those whose response began.
-    flights: HashMap<Load, Option<Body>>,
+    /// Loads under way.
+    flights: HashMap<Load, Flight>,
+    renewals: Renewals,
     sections: Sections,
     keys: key::Ring,
     anchor: Anchor,
@@ -139,12 +154,17 @@ impl Feed {
             .list(rung)
             .expect("open() loaded the chosen rung");
         let is_live = !list.media().ended;
-        let (begin, from, list) = wishes.beginning(list);
+        let surplus = live::surplus(list.media(), 0);
+        let list = list.clone().without_first(surplus);
+        let (begin, from, list) = wishes.beginning(&list);
+        if surplus > 0 {
+            events.send(Event::Warning(broadcast::too_long()));
+        }
         if !is_live {
             stats.duration.set(list.end_time());
         }
         stats.start.set(from);
-        let broadcast = is_live.then(|| Broadcast::new(list.media(), &presentation));
+        let broadcast = is_live.then(|| Broadcast::new(list.media(), &presentation, surplus > 0));
         let adaptive = presentation.ladder.adaptive();
         let rates: Vec<BitRate> = adaptive
             .iter()
@@ -163,6 +183,7 @@ impl Feed {
             known: BTreeMap::new(),
             in_memory: HashMap::new(),
             flights: HashMap::new(),
+            renewals: Renewals::default(),
             sections: Sections::default(),
             keys: key::Ring::default(),
             anchor: Anchor::None,

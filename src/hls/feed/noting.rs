@@ -25,6 +25,7 @@ impl Feed {
             Note::Key(key, loaded) => return self.key_came(key, loaded),
             Note::Playlist(rung, Ok(media)) => self.playlist_came(rung, media),
             Note::Reloaded(rung, loaded) => return self.reloaded(rung, loaded),
+            Note::Renewed(rung, search, found) => return self.renewed(rung, search, *found),
             Note::Playlist(rung, Err(problem)) => self.playlist_failed(rung, problem),
         }
         Ok(())
@@ -44,11 +45,13 @@ impl Feed {
                 self.meter.begin(self.stats.network_bytes.total());
             }
         }
-        self.flights.insert(load, Some(body));
+        if let Some(flight) = self.flights.get_mut(&load) {
+            flight.body = Some(body);
+        }
     }
 
     pub(super) fn complete(&mut self, load: Load, moved: Option<Moved>) {
-        let body = self.flights.remove(&load).flatten();
+        let body = self.flights.remove(&load).and_then(|flight| flight.body);
         if matches!(load, Load::Init { .. }) {
             self.stats.end(Stage::Init);
         }
@@ -130,13 +133,25 @@ impl Feed {
         });
     }
 
-    /// Another variant's same segment first, where the choice is ours; else the
-    /// segment is lost, which matters when it is demanded.
-    pub(super) fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
-        let had_body = self.flights.remove(&load).flatten().is_some();
+    /// An address that expired is looked for again.
+    fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
+        let had_body = self
+            .flights
+            .get(&load)
+            .is_some_and(|one| one.body.is_some());
         if had_body && matches!(load, Load::Segment { .. }) {
             self.meter.end(self.stats.network_bytes.total());
         }
+        if !had_body && self.renew(load, &problem) {
+            return Ok(());
+        }
+        self.flights.remove(&load);
+        self.refused(load, problem)
+    }
+
+    /// Another variant's same segment first, where the choice is ours; else the
+    /// segment is lost, which matters when it is demanded.
+    pub(super) fn refused(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
         let (index, rung) = match load {
             Load::Segment { index, rung } => (index, rung),
             Load::Init { id } if self.wishes.purpose == Purpose::Decode => {
@@ -145,7 +160,8 @@ impl Feed {
                 }
                 return Ok(());
             }
-            Load::Init { .. } | Load::Key { .. } => return Err(problem),
+            Load::Init { .. } => return Err(problem),
+            Load::Key { key } => return self.key_is_settled(key, Err(problem)),
             Load::Anchor { .. } => {
                 // The playlist's own sums have to do.
                 self.anchor = Anchor::Refused;
