@@ -265,7 +265,9 @@ impl Presentation {
                 Err(problem) => problem,
             };
             lost.push(choice.rung);
-            let is_final = !may_be_elsewhere(problem.kind) || self.is_protected(&problem);
+            let is_final = !may_be_elsewhere(problem.kind)
+                || self.is_protected(&problem)
+                || self.is_outdated(store, &problem);
             match failure {
                 None if is_final => return Err(problem),
                 None => failure = Some(problem),
@@ -310,6 +312,13 @@ impl Presentation {
             }
         }
         self.common = self.common.take().map(|_| Arc::new(common));
+    }
+
+    /// Whether `problem` may come of the multivariant playlist, which was stored
+    /// and led astray: it is to be asked for first.
+    fn is_outdated(&self, store: &Store, problem: &Problem) -> bool {
+        let is_stored = self.unkept.as_ref().is_some_and(|text| text.is_stored);
+        is_stored && store.may_be_outdated(problem)
     }
 
     /// The media playlist of `rung`, when it is loaded.

@@ -69,10 +69,11 @@ impl Net {
         let asked = Instant::now();
         match store.first(&wanted).await? {
             First::Playlist(text) => {
+                let was_stored = text.is_stored;
                 let presented = self.presented(&store, text, asked).await;
                 let (store, presentation) = match presented {
                     // What a stored playlist leads to may have moved since.
-                    Err(problem) if store.may_be_outdated(&problem) => {
+                    Err(problem) if was_stored && store.may_be_outdated(&problem) => {
                         let store = store.asking_first();
                         let text = store.text(&wanted).await?;
                         let presentation = self.presented(&store, text, asked).await?;

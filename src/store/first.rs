@@ -202,6 +202,7 @@ impl Store {
                     bytes: head,
                     base,
                     no_store: keep.is_none(),
+                    is_stored: false,
                     keep,
                     content_type,
                     etag,
@@ -251,6 +252,7 @@ impl Store {
             content_type: head.content_type,
             etag: head.etag,
             no_store: head.no_store,
+            is_stored: false,
         }))
     }
 }

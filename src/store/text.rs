@@ -26,6 +26,8 @@ pub struct Text {
     pub etag: Option<String>,
     /// The server forbids keeping it.
     pub no_store: bool,
+    /// It was taken from the cache, unasked or because nothing newer can be had.
+    pub is_stored: bool,
     /// What to keep it as, when it came from the network.
     pub(super) keep: Option<Box<(Identity, Head)>>,
 }
@@ -39,6 +41,7 @@ impl Text {
             content_type: document.head.content_type,
             etag: document.head.etag,
             no_store: document.head.no_store,
+            is_stored: false,
             keep: None,
         }
     }
@@ -151,6 +154,7 @@ pub(super) fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<T
         bytes,
         base: wanted.location.clone(),
         no_store: false,
+        is_stored: false,
         keep: None,
         content_type: None,
         etag: None,
@@ -189,6 +193,7 @@ pub(super) fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
         bytes,
         base: Location::parse(url)?,
         no_store: false,
+        is_stored: true,
         keep: None,
         content_type: None,
         etag: None,
