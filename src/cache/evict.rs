@@ -22,6 +22,8 @@ pub(super) const OUTDATED: &str = "outdated";
 pub(super) const RECORD: &str = ".record";
 /// Ends the name of a record that is not yet published.
 pub(super) const FRESH: &str = ".new";
+/// Ends the name of the lock of an entry that a server is asked for.
+pub(super) const ASKED: &str = ".asked";
 const GONE: &str = ".gone";
 
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
@@ -173,7 +175,8 @@ pub(super) fn entry_of(file: &str) -> Option<(&str, &str)> {
             .is_some_and(|digits| digits.len() == 16 && is_hex(digits))
     };
     let bare = rest.strip_suffix(FRESH).unwrap_or(rest);
-    (is_name(name) && (rest == RECORD || is_generation(bare))).then_some((name, rest))
+    (is_name(name) && (rest == RECORD || rest == ASKED || is_generation(bare)))
+        .then_some((name, rest))
 }
 
 fn is_gone(name: &str) -> bool {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::dir::{Dir, Opened, Writing};
-use super::evict::{FRESH, LEASE, OUTDATED, RECORD, data_name, now};
+use super::evict::{ASKED, FRESH, LEASE, OUTDATED, RECORD, data_name, now};
 use super::key::Identity;
 use super::log::{Found, Log};
 use super::record::Record;
@@ -100,6 +100,25 @@ impl Folder {
             true => self.dir.open_or_create(OUTDATED).map(drop),
             false => self.dir.remove(OUTDATED).map(drop),
         }
+    }
+
+    /// Says that an entry is being asked for, as long as the file is open;
+    /// `None` while another process says so.
+    pub fn announce(&self, name: &str) -> io::Result<Option<File>> {
+        let asked = format!("{name}{ASKED}");
+        let file = self.dir.open_or_create(&asked)?.file;
+        match file.try_lock() {
+            // One that was withdrawn between the two looks says nothing.
+            Ok(()) => Ok(self.dir.holds(&asked, &file)?.then_some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Takes back what [`Folder::announce`] said.
+    pub fn withdraw(&self, name: &str) {
+        // A name that stays is swept in a day.
+        let _ = self.dir.remove(&format!("{name}{ASKED}"));
     }
 
     /// What is under an entry's name.

@@ -7,6 +7,7 @@
 //! <root>/<stream>/lease                      locked while the stream is used; its time is the last use
 //! <root>/<stream>/outdated                   there when the server has changed it
 //! <root>/<stream>/<entry>.<generation>       the bytes as they came
+//! <root>/<stream>/<entry>.asked              locked while a server is asked for it
 //! <root>/<stream>/<entry>.record             what they are, and which are known
 //! ```
 
@@ -39,7 +40,7 @@ pub use entry::Entry;
 pub use head::Head;
 pub use key::Identity;
 pub use reader::Reader;
-pub use stream::Stream;
+pub use stream::{Announcement, Stream};
 pub use writer::Writer;
 
 use crate::bell::Bell;

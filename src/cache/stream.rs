@@ -85,6 +85,23 @@ impl Stream {
         Some(self.enter(&mut entries, name, data, (log, false)))
     }
 
+    /// Tells other processes that the server is asked for `identity`, until the
+    /// answer is dropped; `None` while one of them says so.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written.
+    pub fn announce(&self, identity: &Identity) -> io::Result<Option<Announcement>> {
+        let shared = self.shelf.folder.as_ref();
+        let Some(folder) = shared.filter(|_| self.shelf.house.is_shared()) else {
+            return Ok(Some(Announcement(None)));
+        };
+        let name = identity.name();
+        let lock = folder.announce(&name)?;
+        let held = |lock| Announcement(Some((Arc::clone(&self.shelf), name, lock)));
+        Ok(lock.map(held))
+    }
+
     /// The entry for the bytes of `head`: the one that is there if its strong
     /// validator and length are the same (or another process is writing it
     /// just now), else a new one. Readers of an old one keep its bytes.
@@ -263,6 +280,21 @@ impl Shelf {
     // A map of weak pointers is whole after every step.
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Weak<Entry>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// While it lives, other processes wait for the answer of a server instead of
+/// asking too.
+#[derive(Debug)]
+pub struct Announcement(Option<(Arc<Shelf>, String, File)>);
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        if let Some((shelf, name, _lock)) = &self.0
+            && let Some(folder) = &shelf.folder
+        {
+            folder.withdraw(name); // while it is locked: the name is ours
+        }
     }
 }
 

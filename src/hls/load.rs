@@ -65,7 +65,7 @@ pub async fn carry(store: Store, wanted: Wanted, load: Load, tell: mpsc::Sender<
     let note = match opened.transfer {
         None => Note::Complete(load, None),
         Some(transfer) => match transfer.run().await {
-            Ok(moved) => Note::Complete(load, Some(moved)),
+            Ok(moved) => Note::Complete(load, moved),
             Err(problem) => Note::Failed(load, problem),
         },
     };

@@ -47,6 +47,15 @@ impl Store {
         {
             return Ok(first);
         }
+        let is_media = |entry: &Entry| {
+            let head = head_bytes(entry);
+            !head.is_empty() && !is_playlist(&head)
+        };
+        if let Some(entry) = old.as_ref().filter(|entry| is_media(entry))
+            && self.is_theirs(entry)
+        {
+            return Ok(First::Media(self.follow(wanted, Arc::clone(entry))));
+        }
         let mut request = wanted.request(url);
         if let Some(entry) = &old {
             let head = head_bytes(entry);
@@ -71,9 +80,8 @@ impl Store {
         match (response.head.status, old) {
             (Status::NotModified, Some(entry)) => self.first_offline(entry),
             (Status::Part, _) => {
-                let opened = self
-                    .receive(wanted, request, response, Vec::new(), asked.elapsed())
-                    .await?;
+                let opened =
+                    self.receive(wanted, request, response, Vec::new(), asked.elapsed())?;
                 Ok(First::Media(opened))
             }
             _ => self.first_fresh(wanted, request, response, asked).await,
@@ -182,9 +190,7 @@ impl Store {
             ));
         }
         if !is_playlist(&head) {
-            let opened = self
-                .receive(wanted, request, response, head, first_byte)
-                .await?;
+            let opened = self.receive(wanted, request, response, head, first_byte)?;
             return Ok(First::Media(opened));
         }
         request.kind = playlist_kind(&head);

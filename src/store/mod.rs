@@ -6,6 +6,7 @@
 mod body;
 mod disk;
 mod first;
+mod follow;
 mod kept;
 mod live;
 mod policy;
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::cache::{Entry, Head, Identity, Stream, Writer};
+use crate::cache::{Entry, Head, Identity, Stream};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
 use crate::fetch::{self, ByteRange, Client, Request, Response, Status};
@@ -38,14 +39,12 @@ use crate::store::tree::Tree;
 pub use body::{Body, Opened};
 pub use disk::Disk;
 pub use first::First;
+pub use follow::Carrier;
 pub use kept::Kept;
 pub use policy::{Asking, Policy};
 pub use text::Text;
 pub use transfer::{Moved, Transfer};
 pub use wanted::Wanted;
-
-/// How often a look is taken at what another process is writing.
-const FOLLOW: Duration = Duration::from_millis(50);
 
 /// The bytes of one stream's resources.
 #[derive(Clone)]
@@ -174,13 +173,13 @@ impl Store {
         if self.policy.is_offline() {
             return Err(offline(wanted));
         }
+        let _announced = self.announce(wanted).await;
         let mut request = wanted.request(url);
         let old = self.find(&wanted.identity(url));
         if let Some(entry) = &old
-            && !entry.is_complete()
-            && self.claim(entry).await?.is_none()
+            && let Some(opened) = self.brought(wanted, entry)
         {
-            return Ok(self.hit(Arc::clone(entry)));
+            return Ok(opened);
         }
         match &old {
             Some(entry) if entry.is_complete() => unless_same(&mut request, entry),
@@ -203,7 +202,6 @@ impl Store {
             return Ok(self.hit(entry));
         }
         self.receive(wanted, request, response, Vec::new(), first_byte)
-            .await
     }
 
     /// Asks for `span` of a file that is being stored, with what is known of it.
@@ -225,15 +223,23 @@ impl Store {
         request.if_range = kept.entry().head().validator().map(str::to_owned);
         request.total = kept.entry().total();
         let asked = Instant::now();
-        let response = self
-            .client
-            .open(&request, &mut self.client.attempts())
-            .await?;
-        Transfer::onto(self, Arc::clone(kept), request, response, asked.elapsed()).await
+        let mut attempts = self.client.attempts();
+        let response = self.client.open(&request, &mut attempts).await?;
+        let first_byte = asked.elapsed();
+        Transfer::onto(self, Arc::clone(kept), request, 0, response, first_byte)
+    }
+
+    /// What another process has brought meanwhile, or is bringing.
+    fn brought(&self, wanted: &Wanted, entry: &Arc<Entry>) -> Option<Opened> {
+        if self.is_theirs(entry) {
+            return Some(self.follow(wanted, Arc::clone(entry)));
+        }
+        let is_whole = self.policy.trusts_media() && entry.check() == 0 && entry.is_complete();
+        is_whole.then(|| self.hit(Arc::clone(entry)))
     }
 
     /// Begins (or goes on with) the entry that `response` belongs to.
-    async fn receive(
+    fn receive(
         &self,
         wanted: &Wanted,
         request: Request,
@@ -250,17 +256,13 @@ impl Store {
             let end = head.total.map_or(range.end, |total| range.end.min(total));
             head.total = end.checked_sub(range.start);
         }
-        let (entry, writer) = loop {
-            let begun = self.kept_by(|stream| {
-                let entry = stream.begin(&identity, head.clone())?;
-                let writer = entry.writer(offset)?;
-                Ok((entry, writer))
-            })?;
-            match begun {
-                (entry, Some(writer)) => break (entry, writer),
-                (entry, None) if self.claim(&entry).await?.is_none() => return Ok(self.hit(entry)),
-                (_, None) => {}
-            }
+        let (entry, writer) = self.kept_by(|stream| {
+            let entry = stream.begin(&identity, head.clone())?;
+            let writer = entry.writer(offset)?;
+            Ok((entry, writer))
+        })?;
+        let Some(writer) = writer else {
+            return Ok(self.follow(wanted, entry));
         };
         // What an earlier run left and this answer goes on from.
         self.stats.cache_hit_bytes.add(offset);
@@ -283,23 +285,8 @@ impl Store {
         };
         Ok(Opened {
             body: Body::Entry(kept),
-            transfer: Some(Box::new(transfer)),
+            transfer: Some(Carrier::Ours(Box::new(transfer))),
         })
-    }
-
-    /// Waits while another process writes `entry`; `None` when it completed it.
-    async fn claim(&self, entry: &Arc<Entry>) -> Result<Option<Writer>, Problem> {
-        loop {
-            let gap = entry.first_gap(0).map_or(0, |gap| gap.start);
-            if let Some(writer) = entry.writer(gap)? {
-                return Ok(Some(writer));
-            }
-            tokio::time::sleep(FOLLOW).await;
-            entry.refresh();
-            if entry.is_complete() {
-                return Ok(None);
-            }
-        }
     }
 
     /// An entry whose bytes are all here.

@@ -21,6 +21,7 @@ mod sandbox;
 mod signed;
 mod stats;
 mod timeline;
+mod together;
 mod ts;
 mod warm;
 mod wav;

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use child::{Running, Stream};
+pub use child::Running;
+use child::Stream;
 
 const LIMIT: Duration = Duration::from_secs(30); // no story needs a third of it
 
