@@ -144,7 +144,7 @@ impl Feed {
             return Ok(());
         }
         if search == Search::Root || !self.presentation.has_root(rung) {
-            return self.refused(load, problem);
+            return self.refused(load, problem, true);
         }
         self.flights.insert(
             load,
