@@ -4,6 +4,7 @@
 //! begun, so that far ones stay open to better choices.
 
 mod about;
+mod beginning;
 mod broadcast;
 mod choosing;
 mod handing;
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::about::{About, Sections};
+use self::beginning::{beginning, live_beginning};
 use self::broadcast::Broadcast;
 use self::held::Held;
 use self::renewing::Renewals;
@@ -45,9 +47,6 @@ use crate::units::{BitRate, MediaTime};
 
 /// Look-ahead kept on disk unless the user says otherwise; of a live stream all there is.
 const AHEAD: MediaTime = MediaTime::from_nanos(300_000_000_000);
-/// How far before `--start` decoding begins, so that overlap, bit reservoirs
-/// and band replication have settled: more than any codec here needs.
-const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
 /// Enough of a first segment to see its first access unit.
 const ANCHOR_BYTES: u64 = 64 << 10;
 /// Media requests in flight while playing.
@@ -363,32 +362,4 @@ impl Feed {
         let end = self.end();
         place >= end && (list.media().ended || end < list.end())
     }
-}
-
-/// Where a run begins in a stream that has an end: its first place, the moment
-/// heard first, and the playlist.
-fn beginning(list: &Listed, wishes: &Wishes) -> (usize, MediaTime, Listed) {
-    let duration = list.end_time();
-    let publisher = list
-        .media()
-        .start_offset
-        .filter(|_| wishes.is_publisher_heard);
-    let from = match (wishes.start, publisher) {
-        (Some(start), _) => start.resolve(Some(duration)).unwrap_or_default(),
-        (None, Some(start)) => live::publisher_start(list.media(), start),
-        (None, None) => MediaTime::ZERO,
-    };
-    let begin = (from - PRE_ROLL).max(MediaTime::ZERO);
-    (list.places_in(begin, None).start, from, list.clone())
-}
-
-/// The same for a live stream, whose time counts from what is heard first.
-fn live_beginning(list: &Listed, wishes: &Wishes) -> (usize, MediaTime, Listed) {
-    let wanted = live::beginning(list.media(), wishes.edge, wishes.start);
-    let place = list.place_at(list.start_time() + wanted);
-    let place = place.unwrap_or_else(|| list.end());
-    let begins = list.segment(place).map_or(list.end_time(), |one| one.start);
-    let inside = list.start_time() + wanted - begins;
-    let list = list.clone().with_zero_at(place);
-    (place, inside.max(MediaTime::ZERO), list)
 }
