@@ -24,6 +24,13 @@ pub fn safe(text: &str) -> String {
     out
 }
 
+/// `text` on one line: what stands between its words, line breaks too, is one
+/// space; the rest is as in [`safe`].
+pub fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    safe(&words.join(" "))
+}
+
 /// A URL without what may be secret: user-info removed, cut at `?` and `#`.
 pub fn short_url(url: &str) -> String {
     let bare = url.split(['?', '#']).next().unwrap_or_default();
@@ -88,6 +95,12 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(safe(text), want);
         }
+    }
+
+    #[test]
+    fn a_title_is_one_line_of_words() {
+        let title = one_line(" Four\r\nwords \t on\u{2028}two\x1b[2J\n");
+        assert_eq!(title, "Four words on two\\u{1b}[2J");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Handing over: the segment that was demanded, as soon as it can be read.
 
 use super::about::{About, SectionState};
+use super::missing::is_refusal;
 use super::{Anchor, Feed};
 use crate::error::{Kind, Problem};
 use crate::hls::key::Lock;
@@ -167,7 +168,7 @@ impl Feed {
     /// What a segment lacks (its key, its init section) will not come: another
     /// try later of a live stream that could be heard so far, else the end.
     pub(super) fn lack(&mut self, place: usize, problem: Problem) -> Result<(), Problem> {
-        let is_refused = matches!(problem.kind, Kind::HttpStatus(status) if status < 500);
+        let is_refused = is_refusal(&problem);
         let is_first = self.handed.is_none();
         let is_final = problem.kind == Kind::Encryption || (is_refused && is_first);
         if self.broadcast.is_none() || is_final {

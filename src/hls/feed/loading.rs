@@ -40,7 +40,7 @@ impl Feed {
             Purpose::Decode if self.is_beginning() => (ahead, 1),
             Purpose::Decode if self.store.is_memory() => (ahead.min(memory), PLAYING_REQUESTS),
             // While the network is down only the demanded segment is tried.
-            Purpose::Decode if !self.lost.is_empty() => (MediaTime::ZERO, PLAYING_REQUESTS),
+            Purpose::Decode if self.is_cut_off() => (MediaTime::ZERO, PLAYING_REQUESTS),
             Purpose::Decode => (ahead, PLAYING_REQUESTS),
         };
         let demand = match self.wishes.purpose {
@@ -73,7 +73,7 @@ impl Feed {
         let flying =
             |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == place);
         let is_lost = match self.lost.get(&place) {
-            Some((_, was_demanded)) => *was_demanded || place != self.demanded(),
+            Some((_, is_final)) => *is_final || place != self.demanded(),
             None => false,
         };
         let progress = if self.is_here(place) || is_lost {

@@ -130,7 +130,7 @@ impl Feed {
     /// A live segment did not come: asked for again while the network is the
     /// cause or the server may not have it yet, else lost.
     pub(super) fn missed(&mut self, place: usize, problem: Problem) {
-        let is_refused = matches!(problem.kind, Kind::HttpStatus(status) if status < 500);
+        let is_refused = is_refusal(&problem);
         let is_network = matches!(
             problem.kind,
             Kind::Resolve | Kind::Connect | Kind::NoData | Kind::HttpStatus(_)
@@ -152,6 +152,11 @@ impl Feed {
         };
         pause.until = Some(Instant::now() + wait);
         self.refused.remove(&place);
+    }
+
+    /// Whether segments were lost to the network and none came since.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.lost.values().any(|(problem, _)| !is_refusal(problem))
     }
 
     /// Looks for the segment at `place` at another place of its variant, which
@@ -185,4 +190,9 @@ impl Feed {
             pause.until = pause.until.filter(|until| *until > now);
         }
     }
+}
+
+/// Whether the server does not want to give it: asking again soon does not help.
+pub(super) fn is_refusal(problem: &Problem) -> bool {
+    matches!(problem.kind, Kind::HttpStatus(status) if status < 500)
 }

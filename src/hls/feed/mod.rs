@@ -116,7 +116,7 @@ pub struct Feed {
     anchor: Anchor,
     /// Rungs in which a segment could not be had.
     refused: HashMap<usize, Vec<usize>>,
-    /// Segments that could not be had, and whether they were demanded then.
+    /// Segments that could not be had, and whether they are not asked for again.
     lost: HashMap<usize, (Problem, bool)>,
     /// Segments that are tried again later.
     later: HashMap<usize, missing::Pause>,

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::about::SectionState;
+use super::missing::is_refusal;
 use super::{Anchor, Feed};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
@@ -61,7 +62,7 @@ impl Feed {
         self.hold(index, rung);
         if self.broadcast.is_none() {
             // The network is back: what was lost meanwhile can be had again.
-            self.lost.clear();
+            self.lost.retain(|_, (problem, _)| is_refusal(problem));
         }
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
         if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
@@ -145,13 +146,19 @@ impl Feed {
         if !had_body && self.renew(load, &problem) {
             return Ok(());
         }
-        self.flights.remove(&load);
-        self.refused(load, problem)
+        let flight = self.flights.remove(&load);
+        self.refused(load, problem, flight.is_some_and(|one| one.renewals > 0))
     }
 
     /// Another variant's same segment first, where the choice is ours; else the
-    /// segment is lost, which matters when it is demanded.
-    pub(super) fn refused(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
+    /// segment is lost, which matters when it is demanded; unless that `is_final`
+    /// it is asked for once more then.
+    pub(super) fn refused(
+        &mut self,
+        load: Load,
+        problem: Problem,
+        is_final: bool,
+    ) -> Result<(), Problem> {
         let (index, rung) = match load {
             Load::Segment { index, rung } => (index, rung),
             Load::Init { id } if self.wishes.purpose == Purpose::Decode => {
@@ -193,8 +200,8 @@ impl Feed {
             self.missed(index, problem);
             return Ok(());
         }
-        let was_demanded = index == self.demanded();
-        self.lost.insert(index, (problem, was_demanded));
+        let is_final = is_final || index == self.demanded();
+        self.lost.insert(index, (problem, is_final));
         Ok(())
     }
 }

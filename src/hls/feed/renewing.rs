@@ -2,7 +2,7 @@
 //! loaded again, or the stream found again, and what was refused is asked for
 //! where it is now. It stays what it was: in the cache it has its old name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Feed, Flight};
@@ -32,6 +32,8 @@ pub(super) struct Renewals {
     lists: HashMap<usize, Arc<Media>>,
     /// What was refused and waits for a search that is under way, and why.
     waiting: HashMap<usize, Vec<(Load, Problem)>>,
+    /// Variants whose new addresses are the old ones, or are refused as well.
+    futile: HashSet<usize>,
 }
 
 impl Feed {
@@ -50,28 +52,61 @@ impl Feed {
     /// Looks for a new address of what was refused; `false` when the refusal
     /// stands. Live streams do it with their reloads.
     pub(super) fn renew(&mut self, load: Load, problem: &Problem) -> bool {
-        let can_be = is_expired(problem) && self.broadcast.is_none() && !self.store.is_offline();
-        let Some(flight) = self.flights.get_mut(&load).filter(|_| can_be) else {
+        if !is_expired(problem) || self.broadcast.is_some() || self.store.is_offline() {
+            return false;
+        }
+        let Some(Flight {
+            wanted, renewals, ..
+        }) = self.flights.get(&load)
+        else {
             return false;
         };
-        let Some(rung) = flight.wanted.variant else {
+        let (wanted, renewals) = (wanted.clone(), *renewals);
+        let Some(rung) = wanted.variant else {
             return false;
         };
-        let is_signed =
-            matches!(&flight.wanted.location, Location::Http(url) if url.query().is_some());
+        let Some(search) = self.next_search(rung, &wanted, renewals) else {
+            return false;
+        };
+        let now = self.addressed(wanted.clone());
+        if now.address() != wanted.address() {
+            // Found while this was under way.
+            self.launch(load, now, renewals + 1);
+            return true;
+        }
+        let flight = Flight {
+            wanted,
+            renewals: renewals + 1,
+            body: None,
+        };
+        self.flights.insert(load, flight);
+        self.wait_for(rung, search, (load, problem.clone()));
+        true
+    }
+
+    /// How to look for what was refused after so many renewals, if at all.
+    fn next_search(&mut self, rung: usize, wanted: &Wanted, renewals: u32) -> Option<Search> {
+        let is_signed = matches!(&wanted.location, Location::Http(url) if url.query().is_some());
         let has_root = self.presentation.has_root(rung);
-        let search = match flight.renewals {
-            0 if is_signed || has_root => Search::List,
-            1..RENEWALS if has_root => Search::Root,
-            _ => return false,
-        };
-        flight.renewals += 1;
+        if self.renewals.futile.contains(&rung) {
+            return None;
+        }
+        match renewals {
+            0 => (is_signed || has_root).then_some(Search::List),
+            1..RENEWALS if has_root => Some(Search::Root),
+            _ => {
+                self.renewals.futile.insert(rung);
+                None
+            }
+        }
+    }
+
+    fn wait_for(&mut self, rung: usize, search: Search, refused: (Load, Problem)) {
         let waiting = self.renewals.waiting.entry(rung).or_default();
-        waiting.push((load, problem.clone()));
+        waiting.push(refused);
         if waiting.len() == 1 {
             self.start_search(rung, search);
         }
-        true
     }
 
     /// Looks for the media playlist of `rung`.
@@ -144,21 +179,16 @@ impl Feed {
             return Ok(());
         }
         if search == Search::Root || !self.presentation.has_root(rung) {
-            return self.refused(load, problem);
+            self.renewals.futile.insert(rung);
+            return self.refused(load, problem, true);
         }
-        self.flights.insert(
-            load,
-            Flight {
-                wanted,
-                renewals,
-                body: None,
-            },
-        );
-        let waiting = self.renewals.waiting.entry(rung).or_default();
-        waiting.push((load, problem));
-        if waiting.len() == 1 {
-            self.start_search(rung, Search::Root);
-        }
+        let flight = Flight {
+            wanted,
+            renewals,
+            body: None,
+        };
+        self.flights.insert(load, flight);
+        self.wait_for(rung, Search::Root, (load, problem));
         Ok(())
     }
 

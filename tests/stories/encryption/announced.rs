@@ -56,7 +56,10 @@ fn m10_what_becomes_of_an_announced_key_matters_only_to_segments_that_name_it() 
     assert_eq!(count(&origin, "/enc/key.bin"), 1);
     // Others' keys are not asked for, and info asks for none.
     let (origin, sandbox) = stage();
-    serve_plain(&origin);
+    serve_list(
+        &origin,
+        &one_key("#EXT-X-KEY:METHOD=AES-128,URI=\"key.bin\""),
+    );
     let foreign = "#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI=\"key.bin\",KEYFORMAT=\"com.x\"";
     let url = serve_main(&origin, &format!("{ANNOUNCED}\n{foreign}"));
     sandbox.kithara(["info", &url, "--lint"]).prints().run();
