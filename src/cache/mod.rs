@@ -112,6 +112,21 @@ impl Cache {
         Ok(Self::new(Some(space), Some(marker), bell, stats))
     }
 
+    /// A private cache of the same run, as [`Cache::private`].
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when its folder cannot be made.
+    pub fn beside(&self, parent: &Path) -> Result<Self, Problem> {
+        let (bell, stats) = (&self.house.bell, &self.house.stats);
+        Self::private(parent, Arc::clone(bell), Arc::clone(stats))
+    }
+
+    /// Whether other processes may read what is here.
+    pub fn is_shared(&self) -> bool {
+        self.house.is_shared()
+    }
+
     /// A cache in memory, for a full or read-only disk. Its bytes live as long
     /// as their entries do.
     pub fn memory(bell: Arc<Bell>, stats: Arc<Stats>) -> Self {

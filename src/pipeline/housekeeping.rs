@@ -10,16 +10,19 @@ use crate::bell::Bell;
 use crate::cache::{Cache, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
+use crate::fetch::Client;
 use crate::location::Location;
 use crate::pipeline::{self, CacheChoice, CacheMode, Job};
 use crate::stats::Stats;
-use crate::store::Disk;
+use crate::store::{Disk, Places, Policy, Store};
 
 /// The cache of a run.
 pub struct Shelf {
     cache: Cache,
     memory: Cache,
     mode: CacheMode,
+    /// Where a place of this run's own is made.
+    parent: PathBuf,
 }
 
 impl Shelf {
@@ -60,7 +63,32 @@ impl Shelf {
             cache,
             memory,
             mode: choice.mode,
+            parent: parent(choice),
         })
+    }
+
+    /// The bytes of `location`, fetched by `client`; see [`Shelf::stream`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Shelf::stream`].
+    pub fn store(
+        &self,
+        client: Client,
+        location: &Location,
+        asker: Option<&str>,
+        policy: Policy,
+        stats: &Arc<Stats>,
+        events: &Events,
+    ) -> Result<Store, Problem> {
+        let disk = self.stream(location, asker, policy.must_store, events)?;
+        let (spare, parent) = (self.spare(location), self.parent.clone());
+        let places = Places {
+            disk,
+            spare,
+            parent,
+        };
+        Ok(Store::new(client, places, policy, stats, events))
     }
 
     /// The place of `location` in it, as `asker` sees it: the credentials that
@@ -70,7 +98,7 @@ impl Shelf {
     /// # Errors
     ///
     /// [`Kind::Cache`] when the run must store and has no secret for `asker`.
-    pub fn stream(
+    fn stream(
         &self,
         location: &Location,
         asker: Option<&str>,
@@ -104,7 +132,7 @@ impl Shelf {
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Result<Disk, Problem> {
-        let made = Cache::private(&parent(&job.cache), Arc::clone(bell), Arc::clone(stats));
+        let made = Cache::private(&self.parent, Arc::clone(bell), Arc::clone(stats));
         match made {
             Err(problem) if problem.kind == Kind::Cache => {
                 events.send(Event::Warning(without(problem)));
@@ -123,7 +151,7 @@ impl Shelf {
     }
 
     /// The place of `location` in memory.
-    pub fn spare(&self, location: &Location) -> Disk {
+    fn spare(&self, location: &Location) -> Disk {
         Disk::new(self.memory.clone(), identity(location))
     }
 

@@ -145,14 +145,12 @@ impl Net {
             &self.events,
         )?;
         let asker = credentials.as_ref().and_then(Credentials::summary);
-        let asker = asker.as_deref();
-        let disk = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
+        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
+        let policy = policy(mode, must_store, must_store);
+        let (place, stats, events) = (&self.job.location, &self.stats, &self.events);
+        let store = shelf.store(client, place, asker.as_deref(), policy, stats, events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
-        let policy = policy(mode, must_store, must_store);
-        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
-        let spare = shelf.spare(&self.job.location);
-        let store = Store::new(client, disk, spare, policy, &self.stats, &self.events);
         Ok((shelf, store))
     }
 

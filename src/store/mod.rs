@@ -7,6 +7,7 @@ mod body;
 mod disk;
 mod first;
 mod follow;
+mod hidden;
 mod kept;
 mod live;
 mod policy;
@@ -19,6 +20,7 @@ mod tree;
 mod wanted;
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,6 +33,7 @@ use crate::event::{Event, Events, RequestKind};
 use crate::fetch::{self, ByteRange, Client, Request, Response, Status};
 use crate::location::Location;
 use crate::stats::Stats;
+use crate::store::hidden::Hidden;
 use crate::store::policy::unless_same;
 use crate::store::recheck::Unasked;
 use crate::store::text::{is_network, stale};
@@ -46,6 +49,16 @@ pub use text::Text;
 pub use transfer::{Moved, Transfer};
 pub use wanted::Wanted;
 
+/// Where the bytes of one stream may go.
+pub struct Places {
+    /// The place in the cache.
+    pub disk: Disk,
+    /// The one in memory that takes over when the disk refuses.
+    pub spare: Disk,
+    /// The folder in which a place is made for what may not be kept.
+    pub parent: PathBuf,
+}
+
 /// The bytes of one stream's resources.
 #[derive(Clone)]
 pub struct Store {
@@ -54,6 +67,8 @@ pub struct Store {
     disk: Disk,
     /// Where they go, in memory, when the disk refuses.
     spare: Disk,
+    /// Where what may not be kept goes.
+    hidden: Hidden,
     is_degraded: Arc<AtomicBool>,
     policy: Policy,
     /// Taken from the cache without asking.
@@ -65,16 +80,19 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store over `disk`; `spare` is the place in memory that takes over when
-    /// the disk refuses.
+    /// A store over `places`.
     pub fn new(
         client: Client,
-        disk: Disk,
-        spare: Disk,
+        places: Places,
         mut policy: Policy,
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Self {
+        let Places {
+            disk,
+            spare,
+            parent,
+        } = places;
         if policy.asking == Asking::Later && disk.is_outdated() {
             policy.asking = Asking::First;
         }
@@ -82,6 +100,7 @@ impl Store {
             client,
             disk,
             spare,
+            hidden: Hidden::new(parent),
             is_degraded: Arc::default(),
             policy,
             unasked: Arc::default(),
@@ -256,7 +275,7 @@ impl Store {
             let end = head.total.map_or(range.end, |total| range.end.min(total));
             head.total = end.checked_sub(range.start);
         }
-        let (entry, writer) = self.kept_by(|stream| {
+        let (entry, writer) = self.kept_by(&identity, response.head.no_store, |stream| {
             let entry = stream.begin(&identity, head.clone())?;
             let writer = entry.writer(offset)?;
             Ok((entry, writer))
@@ -299,10 +318,19 @@ impl Store {
         }
     }
 
-    /// Runs `work` on the stream; when the disk refuses, once more in memory,
-    /// unless the bytes must be stored.
-    fn kept_by<T>(&self, work: impl Fn(&Stream) -> Result<T, Problem>) -> Result<T, Problem> {
-        let disk = self.disk();
+    /// Runs `work` on the stream, or on the hidden place of what may not be
+    /// kept; when the disk refuses, once more in memory, unless the bytes must
+    /// be stored.
+    fn kept_by<T>(
+        &self,
+        identity: &Identity,
+        no_store: bool,
+        work: impl Fn(&Stream) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let disk = match no_store {
+            true => self.hide(identity)?,
+            false => self.disk(),
+        };
         match disk.made().and_then(&work) {
             Err(problem)
                 if problem.kind == Kind::Cache && !self.policy.must_store && !disk.is_memory() =>
@@ -337,7 +365,11 @@ impl Store {
             .is_degraded
             .load(Ordering::Acquire)
             .then(|| self.spare.entry(identity));
-        spare.flatten().or_else(|| self.disk.entry(identity))
+        let hidden = || self.hidden.found()?.entry(identity);
+        spare
+            .flatten()
+            .or_else(hidden)
+            .or_else(|| self.disk.entry(identity))
     }
 
     fn count_hit(&self, body: &Body) {
