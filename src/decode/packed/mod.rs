@@ -148,6 +148,16 @@ impl Demuxer {
         &self.track
     }
 
+    /// The first frame began in the segment before, and is due at `time`: the tag
+    /// may mean the frame behind it.
+    pub fn go_on_at(&mut self, time: MediaTime) {
+        let ahead = self.clock.now() - time;
+        let length = self.header.frames().time(self.header.rate());
+        if ahead <= length && MediaTime::ZERO - ahead <= length {
+            self.clock = Clock::new(time, self.header.rate());
+        }
+    }
+
     /// The titles of tags met since this was last asked, each with the time of
     /// the frame that follows it. Not yet made safe.
     pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
