@@ -5,6 +5,12 @@ use super::{Frames, List, assert_same, timestamp, untagged};
 use crate::wav::{Sound, snr_db};
 use crate::{dump, stage};
 
+/// Without the frame of information, which takes no time.
+fn silent_about_itself(mut frames: Frames) -> Frames {
+    frames.units.remove(0);
+    frames
+}
+
 #[test]
 fn s4_a_frame_that_is_cut_between_segments_is_heard() {
     let (origin, sandbox) = stage();
@@ -13,7 +19,7 @@ fn s4_a_frame_that_is_cut_between_segments_is_heard() {
         ("tagged", Frames::of_adts("files/adts.aac", 44_100.0), true),
         ("he", Frames::of_adts("he/v1.aac", 22_050.0), true),
         ("mp3", Frames::of_mp3(), false),
-        ("tagged-mp3", Frames::of_mp3(), true),
+        ("tagged-mp3", silent_about_itself(Frames::of_mp3()), true),
     ];
     for (name, frames, is_tagged) in cases {
         let whole = frames.serve(&origin, &format!("{name}-whole"), 12, untagged);
