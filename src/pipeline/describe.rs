@@ -381,8 +381,8 @@ fn window(media: &Media) -> LiveRow {
     }
 }
 
-/// An initialisation section means fragmented MP4; anything else only its
-/// bytes can tell.
+/// An initialisation section means fragmented MP4 (that of a transport stream is
+/// hardly ever seen); anything else only its bytes can tell.
 fn container(media: &Media) -> Option<&'static str> {
     (!media.maps.is_empty()).then_some("fmp4")
 }
