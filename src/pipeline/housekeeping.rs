@@ -4,7 +4,6 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::bell::Bell;
 use crate::cache::{Cache, Identity, Stream};
@@ -210,21 +209,6 @@ fn parent(choice: &CacheChoice) -> PathBuf {
         .unwrap_or_else(env::temp_dir)
 }
 
-/// A stored stream, as `cache ls` lists it.
-#[derive(Clone, Debug)]
-pub struct CacheRow {
-    /// Address.
-    pub url: String,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Resources.
-    pub entries: u64,
-    /// Whether every resource begun is whole.
-    pub complete: bool,
-    /// When it was last opened.
-    pub last_used: SystemTime,
-}
-
 /// What a check of the cache found.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -232,18 +216,6 @@ pub struct Verified {
     pub bytes: u64,
     /// What is damaged.
     pub damaged: Vec<String>,
-}
-
-/// The streams in the cache, the one used last first.
-pub fn cache_list(choice: &CacheChoice) -> Result<Vec<CacheRow>, Problem> {
-    let row = |stored: crate::cache::Stored| CacheRow {
-        url: stored.url,
-        bytes: stored.bytes,
-        entries: stored.entries,
-        complete: stored.complete == stored.entries,
-        last_used: stored.last_used,
-    };
-    Ok(open(choice)?.list()?.into_iter().map(row).collect())
 }
 
 /// Removes a stream, whoever asked for it; the bytes that went, `None` when it
@@ -274,6 +246,7 @@ pub fn cache_path(choice: &CacheChoice) -> Result<PathBuf, Problem> {
     root(choice)
 }
 
-fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
+/// The cache, for a verb.
+pub(super) fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
     Cache::open(&root(choice)?, choice.size, Arc::default(), Arc::default())
 }

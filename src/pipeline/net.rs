@@ -15,6 +15,7 @@ use crate::event::{Event, Events, RequestKind, State};
 use crate::fetch::{Client, Credentials, Settings};
 use crate::hls::feed::{Feed, Purpose, Wishes};
 use crate::hls::presentation::Presentation;
+use crate::location::Location;
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
@@ -103,10 +104,14 @@ impl Net {
         }
     }
 
-    /// A live stream leaves nothing behind: its bytes are this run's own.
+    /// A live stream leaves nothing behind, its bytes are this run's own; unless
+    /// it is recorded.
     fn live_store(&self, shelf: &Shelf, store: Store) -> Result<Store, Problem> {
         if matches!(self.job.task, Task::Cache { .. }) {
-            return Err(endless());
+            return match self.job.location {
+                Location::Http(_) => Ok(store.doubting()),
+                Location::File(_) => Err(local()),
+            };
         }
         let private = shelf.private(&self.job, &self.bell, &self.stats, &self.events)?;
         Ok(store.in_stream(private))
@@ -166,12 +171,12 @@ impl Net {
     }
 }
 
-fn endless() -> Problem {
+fn local() -> Problem {
     Problem::new(
         Kind::Unsupported,
-        "cannot cache the stream",
-        "it is live and has no end",
-        "record it with \"kithara dump\", or play it",
+        "cannot record the stream",
+        "its playlist is a local file",
+        "give the address it came from, or use \"kithara dump\"",
     )
 }
 

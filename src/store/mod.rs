@@ -6,8 +6,10 @@
 mod body;
 mod kept;
 mod live;
+mod recording;
 mod sniff;
 mod source;
+mod stored;
 mod text;
 mod transfer;
 mod tree;
@@ -30,6 +32,8 @@ use crate::store::tree::Tree;
 
 pub use body::{Body, Opened};
 pub use kept::Kept;
+pub use recording::Tape;
+pub use stored::{Held, held, playlist, recording};
 pub use text::{First, Text};
 pub use transfer::{Moved, Transfer};
 pub use wanted::Wanted;
@@ -102,10 +106,11 @@ impl Store {
         self.stream().is_memory()
     }
 
-    /// Whether all bytes of `location` are in the cache.
+    /// Whether all bytes of the playlist at `location` are in the cache, or a
+    /// recording of it.
     pub fn has(&self, location: &Location) -> bool {
-        self.cached(&Wanted::whole(location.clone(), RequestKind::Media))
-            .is_some()
+        let wanted = Wanted::whole(location.clone(), RequestKind::Media);
+        self.cached(&wanted).is_some() || self.recorded(location).is_some()
     }
 
     /// Makes everything stored so far survive a power cut.

@@ -68,6 +68,9 @@ impl Store {
         let identity = wanted.identity(url);
         let old = self.find(&identity);
         if self.policy.offline {
+            if let Some(text) = self.recorded(&wanted.location) {
+                return Ok(First::Playlist(text));
+            }
             let entry = old.ok_or_else(|| offline(wanted))?;
             return self.first_offline(entry);
         }
@@ -112,6 +115,11 @@ impl Store {
     ///
     /// Those of [`crate::fetch::Client::fetch`]; [`Kind::Offline`].
     pub async fn text(&self, wanted: &Wanted) -> Result<Text, Problem> {
+        if self.policy.offline
+            && let Some(text) = self.recorded(&wanted.location)
+        {
+            return Ok(text);
+        }
         self.small(wanted, limits::PLAYLIST_BYTES, true).await
     }
 
@@ -367,7 +375,7 @@ fn remote_path(wanted: &Wanted) -> std::path::PathBuf {
     }
 }
 
-fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
+pub(super) fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
     let mut bytes = Vec::new();
     entry.set_offline();
     let broken = |error| {
@@ -399,7 +407,7 @@ fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
 }
 
 /// The first bytes of an entry, as far as they are here.
-fn head_bytes(entry: &Entry) -> Vec<u8> {
+pub(super) fn head_bytes(entry: &Entry) -> Vec<u8> {
     let mut head = vec![0; TAGS_WITHIN];
     let known = entry.peek(0, &mut head);
     head.truncate(known);

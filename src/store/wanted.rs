@@ -36,7 +36,8 @@ impl Wanted {
         }
     }
 
-    pub(super) fn name(&self) -> String {
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
         match self.segment {
             Some(number) => format!("segment {number} ({})", self.location),
             None => format!("\"{}\"", self.location),
