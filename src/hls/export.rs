@@ -16,6 +16,8 @@ use crate::store::Wanted;
 
 /// The playlist that is opened.
 pub const INDEX: &str = "index.m3u8";
+/// ffmpeg opens no key beside a playlist whose name does not end like media.
+const KEY_EXTENSION: &str = "ts";
 
 /// A file to write.
 #[derive(Clone, Debug)]
@@ -143,7 +145,7 @@ impl<'a> Names<'a> {
             return Ok(None);
         };
         let (address, iv) = seal.clone()?;
-        let name = format!("{}key-{}.key", self.prefix, self.keys);
+        let name = format!("{}key-{}.{KEY_EXTENSION}", self.prefix, self.keys);
         let uri = match address {
             Address::At(location) => self.name(&key::wanted(location, 0), name.clone()),
             Address::Inline(key) => self.inline(key, name.clone()),

@@ -57,7 +57,8 @@ pub struct Whole {
 /// [`crate::error::Kind::Cache`] when the cache cannot be read.
 pub fn cache_list(choice: &CacheChoice) -> Result<Vec<CacheRow>, Problem> {
     let cache = open(choice)?;
-    let listed = cache.list()?.into_iter();
+    // A stream that was refused leaves a folder with nothing in it.
+    let listed = cache.list()?.into_iter().filter(|stored| stored.entries > 0);
     Ok(listed.map(|stored| row(&cache, stored)).collect())
 }
 
