@@ -58,7 +58,10 @@ pub struct Whole {
 pub fn cache_list(choice: &CacheChoice) -> Result<Vec<CacheRow>, Problem> {
     let cache = open(choice)?;
     // A stream that was refused leaves a folder with nothing in it.
-    let listed = cache.list()?.into_iter().filter(|stored| stored.entries > 0);
+    let listed = cache
+        .list()?
+        .into_iter()
+        .filter(|stored| stored.entries > 0);
     Ok(listed.map(|stored| row(&cache, stored)).collect())
 }
 
