@@ -19,6 +19,7 @@ use crate::error::{Kind, Problem};
 use crate::location::Location;
 use crate::pipeline::{self, CacheRow, Quality, Task};
 use crate::text;
+use crate::units::MediaTime;
 
 #[derive(Serialize)]
 struct Listing {
@@ -116,7 +117,9 @@ fn row(stored: CacheRow) -> Row {
         percent: whole.percent,
         segments: whole.segments.map(|(_, of)| of),
         segments_stored: whole.segments.map(|(stored, _)| stored),
-        duration_ms: whole.duration.map(|duration| duration.millis()),
+        duration_ms: whole
+            .duration
+            .map(|duration| rounded(duration, 1_000_000).millis()),
         last_used_unix_s: age.map_or(0, |age| age.as_secs()),
     }
 }
@@ -131,7 +134,8 @@ fn line(stored: &CacheRow, now: SystemTime) -> [String; 5] {
     };
     let length = whole
         .duration
-        .map_or_else(|| "–".to_owned(), |duration| duration.to_string());
+        .map(|time| rounded(time, 1_000_000_000).to_string());
+    let length = length.unwrap_or_else(|| "–".to_owned());
     let url = text::short_url(&stored.url);
     [
         bytes(stored.bytes),
@@ -140,6 +144,12 @@ fn line(stored: &CacheRow, now: SystemTime) -> [String; 5] {
         ago(stored.last_used, now),
         url,
     ]
+}
+
+/// The nearest multiple of `unit` nanoseconds: lengths add up with small errors.
+fn rounded(time: MediaTime, unit: i64) -> MediaTime {
+    let nanos = time.nanos().saturating_add(unit / 2);
+    MediaTime::from_nanos(nanos.div_euclid(unit) * unit)
 }
 
 /// What is not there is as it should be, as package managers have it; one that

@@ -66,7 +66,7 @@ fn a_live_stream_is_recorded_to_its_end_and_plays_from_its_beginning() {
     );
     assert_eq!(
         (&row["duration_ms"], &row["segments"]),
-        (&2999.into(), &6.into()),
+        (&3000.into(), &6.into()),
         "{row}"
     );
     let table = sandbox.kithara(["cache", "ls"]).prints().run().text();
@@ -224,4 +224,37 @@ fn a_recording_is_not_what_plays_while_the_stream_is_on() {
     let sound = dump(&sandbox, &url, &["--live-start"]);
     assert_eq!(sound.frames(), 132_300 - 2 * FRAMES[0]);
     assert_eq!(first_break(&sound, 2 * FRAMES[0]), None);
+}
+
+#[test]
+fn a_stream_that_is_stored_after_its_end_is_no_recording_any_more() {
+    let (origin, sandbox) = live(vec![open(0, 2), ended(0, 6)]);
+    let url = origin.url(LIVE);
+    let record = ["cache", &url, "--live-start", "--length", "1"];
+    sandbox.kithara(record).run();
+    sandbox.kithara(["cache", &url]).run();
+    let list = sandbox.kithara(["cache", "ls"]).prints().run().text();
+    assert!(
+        list.contains("complete") && !list.contains("recorded"),
+        "{list}"
+    );
+    expected_of("hls/flac.m3u8").check(&recorded(&origin, &sandbox));
+}
+
+#[test]
+fn a_second_recorder_of_the_same_stream_is_refused() {
+    let (origin, sandbox) = live(vec![open(0, 2)]);
+    let url = origin.url(LIVE);
+    let first = sandbox
+        .kithara(["cache", &url, "--live-start"])
+        .code(130)
+        .spawn();
+    while origin.requests(LIVE).len() < 2 {
+        std::thread::yield_now();
+    }
+    let second = ["cache", &url, "--live-start"];
+    sandbox.kithara(second).fails(7, &["another run"]).run();
+    first.signal(rustix::process::Signal::INT);
+    first.finish();
+    assert_eq!(recorded(&origin, &sandbox).frames(), 2 * FRAMES[0]);
 }
