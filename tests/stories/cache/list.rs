@@ -59,7 +59,7 @@ fn ls_tells_how_much_of_each_stream_is_there_and_how_long_it_is() {
         .collect();
     let want = [
         (Some("hls"), Some(false), Some(50), Some(3), Some(3000)),
-        (Some("hls"), Some(true), Some(100), Some(6), Some(3000)),
+        (Some("hls"), Some(true), Some(100), Some(6), Some(3042)),
         (Some("file"), Some(true), Some(100), None, Some(2000)),
     ];
     assert_eq!(facts, want, "{json}");
