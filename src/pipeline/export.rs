@@ -1,6 +1,6 @@
 //! `cache export`: what is stored of a stream as plain files, an HLS stream as a
 //! folder that plays offline. How they get into the folder is the business of
-//! [`outfolder`](super::outfolder).
+//! `outfolder.rs`.
 
 use std::io::{self, Read};
 use std::path::Path;

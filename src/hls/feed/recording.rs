@@ -28,7 +28,7 @@ pub(super) struct Recording {
     next: usize,
     /// The playlist it is made of.
     list: Wanted,
-    /// What was recorded, as [`name`] has it.
+    /// What was recorded, as `name` has it.
     names: HashSet<u64>,
 }
 
