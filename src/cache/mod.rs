@@ -242,6 +242,18 @@ impl Cache {
         }
     }
 
+    /// The stream of a listing, to look into: that counts as no use of it.
+    /// `None` when it was removed since.
+    pub fn look(&self, stored: &Stored) -> Result<Option<Stream>, Problem> {
+        let Some((space, root)) = self.present()? else {
+            return Ok(None);
+        };
+        let folder = Folder::lease(&root, &stored.name, false)
+            .map_err(|error| root::unusable(space.root(), error))?;
+        let shelf = |folder| Arc::new(Shelf::new(Arc::clone(&self.house), Some(folder)));
+        Ok(folder.map(|folder| Stream::new(shelf(folder))))
+    }
+
     /// Checks every byte in the cache; with `repair` what is damaged counts as
     /// missing from then on.
     pub fn verify(&self, repair: bool) -> Result<Report, Problem> {
@@ -311,7 +323,7 @@ fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Fo
     if is_made {
         space.enter(&root).map_err(unusable)?;
     }
-    let folder = Folder::lease(&root, identity, is_made).map_err(unusable)?;
+    let folder = Folder::lease(&root, &identity.name(), is_made).map_err(unusable)?;
     if let Some(folder) = &folder {
         let touched = folder.touch(identity);
         if is_made {

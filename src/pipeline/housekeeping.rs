@@ -4,7 +4,6 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::bell::Bell;
 use crate::cache::{Cache, Identity};
@@ -98,7 +97,7 @@ impl Shelf {
     /// # Errors
     ///
     /// [`Kind::Cache`] when the run must store and has no secret for `asker`.
-    fn stream(
+    pub fn stream(
         &self,
         location: &Location,
         asker: Option<&str>,
@@ -151,7 +150,7 @@ impl Shelf {
     }
 
     /// The place of `location` in memory.
-    fn spare(&self, location: &Location) -> Disk {
+    pub fn spare(&self, location: &Location) -> Disk {
         Disk::new(self.memory.clone(), identity(location))
     }
 
@@ -235,21 +234,6 @@ fn parent(choice: &CacheChoice) -> PathBuf {
         .unwrap_or_else(env::temp_dir)
 }
 
-/// A stored stream, as `cache ls` lists it.
-#[derive(Clone, Debug)]
-pub struct CacheRow {
-    /// Address.
-    pub url: String,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Resources.
-    pub entries: u64,
-    /// Whether every resource begun is whole.
-    pub complete: bool,
-    /// When it was last opened.
-    pub last_used: SystemTime,
-}
-
 /// What a check of the cache found.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -257,18 +241,6 @@ pub struct Verified {
     pub bytes: u64,
     /// What is damaged.
     pub damaged: Vec<String>,
-}
-
-/// The streams in the cache, the one used last first.
-pub fn cache_list(choice: &CacheChoice) -> Result<Vec<CacheRow>, Problem> {
-    let row = |stored: crate::cache::Stored| CacheRow {
-        url: stored.url,
-        bytes: stored.bytes,
-        entries: stored.entries,
-        complete: stored.complete == stored.entries,
-        last_used: stored.last_used,
-    };
-    Ok(open(choice)?.list()?.into_iter().map(row).collect())
 }
 
 /// Removes a stream, whoever asked for it; the bytes that went, `None` when it
@@ -299,6 +271,7 @@ pub fn cache_path(choice: &CacheChoice) -> Result<PathBuf, Problem> {
     root(choice)
 }
 
-fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
+/// The cache, for a verb.
+pub(super) fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
     Cache::open(&root(choice)?, choice.size, Arc::default(), Arc::default())
 }

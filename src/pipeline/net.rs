@@ -17,6 +17,7 @@ use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
 use crate::hls::renewal::Root;
 use crate::hls::wishes::{Purpose, Wishes};
+use crate::location::Location;
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
@@ -124,10 +125,14 @@ impl Net {
             .await
     }
 
-    /// A live stream leaves nothing behind: its bytes are this run's own.
+    /// A live stream leaves nothing behind, its bytes are this run's own; unless
+    /// it is recorded.
     fn live_store(&self, shelf: &Shelf, store: Store) -> Result<Store, Problem> {
         if matches!(self.job.task, Task::Cache { .. }) {
-            return Err(endless());
+            return match self.job.location {
+                Location::Http(_) => Ok(store.asking_first()),
+                Location::File(_) => Err(local()),
+            };
         }
         let private = shelf.private(&self.job, &self.bell, &self.stats, &self.events)?;
         Ok(store.on(private))
@@ -200,12 +205,12 @@ async fn beside(
     result
 }
 
-fn endless() -> Problem {
+fn local() -> Problem {
     Problem::new(
         Kind::Unsupported,
-        "cannot cache the stream",
-        "it is live and has no end",
-        "record it with \"kithara dump\", or play it",
+        "cannot record the stream",
+        "its playlist is a local file",
+        "give the address it came from, or use \"kithara dump\"",
     )
 }
 

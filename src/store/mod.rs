@@ -12,8 +12,10 @@ mod kept;
 mod live;
 mod policy;
 mod recheck;
+mod recording;
 mod sniff;
 mod source;
+mod stored;
 mod text;
 mod transfer;
 mod tree;
@@ -45,6 +47,8 @@ pub use first::First;
 pub use follow::Carrier;
 pub use kept::Kept;
 pub use policy::{Asking, Policy};
+pub use recording::Tape;
+pub use stored::{Held, held, playlist, recording};
 pub use text::Text;
 pub use transfer::{Moved, Transfer};
 pub use wanted::Wanted;
@@ -140,10 +144,11 @@ impl Store {
         self.disk().is_memory()
     }
 
-    /// Whether all bytes of `location` are in the cache.
+    /// Whether all bytes of the playlist at `location` are in the cache, or a
+    /// recording of it.
     pub fn has(&self, location: &Location) -> bool {
-        self.cached(&Wanted::whole(location.clone(), RequestKind::Media))
-            .is_some()
+        let wanted = Wanted::whole(location.clone(), RequestKind::Media);
+        self.cached(&wanted).is_some() || self.recorded(location).is_some()
     }
 
     /// Makes everything stored so far survive a power cut.
