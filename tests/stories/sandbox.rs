@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use child::{Running, Stream};
 
+const BINARY: &str = env!("CARGO_BIN_EXE_kithara");
 const LIMIT: Duration = Duration::from_secs(30); // no story needs a third of it
 
 /// A private home. Removed when dropped.
@@ -70,7 +71,27 @@ impl Sandbox {
         I: IntoIterator,
         I::Item: AsRef<OsStr>,
     {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kithara"));
+        self.run_of(Command::new(BINARY), arguments)
+    }
+
+    /// The same below a tracer: `tracer` is its command line, in which the
+    /// binary and its arguments come last.
+    pub fn traced<I>(&self, tracer: &[&str], arguments: I) -> Run
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
+        let (name, flags) = tracer.split_first().expect("a tracer has a name");
+        let mut command = Command::new(name);
+        command.args(flags).arg(BINARY);
+        self.run_of(command, arguments)
+    }
+
+    fn run_of<I>(&self, mut command: Command, arguments: I) -> Run
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
         let root = self.root.path();
         command
             .args(arguments)
@@ -97,6 +118,7 @@ impl Sandbox {
         Run {
             command,
             code: Some(0),
+            may_be_killed: false,
             stdout: Expect::Silence,
             stderr: Expect::Silence,
         }
@@ -127,12 +149,15 @@ enum Expect {
 pub struct Run {
     command: Command,
     code: Option<i32>,
+    may_be_killed: bool,
     stdout: Expect,
     stderr: Expect,
 }
 
 /// What a run left behind.
 pub struct Outcome {
+    /// The exit code as a shell would show it.
+    pub code: i32,
     /// Everything on standard output.
     pub stdout: Vec<u8>,
     /// Everything on standard error.
@@ -185,6 +210,13 @@ impl Run {
     /// Allows every exit code of CLI.md but that of a bug.
     pub fn any_code(mut self) -> Self {
         self.code = None;
+        self
+    }
+
+    /// Allows what [`Run::any_code`] allows, and an end by SIGKILL.
+    pub fn may_be_killed(mut self) -> Self {
+        self.code = None;
+        self.may_be_killed = true;
         self
     }
 
@@ -261,11 +293,11 @@ impl Run {
         let (stderr, arguments) = (&outcome.stderr, self.command.get_args().collect::<Vec<_>>());
         let shown = format!("kithara {arguments:?}\n--- stderr\n{stderr}---");
         let status = status.unwrap_or_else(|| panic!("did not end within {LIMIT:?}: {shown}"));
-        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        let code = Some(code_of(status));
         match self.code {
             Some(_) => assert_eq!(code, self.code, "exit code of {shown}"),
             None => assert!(
-                matches!(code, Some(0 | 2..=9)),
+                matches!(code, Some(0 | 2..=9)) || self.may_be_killed && code == Some(137),
                 "exit code {code:?} of {shown}"
             ),
         }
@@ -280,6 +312,11 @@ impl Run {
         );
         check_stream("stderr", &self.stderr, stderr, &shown);
     }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    let signal = || status.signal().map(|signal| 128 + signal);
+    status.code().or_else(signal).expect("it ended one way")
 }
 
 fn check_stream(name: &str, expect: &Expect, text: &str, shown: &str) {
@@ -318,7 +355,7 @@ fn check_stream(name: &str, expect: &Expect, text: &str, shown: &str) {
 }
 
 /// `kithara: cannot <what>: <why>, <what to do>`, lower case after the name, no full stop.
-fn is_error(line: &str) -> bool {
+pub fn is_error(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("kithara: cannot ") else {
         return false;
     };
