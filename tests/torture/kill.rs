@@ -1,6 +1,6 @@
 //! SIGKILL at every system call with which a `cache` run changes its cache.
 
-use super::scene::{Scene, WRITES, calls_of, each, is_long, spread};
+use super::scene::{Scene, changes, each, is_long, spread};
 use super::tracer;
 
 /// Points a scene of the short form has.
@@ -11,14 +11,19 @@ fn a_run_killed_at_any_write_leaves_nothing_wrong_behind() {
     if !tracer::is_usable() {
         return;
     }
-    let length = if is_long() { 1_500_000 } else { 150_000 };
-    let mut scenes = vec![Scene::fmp4(), Scene::ts_aes(), Scene::mp3(length), Scene::resumed(length)];
+    let (rounds, length) = if is_long() { (7, 1_500_000) } else { (1, 150_000) };
+    let mut scenes = vec![
+        Scene::fmp4(rounds),
+        Scene::ts_aes(rounds),
+        Scene::mp3(length),
+        Scene::ts_aes(rounds).resumed(),
+    ];
     if is_long() {
-        scenes.push(Scene::changed());
+        scenes.extend([Scene::mp3(length).resumed(), Scene::changed()]);
     }
     let mut total = 0;
     for scene in &scenes {
-        let points = spread(calls_of(scene, scene.cache_arguments(), &WRITES), SHORT);
+        let points = spread(changes(scene), SHORT);
         let counted = each(&points, |call| {
             let sandbox = scene.home();
             let (_, outcome) =

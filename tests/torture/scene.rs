@@ -62,18 +62,23 @@ impl Scene {
         scene
     }
 
-    /// fMP4, whose segments and playlist are fixtures.
-    pub fn fmp4() -> Self {
-        Self::new("fMP4", Origin::start(), "/hls/flac.m3u8")
+    /// fMP4 of six segments, over and over.
+    pub fn fmp4(rounds: usize) -> Self {
+        let origin = Origin::start();
+        for name in ["init.mp4", "0.m4s", "1.m4s", "2.m4s", "3.m4s", "4.m4s", "5.m4s"] {
+            let body = bytes(&format!("hls/flac-{name}"));
+            origin.serve(&format!("/fmp4/flac-{name}"), "audio/mp4", body);
+        }
+        serve_list(&origin, "/fmp4/list.m3u8", &list("hls/flac.m3u8", rounds));
+        Self::new("fMP4", origin, "/fmp4/list.m3u8")
     }
 
-    /// Transport stream under a key.
-    pub fn ts_aes() -> Self {
+    /// Transport stream of seven segments under a key, over and over.
+    pub fn ts_aes(rounds: usize) -> Self {
         let origin = Origin::start();
-        let list = String::from_utf8(bytes("ts/aac.m3u8")).expect("UTF-8");
         let key = "#EXT-X-KEY:METHOD=AES-128,URI=\"key.bin\",IV=0x2a\n#EXTINF";
-        let list = list.replacen("#EXTINF", key, 1);
-        origin.serve("/enc/list.m3u8", LIST_TYPE, list.into_bytes());
+        let list = list("ts/aac.m3u8", rounds).replacen("#EXTINF", key, 1);
+        serve_list(&origin, "/enc/list.m3u8", &list);
         origin.serve("/enc/key.bin", "application/octet-stream", KEY.to_vec());
         for index in 0..7 {
             let wire = encrypt(&bytes(&format!("ts/aac-{index}.ts")));
@@ -90,16 +95,15 @@ impl Scene {
     }
 
     /// The same after a run that was killed half-way.
-    pub fn resumed(length: usize) -> Self {
-        let mut scene = Self::mp3(length);
-        scene.name = "resumed MP3 file";
+    pub fn resumed(self) -> Self {
         let sandbox = Sandbox::new();
-        let (calls, _) = tracer::calls(&sandbox, scene.cache_arguments(), &["pwrite64"]);
+        let (calls, _) = tracer::calls(&sandbox, self.cache_arguments(), &["pwrite64"]);
         let sandbox = Sandbox::new();
         let half = &calls[calls.len() / 2];
-        tracer::strike(&sandbox, scene.cache_arguments(), half, "signal=KILL", false);
-        scene.before = Some(copy(&sandbox.cache_root()));
-        scene
+        tracer::strike(&sandbox, self.cache_arguments(), half, "signal=KILL", false);
+        let before = Some(copy(&sandbox.cache_root()));
+        let name = "resumed";
+        Self { name, before, ..self }
     }
 
     /// A file that has changed on the server since it was cached.
@@ -216,9 +220,11 @@ pub fn each<T: Sync + std::fmt::Debug>(points: &[T], work: impl Fn(&T) -> bool +
     counted.into_inner()
 }
 
-/// Every call of `names` that `arguments` makes on the cache of `scene`.
-pub fn calls_of(scene: &Scene, arguments: Vec<String>, names: &[&str]) -> Vec<Call> {
-    tracer::calls(&scene.home(), arguments, names).0
+/// Every call with which a `cache` run changes the cache of `scene`.
+pub fn changes(scene: &Scene) -> Vec<Call> {
+    let (mut calls, _) = tracer::calls(&scene.home(), scene.cache_arguments(), &WRITES);
+    calls.retain(|call| !call.is_look);
+    calls
 }
 
 /// A copy of a cache.
@@ -274,6 +280,27 @@ fn assert_tidy(root: &Path) {
         }
         assert!(stream.extension().is_none(), "{} is left over", stream.display());
     }
+}
+
+fn serve_list(origin: &Origin, path: &str, text: &str) {
+    origin.serve(path, LIST_TYPE, text.as_bytes().to_vec());
+}
+
+/// The list of a fixture with its segments `rounds` times, each under an
+/// address of its own.
+fn list(fixture: &str, rounds: usize) -> String {
+    let text = String::from_utf8(bytes(fixture)).expect("UTF-8");
+    let (head, segments) = text.split_at(text.find("#EXTINF").expect("a segment"));
+    let segments = segments.replace("#EXT-X-ENDLIST\n", "");
+    let round = |number: usize| {
+        let lines = segments.lines().map(|line| match line.starts_with('#') {
+            true => format!("{line}\n"),
+            false => format!("{line}?round={number}\n"),
+        });
+        lines.collect::<String>()
+    };
+    let rounds: Vec<_> = (0..rounds).map(round).collect();
+    format!("{head}{}#EXT-X-ENDLIST\n", rounds.join("#EXT-X-DISCONTINUITY\n"))
 }
 
 fn encrypt(clear: &[u8]) -> Vec<u8> {
