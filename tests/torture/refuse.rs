@@ -2,15 +2,23 @@
 //! disk is full, broken or closed to us. `cache` says so and ends with 7; `dump`
 //! and `play` go on, warned once, and the sound is right.
 
-use super::scene::{Scene, WRITES, each, is_long, spread};
-use super::tracer::{self, Call};
+use crate::scene::{Scene, WRITES, each, is_long, spread};
 use crate::stories::sandbox::{Outcome, Sandbox, is_error};
+use crate::tracer::{self, Call};
 
 /// Points each sweep of the short form has.
 const SHORT: usize = 8;
 /// Every way to look at a file, a folder or a lock.
 const READS: [&str; 10] = [
-    "pread64", "read", "fstat", "statx", "newfstatat", "getdents64", "flock", "fstatfs", "statfs",
+    "pread64",
+    "read",
+    "fstat",
+    "statx",
+    "newfstatat",
+    "getdents64",
+    "flock",
+    "fstatfs",
+    "statfs",
     "fcntl",
 ];
 
@@ -56,7 +64,11 @@ fn assert_ends_well(outcome: &Outcome) {
     let lines: Vec<_> = outcome.stderr.lines().collect();
     match outcome.code {
         0 => assert!(lines.is_empty(), "success, and yet: {}", outcome.stderr),
-        7 => assert!(lines.len() == 1 && is_error(lines[0]), "not one clear line: {}", outcome.stderr),
+        7 => assert!(
+            lines.len() == 1 && is_error(lines[0]),
+            "not one clear line: {}",
+            outcome.stderr
+        ),
         code => panic!("exit {code}: {}", outcome.stderr),
     }
 }
@@ -66,7 +78,11 @@ fn assert_goes_on(outcome: &Outcome) {
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let lines: Vec<_> = outcome.stderr.lines().collect();
     let is_warning = lines.iter().all(|line| line.starts_with("kithara: "));
-    assert!(lines.len() <= 1 && is_warning, "not one warning: {}", outcome.stderr);
+    assert!(
+        lines.len() <= 1 && is_warning,
+        "not one warning: {}",
+        outcome.stderr
+    );
 }
 
 fn scenes() -> Vec<Scene> {
@@ -94,11 +110,17 @@ fn cache_says_that_the_disk_refuses_and_leaves_nothing_that_looks_whole() {
             }
             assert_ends_well(&outcome);
             let is_whole = scene.is_true_offline(&sandbox);
-            assert!(is_whole || outcome.code != 0, "success, and bytes are missing");
+            assert!(
+                is_whole || outcome.code != 0,
+                "success, and bytes are missing"
+            );
             scene.heals(&sandbox);
             true
         });
-        println!("refusal sweep: cache: {}: {counted} refusals, 0 wrong samples", scene.name);
+        println!(
+            "refusal sweep: cache: {}: {counted} refusals, 0 wrong samples",
+            scene.name
+        );
     }
 }
 
@@ -132,7 +154,10 @@ fn dump_goes_on_without_the_cache() {
                 true
             });
             let warmth = if is_warm { "warm" } else { "cold" };
-            println!("refusal sweep: dump, {warmth}: {}: {counted} refusals, 0 wrong samples", scene.name);
+            println!(
+                "refusal sweep: dump, {warmth}: {}: {counted} refusals, 0 wrong samples",
+                scene.name
+            );
         }
     }
 }

@@ -14,10 +14,10 @@ use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeEncrypt, KeyIvInit};
 use tempfile::TempDir;
 
-use super::tracer::{self, Call};
 use crate::bytes;
 use crate::stories::origin::Origin;
 use crate::stories::sandbox::{Outcome, Run, Sandbox};
+use crate::tracer::{self, Call};
 
 const KEY: [u8; 16] = *b"hush-hush-hush-6";
 const LIST_TYPE: &str = "application/vnd.apple.mpegurl";
@@ -25,9 +25,30 @@ const WORKERS: usize = 2;
 const OLD: Duration = Duration::from_secs(2 * 24 * 3600); // a leftover is swept after one day
 /// Every way to change a file, a name or a lock.
 pub const WRITES: [&str; 24] = [
-    "write", "pwrite64", "pwritev", "ftruncate", "fallocate", "rename", "renameat", "renameat2",
-    "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "openat", "fsync", "fdatasync", "syncfs",
-    "sendfile", "copy_file_range", "fchmod", "fchmodat", "utimensat", "link", "linkat",
+    "write",
+    "pwrite64",
+    "pwritev",
+    "ftruncate",
+    "fallocate",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "mkdir",
+    "mkdirat",
+    "openat",
+    "fsync",
+    "fdatasync",
+    "syncfs",
+    "sendfile",
+    "copy_file_range",
+    "fchmod",
+    "fchmodat",
+    "utimensat",
+    "link",
+    "linkat",
 ];
 
 /// A stream, the cache a run on it finds, and what must come out.
@@ -65,7 +86,9 @@ impl Scene {
     /// fMP4 of six segments, over and over.
     pub fn fmp4(rounds: usize) -> Self {
         let origin = Origin::start();
-        for name in ["init.mp4", "0.m4s", "1.m4s", "2.m4s", "3.m4s", "4.m4s", "5.m4s"] {
+        for name in [
+            "init.mp4", "0.m4s", "1.m4s", "2.m4s", "3.m4s", "4.m4s", "5.m4s",
+        ] {
             let body = bytes(&format!("hls/flac-{name}"));
             origin.serve(&format!("/fmp4/flac-{name}"), "audio/mp4", body);
         }
@@ -103,7 +126,11 @@ impl Scene {
         tracer::strike(&sandbox, self.cache_arguments(), half, "signal=KILL", false);
         let before = Some(copy(&sandbox.cache_root()));
         let name = "resumed";
-        Self { name, before, ..self }
+        Self {
+            name,
+            before,
+            ..self
+        }
     }
 
     /// A file that has changed on the server since it was cached.
@@ -113,7 +140,8 @@ impl Scene {
         let mut old = Self::new("changed file", origin, "/sound");
         let sandbox = Sandbox::new();
         sandbox.kithara(old.cache_arguments()).run();
-        old.origin.serve("/sound", "audio/flac", bytes("files/s24.flac"));
+        old.origin
+            .serve("/sound", "audio/flac", bytes("files/s24.flac"));
         let new = Self::new(old.name, old.origin, "/sound");
         Self {
             flags: &["--refresh"],
@@ -134,7 +162,11 @@ impl Scene {
 
     pub fn cache_arguments(&self) -> Vec<String> {
         let fixed = ["cache", &self.url];
-        fixed.iter().chain(self.flags).map(|&word| word.to_owned()).collect()
+        fixed
+            .iter()
+            .chain(self.flags)
+            .map(|&word| word.to_owned())
+            .collect()
     }
 
     pub fn dump_arguments(&self) -> Vec<String> {
@@ -178,7 +210,11 @@ impl Scene {
 
     /// A run without a fault after one with: what it gives is right.
     pub fn is_true_online(&self, outcome: &Outcome) {
-        assert!(outcome.stdout == self.pcm, "wrong samples; {}", outcome.stderr);
+        assert!(
+            outcome.stdout == self.pcm,
+            "wrong samples; {}",
+            outcome.stderr
+        );
     }
 }
 
@@ -192,7 +228,9 @@ pub fn spread<T: Clone>(all: Vec<T>, count: usize) -> Vec<T> {
     if is_long() || all.len() <= count {
         return all;
     }
-    (0..count).map(|index| all[index * all.len() / count].clone()).collect()
+    (0..count)
+        .map(|index| all[index * all.len() / count].clone())
+        .collect()
 }
 
 /// Does `work` with each of `points`, a few at a time, and says at which one it
@@ -204,19 +242,27 @@ pub fn each<T: Sync + std::fmt::Debug>(points: &[T], work: impl Fn(&T) -> bool +
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(point)));
+                    let done =
+                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(point)));
                     match done {
                         Ok(counts) => {
                             counted.fetch_add(usize::from(counts), Ordering::Relaxed);
                         }
-                        Err(_) => failed.lock().expect("no panic under it").push(format!("{point:?}")),
+                        Err(_) => failed
+                            .lock()
+                            .expect("no panic under it")
+                            .push(format!("{point:?}")),
                     }
                 }
             });
         }
     });
     let failed = failed.into_inner().expect("no panic under it");
-    assert!(failed.is_empty(), "{} points failed: {failed:#?}", failed.len());
+    assert!(
+        failed.is_empty(),
+        "{} points failed: {failed:#?}",
+        failed.len()
+    );
     counted.into_inner()
 }
 
@@ -269,16 +315,30 @@ fn assert_tidy(root: &Path) {
         }
         let mut entries: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for file in fs::read_dir(&stream).expect("a stream") {
-            let name = file.expect("readable").file_name().into_string().expect("UTF-8");
+            let name = file
+                .expect("readable")
+                .file_name()
+                .into_string()
+                .expect("UTF-8");
             if let Some((entry, rest)) = name.split_once('.') {
-                entries.entry(entry.to_owned()).or_default().push(rest.to_owned());
+                entries
+                    .entry(entry.to_owned())
+                    .or_default()
+                    .push(rest.to_owned());
             }
         }
         for (entry, files) in entries {
             let is_pair = files.len() == 2 && files.iter().any(|rest| rest == "record");
-            assert!(is_pair && !files.iter().any(|rest| rest.ends_with(".new")), "{entry}: {files:?}");
+            assert!(
+                is_pair && !files.iter().any(|rest| rest.ends_with(".new")),
+                "{entry}: {files:?}"
+            );
         }
-        assert!(stream.extension().is_none(), "{} is left over", stream.display());
+        assert!(
+            stream.extension().is_none(),
+            "{} is left over",
+            stream.display()
+        );
     }
 }
 
@@ -300,7 +360,10 @@ fn list(fixture: &str, rounds: usize) -> String {
         lines.collect::<String>()
     };
     let rounds: Vec<_> = (0..rounds).map(round).collect();
-    format!("{head}{}#EXT-X-ENDLIST\n", rounds.join("#EXT-X-DISCONTINUITY\n"))
+    format!(
+        "{head}{}#EXT-X-ENDLIST\n",
+        rounds.join("#EXT-X-DISCONTINUITY\n")
+    )
 }
 
 fn encrypt(clear: &[u8]) -> Vec<u8> {
@@ -316,8 +379,14 @@ fn encrypt(clear: &[u8]) -> Vec<u8> {
 /// The frames of a fixture over and over, without the header that tells their number.
 fn long_mp3(length: usize) -> Vec<u8> {
     let file = bytes("files/lame.mp3");
-    let frames = file.windows(2).enumerate().filter(|(_, sync)| *sync == [0xff, 0xfb]);
-    let (second, _) = frames.skip(1).find(|(at, _)| *at > 300).expect("a second frame");
+    let frames = file
+        .windows(2)
+        .enumerate()
+        .filter(|(_, sync)| *sync == [0xff, 0xfb]);
+    let (second, _) = frames
+        .skip(1)
+        .find(|(at, _)| *at > 300)
+        .expect("a second frame");
     let frames = &file[second..];
     frames.repeat(length / frames.len())
 }

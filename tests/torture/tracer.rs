@@ -90,7 +90,10 @@ where
     fs::remove_file(trace).expect("it was there");
     let root = sandbox.cache_root();
     let root = root.to_str().expect("UTF-8");
-    let mut hits = text.lines().filter(|line| line.contains("(INJECTED)")).peekable();
+    let mut hits = text
+        .lines()
+        .filter(|line| line.contains("(INJECTED)"))
+        .peekable();
     let is_hit = hits.peek().is_some() && hits.all(|line| line.contains(root));
     (is_hit, outcome)
 }
@@ -110,6 +113,8 @@ where
 fn entered(line: &str) -> Option<(&str, &str)> {
     let (thread, rest) = line.split_once(char::is_whitespace)?;
     let (name, _) = rest.trim_start().split_once('(')?;
-    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_name = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     is_name.then_some((thread, name))
 }

@@ -3,20 +3,18 @@
 //! real binary against the scripted origin of the stories; a short form in
 //! `make test`, the long one in `make torture`.
 
+mod damage;
+mod kill;
+mod refuse;
+mod scene;
+mod several;
+mod tracer;
+#[path = "../stories"]
 #[expect(dead_code, reason = "the stories use the rest")]
 mod stories {
     pub mod fixtures;
     pub mod origin;
     pub mod sandbox;
-}
-
-mod torture {
-    mod damage;
-    mod kill;
-    mod refuse;
-    mod scene;
-    mod several;
-    mod tracer;
 }
 
 use stories::fixtures::{bytes, fixture};
