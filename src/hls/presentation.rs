@@ -66,7 +66,7 @@ impl Presentation {
             Playlist::Media(media) => {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
                 stats.lists().encryption = key::encryption(&media);
-                keep(store, &text, media.ended);
+                keep(store, &text, media.ended)?;
                 let ladder = Ladder::single(text.base.clone());
                 Ok(Self {
                     lists: vec![Some(listing::first(media))],
@@ -81,7 +81,7 @@ impl Presentation {
             }
             Playlist::Multivariant(multivariant) => {
                 stats.stage(Stage::Multivariant, asked, Instant::now());
-                keep(store, &text, true);
+                keep(store, &text, true)?;
                 let ladder = Ladder::of(&multivariant, taste)?;
                 stats.lists().variants = rows(&ladder);
                 Ok(Self {

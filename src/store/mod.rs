@@ -97,6 +97,11 @@ impl Store {
         self.policy.offline
     }
 
+    /// Whether bytes that cannot be stored are an error.
+    pub fn must_store(&self) -> bool {
+        self.policy.must_store
+    }
+
     /// Whether bytes are kept in memory only.
     pub fn is_memory(&self) -> bool {
         self.stream().is_memory()

@@ -73,11 +73,13 @@ impl Store {
         }
         let mut request = wanted.request(url);
         if let Some(entry) = &old {
-            if entry.is_complete() && !self.policy.refresh && !is_playlist(&head_bytes(entry)) {
+            // The look at its head may show that it is damaged.
+            let head = head_bytes(entry);
+            if is_playlist(&head) {
+                request.kind = playlist_kind(&head);
+                entry.check();
+            } else if entry.is_complete() && !self.policy.refresh {
                 return Ok(First::Media(self.hit(Arc::clone(entry))));
-            }
-            if is_playlist(&head_bytes(entry)) {
-                request.kind = playlist_kind(&head_bytes(entry));
             }
             match entry.is_complete() {
                 true => request.if_none_match = entry.head().etag.clone(),

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 use child::{Running, Stream};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_kithara");
+/// The binary that is tested.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_kithara");
 const LIMIT: Duration = Duration::from_secs(30); // no story needs a third of it
 
 /// A private home. Removed when dropped.
@@ -74,20 +75,8 @@ impl Sandbox {
         self.run_of(Command::new(BINARY), arguments)
     }
 
-    /// The same below a tracer: `tracer` is its command line, in which the
-    /// binary and its arguments come last.
-    pub fn traced<I>(&self, tracer: &[&str], arguments: I) -> Run
-    where
-        I: IntoIterator,
-        I::Item: AsRef<OsStr>,
-    {
-        let (name, flags) = tracer.split_first().expect("a tracer has a name");
-        let mut command = Command::new(name);
-        command.args(flags).arg(BINARY);
-        self.run_of(command, arguments)
-    }
-
-    fn run_of<I>(&self, mut command: Command, arguments: I) -> Run
+    /// A run of another command in this home, with the binary in its arguments.
+    pub fn run_of<I>(&self, mut command: Command, arguments: I) -> Run
     where
         I: IntoIterator,
         I::Item: AsRef<OsStr>,
@@ -387,4 +376,10 @@ fn the_shape_of_an_error_is_known() {
     for (line, want) in cases {
         assert_eq!(is_error(line), want, "{line}");
     }
+}
+
+#[test]
+fn any_end_is_told_as_a_shell_would() {
+    let run = Sandbox::new().kithara(["no-such-verb"]).any_end().chatty();
+    assert_eq!(run.run().code, 2);
 }

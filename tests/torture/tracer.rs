@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::stories::sandbox::{Outcome, Run, Sandbox};
+use crate::stories::sandbox::{BINARY, Outcome, Run, Sandbox};
 
 /// One system call of a run: the `nth` of its name in some thread, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,9 +104,10 @@ where
     I::Item: AsRef<OsStr>,
 {
     let set = format!("trace={names}");
-    let fixed = ["strace", "-f", "-qq", "-y", "-o", trace];
-    let tracer: Vec<_> = [&fixed[..], &["-e", &set], more].concat();
-    sandbox.traced(&tracer, arguments).prints()
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-y", "-o", trace, "-e", &set]);
+    strace.args(more).arg(BINARY);
+    sandbox.run_of(strace, arguments).prints()
 }
 
 /// The thread and the name of the call that a line of a trace begins with.
