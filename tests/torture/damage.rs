@@ -12,7 +12,7 @@ use crate::scene::{Scene, each, is_long, spread};
 use crate::stories::sandbox::Sandbox;
 
 const BLOCK: u64 = 64 << 10; // what one checksum covers
-const SHORT: usize = 12;
+const SHORT: usize = 6;
 
 /// One change of one file of the cache.
 #[derive(Clone, Debug)]
