@@ -380,6 +380,7 @@ fn the_shape_of_an_error_is_known() {
 
 #[test]
 fn any_end_is_told_as_a_shell_would() {
-    let run = Sandbox::new().kithara(["no-such-verb"]).any_end().chatty();
+    let sandbox = Sandbox::new();
+    let run = sandbox.kithara(["no-such-verb"]).any_end().chatty();
     assert_eq!(run.run().code, 2);
 }

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use crate::stories::sandbox::{BINARY, Outcome, Run, Sandbox};
 
+const PATIENCE: &str = "15"; // seconds; less than the sandbox has
+
 /// One system call of a run: the `nth` of its name in some thread, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Call {
@@ -104,8 +106,12 @@ where
     I::Item: AsRef<OsStr>,
 {
     let set = format!("trace={names}");
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-y", "-o", trace, "-e", &set]);
+    // Killed with all it traces, should a call that is not of the cache be struck:
+    // a thread's call to another to wake up, for one.
+    let mut strace = Command::new("timeout");
+    strace.args([
+        PATIENCE, "strace", "-f", "-qq", "-y", "-o", trace, "-e", &set,
+    ]);
     strace.args(more).arg(BINARY);
     sandbox.run_of(strace, arguments).prints()
 }
