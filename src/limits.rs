@@ -8,6 +8,9 @@ use std::time::Duration;
 pub const PLAYLIST_BYTES: u64 = 16 << 20;
 /// Segments of one media playlist.
 pub const PLAYLIST_SEGMENTS: usize = 200_000;
+/// Segments that are kept of a playlist without end, the newest ones: a day of
+/// 10-second segments.
+pub const LIVE_SEGMENTS: usize = 10_000;
 /// Variants and renditions of one multivariant playlist.
 pub const PLAYLIST_VARIANTS: usize = 512;
 /// One line of a playlist.

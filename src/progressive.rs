@@ -13,7 +13,7 @@ use crate::error::Problem;
 use crate::event::{Event, Events};
 use crate::media::{Piece, WholeFile};
 use crate::stats::Stats;
-use crate::store::{Body, Kept, Opened, Store, Transfer, Wanted};
+use crate::store::{Body, Carrier, Kept, Opened, Store, Wanted};
 
 /// A reader that waits this close behind the writer is served by going on.
 const NEAR: u64 = 512 << 10;
@@ -78,7 +78,7 @@ async fn fill(
     store: &Store,
     job: &Job,
     kept: &Arc<Kept>,
-    mut transfer: Option<Box<Transfer>>,
+    mut transfer: Option<Carrier>,
     events: &Events,
 ) -> Result<(), Problem> {
     let entry = kept.entry();
@@ -101,7 +101,11 @@ async fn fill(
         match kept.first_gap(from).or_else(|| kept.first_gap(0)) {
             Some(gap) => {
                 let span = store.open_span(&job.wanted, kept, gap).await;
-                transfer = span.inspect_err(|problem| kept.target().fail(problem.clone()))?;
+                let span = span.inspect_err(|problem| kept.target().fail(problem.clone()))?;
+                transfer = match span {
+                    Some(span) => Some(Carrier::Ours(span)),
+                    None => store.follow_on(&job.wanted, kept),
+                };
             }
             None if job.only_store => return Ok(()),
             // A reader that finds a damaged block waits for it, and wakes us.

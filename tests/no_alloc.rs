@@ -61,7 +61,8 @@ fn the_callback_neither_allocates_nor_frees() {
 fn an_access_unit_comes_out_of_a_transport_stream_without_an_allocation() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/timeline/tone.ts");
     let source = Box::new(Cursor::new(fs::read(path).expect("a fixture")));
-    let mut demuxer = ts::Demuxer::open(source, Arc::default(), None, None).expect("a stream");
+    let mut demuxer =
+        ts::Demuxer::open(None, source, Arc::default(), None, None).expect("a stream");
     let mut units = 0;
     let mut next = || {
         let unit = demuxer.next_unit().expect("sound");

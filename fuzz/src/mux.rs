@@ -139,7 +139,7 @@ mod tests {
     fn frames_that_are_muxed_come_out_again() {
         let packet = [2 | 4, 7, 1, 2, 3, 4, 5, 6, 7];
         let bytes = muxed(&[&[0][..], &packet, &packet].concat());
-        let opened = Demuxer::open(Drip::whole(&bytes), Arc::default(), None, None);
+        let opened = Demuxer::open(None, Drip::whole(&bytes), Arc::default(), None, None);
         let mut demuxer = opened.expect("a sound stream");
         for number in 0..2 {
             let unit = demuxer.next_unit().expect("a good frame");

@@ -62,7 +62,7 @@ fn outcome(
     let (tail, held) = tail.map_or((None, 0), |(tail, held)| (Some(tail), held));
     let source = Drip::new(bytes, step);
     let mut left = None;
-    match Demuxer::open(source, Arc::clone(&stats), near, tail) {
+    match Demuxer::open(None, source, Arc::clone(&stats), near, tail) {
         Ok(mut demuxer) => {
             outcome.take(|| demuxer.next_unit().map(taken));
             outcome.titles = demuxer.take_titles();

@@ -16,10 +16,14 @@ use super::root;
 /// Held shared by everyone who uses the stream; its time is the last use, its
 /// text the URL, for listings.
 pub(super) const LEASE: &str = "lease";
+/// Empty; beside the lease of a stream that the server has changed.
+pub(super) const OUTDATED: &str = "outdated";
 /// Ends the name of a record.
 pub(super) const RECORD: &str = ".record";
 /// Ends the name of a record that is not yet published.
 pub(super) const FRESH: &str = ".new";
+/// Ends the name of the lock of an entry that a server is asked for.
+pub(super) const ASKED: &str = ".asked";
 const GONE: &str = ".gone";
 
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
@@ -156,7 +160,7 @@ fn lock(lease: &File) -> io::Result<bool> {
 fn empty(dir: &Dir) -> io::Result<u64> {
     let mut bytes = 0;
     for name in dir.names()? {
-        if name == LEASE || entry_of(&name).is_some() {
+        if [LEASE, OUTDATED].contains(&name.as_str()) || entry_of(&name).is_some() {
             bytes += dir.remove(&name)?;
         }
     }
@@ -171,7 +175,8 @@ pub(super) fn entry_of(file: &str) -> Option<(&str, &str)> {
             .is_some_and(|digits| digits.len() == 16 && is_hex(digits))
     };
     let bare = rest.strip_suffix(FRESH).unwrap_or(rest);
-    (is_name(name) && (rest == RECORD || is_generation(bare))).then_some((name, rest))
+    (is_name(name) && (rest == RECORD || rest == ASKED || is_generation(bare)))
+        .then_some((name, rest))
 }
 
 fn is_gone(name: &str) -> bool {

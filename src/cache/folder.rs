@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::dir::{Dir, Opened, Writing};
-use super::evict::{self, FRESH, LEASE, RECORD, data_name, now};
+use super::evict::{self, ASKED, FRESH, LEASE, OUTDATED, RECORD, data_name, now};
 use super::key::Identity;
 use super::log::{Found, Log};
 use super::record::Record;
@@ -25,20 +25,19 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Leases the folder of `identity` in `root`; `None` when it is not there
+    /// Leases the stream's folder `name` in `root`; `None` when it is not there
     /// and `is_made` does not say to make it.
-    pub fn lease(root: &Dir, identity: &Identity, is_made: bool) -> io::Result<Option<Self>> {
-        let name = identity.name();
+    pub fn lease(root: &Dir, name: &str, is_made: bool) -> io::Result<Option<Self>> {
         let (tries, pause) = EVICTION;
         for _ in 0..tries {
             if is_made {
-                root.make_child(&name)?;
+                root.make_child(name)?;
             }
-            let Some(dir) = root.child(&name)? else {
+            let Some(dir) = root.child(name)? else {
                 if !is_made {
                     return Ok(None);
                 }
-                match root.remove(&name) {
+                match root.remove(name) {
                     // A link or a file is out of the way, or an evicted folder is gone.
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     Ok(_) | Err(_) => continue,
@@ -58,7 +57,7 @@ impl Folder {
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            let is_ours = root.holds(&name, dir.file());
+            let is_ours = root.holds(name, dir.file());
             match is_ours.and_then(|ours| Ok(ours && dir.holds(LEASE, &lease.file)?)) {
                 Ok(true) => return Ok(Some(Self { dir, lease })),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -87,6 +86,38 @@ impl Folder {
         }
         lease.set_modified(SystemTime::now())?;
         Ok(if is_labelled { 0 } else { label.len() as u64 })
+    }
+
+    /// Whether the stream is marked as one that the server has changed.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self.dir.status(OUTDATED), Ok(Some(_)))
+    }
+
+    /// Sets the mark, or takes it away.
+    pub fn set_outdated(&self, is_outdated: bool) -> io::Result<()> {
+        match is_outdated {
+            true => self.dir.open_or_create(OUTDATED).map(drop),
+            false => self.dir.remove(OUTDATED).map(drop),
+        }
+    }
+
+    /// Says that an entry is being asked for, as long as the file is open;
+    /// `None` while another process says so.
+    pub fn announce(&self, name: &str) -> io::Result<Option<File>> {
+        let asked = format!("{name}{ASKED}");
+        let file = self.dir.open_or_create(&asked)?.file;
+        match file.try_lock() {
+            // One that was withdrawn between the two looks says nothing.
+            Ok(()) => Ok(self.dir.holds(&asked, &file)?.then_some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Takes back what [`Folder::announce`] said.
+    pub fn withdraw(&self, name: &str) {
+        // A name that stays is swept in a day.
+        let _ = self.dir.remove(&format!("{name}{ASKED}"));
     }
 
     /// What is under an entry's name.

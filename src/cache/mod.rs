@@ -5,7 +5,9 @@
 //! ```text
 //! <root>/kithara-cache                       the marker; <root>/total, <root>/secret
 //! <root>/<stream>/lease                      locked while the stream is used; its time is the last use
+//! <root>/<stream>/outdated                   there when the server has changed it
 //! <root>/<stream>/<entry>.<generation>       the bytes as they came
+//! <root>/<stream>/<entry>.asked              locked while a server is asked for it
 //! <root>/<stream>/<entry>.record             what they are, and which are known
 //! ```
 
@@ -38,7 +40,7 @@ pub use entry::Entry;
 pub use head::Head;
 pub use key::Identity;
 pub use reader::Reader;
-pub use stream::Stream;
+pub use stream::{Announcement, Stream};
 pub use writer::Writer;
 
 use crate::bell::Bell;
@@ -108,6 +110,21 @@ impl Cache {
         })?;
         let space = Space::new(&path, None, Arc::clone(&stats));
         Ok(Self::new(Some(space), Some(marker), bell, stats))
+    }
+
+    /// A private cache of the same run, as [`Cache::private`].
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when its folder cannot be made.
+    pub fn beside(&self, parent: &Path) -> Result<Self, Problem> {
+        let (bell, stats) = (&self.house.bell, &self.house.stats);
+        Self::private(parent, Arc::clone(bell), Arc::clone(stats))
+    }
+
+    /// Whether other processes may read what is here.
+    pub fn is_shared(&self) -> bool {
+        self.house.is_shared()
     }
 
     /// A cache in memory, for a full or read-only disk. Its bytes live as long
@@ -225,6 +242,18 @@ impl Cache {
         }
     }
 
+    /// The stream of a listing, to look into: that counts as no use of it.
+    /// `None` when it was removed since.
+    pub fn look(&self, stored: &Stored) -> Result<Option<Stream>, Problem> {
+        let Some((space, root)) = self.present()? else {
+            return Ok(None);
+        };
+        let folder = Folder::lease(&root, &stored.name, false)
+            .map_err(|error| root::unusable(space.root(), error))?;
+        let shelf = |folder| Arc::new(Shelf::new(Arc::clone(&self.house), Some(folder)));
+        Ok(folder.map(|folder| Stream::new(shelf(folder))))
+    }
+
     /// Checks every byte in the cache; with `repair` what is damaged counts as
     /// missing from then on.
     pub fn verify(&self, repair: bool) -> Result<Report, Problem> {
@@ -294,7 +323,7 @@ fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Fo
     if is_made {
         space.enter(&root).map_err(unusable)?;
     }
-    let folder = Folder::lease(&root, identity, is_made).map_err(unusable)?;
+    let folder = Folder::lease(&root, &identity.name(), is_made).map_err(unusable)?;
     if let Some(folder) = &folder {
         let touched = folder.touch(identity);
         if is_made {

@@ -50,6 +50,27 @@ impl Stream {
         self.shelf.folder.is_none()
     }
 
+    /// Whether an earlier run found that the server has another version of it.
+    pub fn is_outdated(&self) -> bool {
+        let folder = self.shelf.folder.as_ref();
+        folder.is_some_and(Folder::is_outdated)
+    }
+
+    /// Notes for later runs whether the server has another version of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when the cache cannot be written.
+    pub fn set_outdated(&self, is_outdated: bool) -> Result<(), Problem> {
+        let Some(folder) = &self.shelf.folder else {
+            return Ok(());
+        };
+        folder.set_outdated(is_outdated).map_err(|error| {
+            let what = "cannot note that the stream has changed";
+            Problem::from_io(error, Kind::Cache, what, "check the cache folder")
+        })
+    }
+
     /// The entry of `identity`, whole or in part; `None` when there is none, or
     /// none that can be read.
     pub fn find(&self, identity: &Identity) -> Option<Arc<Entry>> {
@@ -62,6 +83,23 @@ impl Stream {
         let folder = self.shelf.folder.as_ref()?;
         let (log, data) = folder.open(&name).ok()?.version(identity)?;
         Some(self.enter(&mut entries, name, data, (log, false)))
+    }
+
+    /// Tells other processes that the server is asked for `identity`, until the
+    /// answer is dropped; `None` while one of them says so.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written.
+    pub fn announce(&self, identity: &Identity) -> io::Result<Option<Announcement>> {
+        let shared = self.shelf.folder.as_ref();
+        let Some(folder) = shared.filter(|_| self.shelf.house.is_shared()) else {
+            return Ok(Some(Announcement(None)));
+        };
+        let name = identity.name();
+        let lock = folder.announce(&name)?;
+        let held = |lock| Announcement(Some((Arc::clone(&self.shelf), name, lock)));
+        Ok(lock.map(held))
     }
 
     /// The entry for the bytes of `head`: the one that is there if its strong
@@ -243,6 +281,21 @@ impl Shelf {
     // A map of weak pointers is whole after every step.
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Weak<Entry>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// While it lives, other processes wait for the answer of a server instead of
+/// asking too.
+#[derive(Debug)]
+pub struct Announcement(Option<(Arc<Shelf>, String, File)>);
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        if let Some((shelf, name, _lock)) = &self.0
+            && let Some(folder) = &shelf.folder
+        {
+            folder.withdraw(name); // while it is locked: the name is ours
+        }
     }
 }
 

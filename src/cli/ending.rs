@@ -29,19 +29,25 @@ impl Way {
     }
 }
 
-/// Waits for the end of the last thread.
+/// Waits for the end of the last thread, and for that of the network side,
+/// which may still be asking whether what was played holds.
 #[derive(Debug)]
 pub struct Ending {
     last: Thread,
     failure: Option<Problem>,
+    is_net_over: bool,
+    /// How it ends when the network side is over too.
+    way: Option<Way>,
 }
 
 impl Ending {
-    /// The run is over when `last` is.
+    /// The run is over when `last` and the network side are.
     pub fn with(last: Thread) -> Self {
         Self {
             last,
             failure: None,
+            is_net_over: false,
+            way: None,
         }
     }
 
@@ -49,16 +55,21 @@ impl Ending {
     /// the sound does, because what it fetched is still played; the others end
     /// the run when they fail.
     pub fn after(&mut self, thread: Thread, result: &Result<(), Problem>) -> Option<Way> {
+        self.is_net_over |= thread == Thread::Net;
         match result {
             Ok(()) if thread == self.last => {
-                Some(self.failure.take().map_or(Way::Finished, Way::Failed))
+                let way = self.failure.take().map_or(Way::Finished, Way::Failed);
+                self.way = Some(way);
             }
-            Ok(()) => None,
+            Ok(()) => {}
             Err(problem) if self.may_play_on(thread, problem) => {
                 self.failure.get_or_insert_with(|| problem.clone());
-                None
             }
-            Err(problem) => Some(Way::Failed(problem.clone())),
+            Err(problem) => return Some(Way::Failed(problem.clone())),
+        }
+        match self.is_net_over {
+            true => self.way.take(),
+            false => None,
         }
     }
 
@@ -80,9 +91,9 @@ mod tests {
     fn a_run_ends_with_its_last_thread_or_with_a_failure() {
         use Thread::{Audio, Decode, Net};
         let failed = |kind| Some(Way::Failed(problem(kind)));
-        let cases = [
+        let alone = [
             (Decode, Net, Ok(()), None),
-            (Decode, Decode, Ok(()), Some(Way::Finished)),
+            (Decode, Decode, Ok(()), None),
             (
                 Decode,
                 Decode,
@@ -95,10 +106,23 @@ mod tests {
             (Net, Net, Ok(()), Some(Way::Finished)),
             (Net, Net, Err(Kind::NoData), failed(Kind::NoData)),
         ];
-        for (last, thread, result, want) in cases {
+        for (last, thread, result, want) in alone {
             let way = Ending::with(last).after(thread, &result.map_err(problem));
             assert_eq!(way, want, "last {last:?}, {thread:?} {result:?}");
         }
+        for (first, second) in [(Decode, Net), (Net, Decode)] {
+            let mut ending = Ending::with(Decode);
+            assert_eq!(ending.after(first, &Ok(())), None);
+            assert_eq!(ending.after(second, &Ok(())), Some(Way::Finished));
+        }
+    }
+
+    #[test]
+    fn a_network_failure_after_the_last_sound_is_none_of_the_listener_s() {
+        let mut ending = Ending::with(Thread::Decode);
+        assert_eq!(ending.after(Thread::Decode, &Ok(())), None);
+        let way = ending.after(Thread::Net, &Err(problem(Kind::NoData)));
+        assert_eq!(way, Some(Way::Finished));
     }
 
     #[test]

@@ -35,6 +35,19 @@ pub enum Join {
 }
 
 impl Join {
+    /// The same join when another decoder is needed from here on.
+    pub fn with_change(self) -> Self {
+        match self {
+            Self::Next | Self::Done => Self::Change,
+            join => join,
+        }
+    }
+
+    /// Whether the segment takes up what the one before left unfinished.
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Next)
+    }
+
     /// Media time, the edit list taken off, at which the first unit of a segment
     /// is expected that the playlist puts at `start`.
     pub fn expected(self, start: MediaTime, placement: &Placement) -> Option<MediaTime> {

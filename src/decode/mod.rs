@@ -14,6 +14,7 @@ mod join;
 pub mod lane;
 pub mod latm;
 pub mod mpeg;
+mod onward;
 pub mod outlet;
 pub mod packed;
 pub mod placement;
@@ -37,6 +38,7 @@ use crate::decode::codec::{Decoded, Decoder};
 use crate::decode::inbox::Inbox;
 use crate::decode::lane::{Flow, Lane, Times};
 use crate::decode::outlet::Outlet;
+use crate::decode::stream::Tail;
 use crate::decode::titles::Titles;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
@@ -100,9 +102,9 @@ struct Decoding<'a> {
     wanted: Wanted,
     codec: Option<Codec>,
     variant: Option<usize>,
-    init: Option<(u64, Arc<fmp4::Init>)>,
+    init: Option<(u64, Arc<stream::Init>)>,
     /// What the segment before left unfinished.
-    tail: Option<ts::Tail>,
+    tail: Option<Tail>,
     /// A discontinuity came with a gap: the next segment is on a new timeline.
     is_severed: bool,
     /// Why the first segment that is missing could not be had.

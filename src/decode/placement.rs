@@ -8,7 +8,7 @@ use crate::units::{MediaTime, SampleRate};
 /// than the count of frames: rounding of coarse timescales stays below it.
 const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
 /// EXTINF may be rounded to whole seconds (RFC 8216 section 4.3.2.1).
-const EXTINF_SLACK: MediaTime = MediaTime::from_nanos(500_000_000);
+pub const EXTINF_SLACK: MediaTime = MediaTime::from_nanos(500_000_000);
 
 /// The presentation's frame counter. Nothing is placed yet by default: the first
 /// unit fixes the count.

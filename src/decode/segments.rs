@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use crate::decode::decrypt::{self, Part};
-use crate::decode::fmp4;
 use crate::decode::join::Join;
 use crate::decode::lane::{Flow, Label};
 use crate::decode::placement::Window;
-use crate::decode::stream::{self, Stream};
+use crate::decode::stream::{self, Stream, Tail};
 use crate::decode::{Decoding, checksum};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
@@ -113,6 +112,7 @@ impl Decoding<'_> {
 
     fn sound_of(&mut self, mut segment: Segment) -> Result<Flow, Problem> {
         let (ends_run, bit_rate) = (segment.ends_run, segment.bit_rate);
+        let (duration, mut begin) = (segment.duration, None);
         let mut titles = Some(std::mem::take(&mut segment.titles));
         let goes_on = self.tail.is_some();
         self.stats.begin(Stage::Probe);
@@ -122,10 +122,14 @@ impl Decoding<'_> {
         self.stats.begin(Stage::FirstPacket);
         let mut flow = Flow::On;
         while flow == Flow::On {
+            if stream.turns()? && self.fit(stream.track())? {
+                join = join.with_change();
+            }
             let Some(unit) = stream.next_unit()? else {
                 break;
             };
             let first = unit.start;
+            begin.get_or_insert(first);
             self.join_at(&mut join, first, edit)?;
             flow = self.unit(&unit, ends_run, bit_rate)?;
             if let Some(titles) = titles.take() {
@@ -135,6 +139,8 @@ impl Decoding<'_> {
         }
         self.hear_titles(&mut stream, edit); // behind the last unit
         self.tail = stream.into_tail();
+        let least = if ends_run { MediaTime::MAX } else { duration };
+        self.check_cut(begin.unwrap_or_default(), least)?;
         // A short piece of a transport stream may be all pictures.
         if titles.is_some() && !(goes_on && self.tail.is_some()) {
             return Err(no_sound());
@@ -160,27 +166,29 @@ impl Decoding<'_> {
         } else {
             Join::Next
         };
-        let near = self.near(join, start, init);
         let media = decrypt::open(segment.media, segment.cipher, Part::Segment)?;
-        let tail = self.tail.take().filter(|_| matches!(join, Join::Next));
+        let onward = self.go_on(join, media)?;
+        let near = self.near(join, start, init);
         let begin = near.unwrap_or(start); // where its own bytes have no time
-        let stream = Stream::open(init, media, begin, near, tail, &self.stats)?;
-        let is_other = self.fit(stream.track())?;
-        let join = match join {
-            Join::Next if is_other => Join::Change,
-            join => join,
+        let mut stream = Stream::open(init, onward.media, begin, near, onward.tail, &self.stats)?;
+        if onward.is_joined {
+            stream.go_on_at(begin);
+        }
+        let join = match self.fit(stream.track())? {
+            true => join.with_change(),
+            false => join,
         };
         Ok((stream, join))
     }
 
-    fn init(&mut self, init: Init) -> Result<Arc<fmp4::Init>, Problem> {
+    fn init(&mut self, init: Init) -> Result<Arc<stream::Init>, Problem> {
         if let Some((id, parsed)) = &self.init
             && *id == init.id
         {
             return Ok(Arc::clone(parsed));
         }
         let bytes = decrypt::open(init.bytes, init.cipher, Part::Init)?;
-        let parsed = Arc::new(fmp4::Init::read(bytes, Arc::clone(&self.stats))?);
+        let parsed = Arc::new(stream::Init::read(bytes, &self.stats)?);
         self.init = Some((init.id, Arc::clone(&parsed)));
         Ok(parsed)
     }
@@ -196,7 +204,7 @@ impl Decoding<'_> {
     /// sum has to do.
     fn beginning(
         &self,
-        init: Option<&fmp4::Init>,
+        init: Option<&stream::Init>,
         anchor: Option<Anchor>,
         start: MediaTime,
     ) -> Join {
@@ -208,9 +216,9 @@ impl Decoding<'_> {
     }
 
     /// The media time at which a segment is expected to begin.
-    fn near(&self, join: Join, start: MediaTime, init: Option<&fmp4::Init>) -> Option<MediaTime> {
+    fn near(&self, join: Join, start: MediaTime, init: Option<&stream::Init>) -> Option<MediaTime> {
         let before = self.codec.as_ref().map(|codec| &codec.track);
-        let edit = init.map(fmp4::Init::track).or(before);
+        let edit = init.and_then(stream::Init::track).or(before);
         let edit = edit.map_or(MediaTime::ZERO, |track| track.edit.start);
         Some(join.expected(start, &self.lane.placement)? + edit)
     }
@@ -228,7 +236,9 @@ impl Decoding<'_> {
             is_lost: gap.loss.is_some(),
         });
         self.is_severed |= gap.discontinuity;
-        self.tail = None;
+        if let Some(Tail::Packed(_)) = self.tail.take() {
+            self.stats.decode_errors.add(1);
+        }
         self.loss = self.loss.take().or(gap.loss);
         // What was decoded before the gap does not overlap into what follows.
         if let Some(codec) = &mut self.codec {

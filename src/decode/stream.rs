@@ -17,6 +17,48 @@ const HEAD_BYTES: usize = 612; // three packets of a transport stream; a box hea
 /// Playlists may be off by this much and still count from zero.
 const NEAR_ZERO: MediaTime = MediaTime::from_nanos(500_000_000);
 
+/// What an initialisation section says.
+pub enum Init {
+    /// Of fragmented MP4.
+    Fmp4(fmp4::Init),
+    /// Of a transport stream.
+    Ts(ts::Init),
+}
+
+impl Init {
+    /// Reads a section. `source` stands at its beginning.
+    ///
+    /// # Errors
+    ///
+    /// As [`fmp4::Init::read`] and [`ts::Init::read`].
+    pub fn read(mut source: Box<dyn Source>, stats: &Arc<Stats>) -> Result<Self, Problem> {
+        let head = peek(source.as_mut(), HEAD_BYTES)?;
+        let stats = Arc::clone(stats);
+        // A box that begins like a packet would be longer than a gigabyte.
+        match head.first() == Some(&ts::SYNC) && ts::looks_like_ts(&head) {
+            true => ts::Init::read(source, stats).map(Self::Ts),
+            false => fmp4::Init::read(source, stats).map(Self::Fmp4),
+        }
+    }
+
+    /// The track, when the section tells all about it.
+    pub fn track(&self) -> Option<&Track> {
+        match self {
+            Self::Fmp4(init) => Some(init.track()),
+            Self::Ts(_) => None,
+        }
+    }
+}
+
+/// What one segment leaves to the next.
+#[derive(Debug)]
+pub enum Tail {
+    /// Of a transport stream.
+    Ts(Box<ts::Tail>),
+    /// Of packed audio: a frame that is not whole.
+    Packed(packed::Cut),
+}
+
 /// The demuxer of one segment.
 pub enum Stream {
     /// Fragmented MP4.
@@ -38,7 +80,7 @@ impl Stream {
     ///
     /// [`Kind::Unsupported`] naming the container, or the source's own problem.
     pub fn open(
-        init: Option<&fmp4::Init>,
+        init: Option<&Init>,
         mut media: Box<dyn Source>,
         start: MediaTime,
         near: Option<MediaTime>,
@@ -46,12 +88,15 @@ impl Stream {
         stats: &Arc<Stats>,
     ) -> Result<Self, Problem> {
         let stats = Arc::clone(stats);
-        if let Some(init) = init {
-            return Ok(Self::Fmp4(Box::new(fmp4::Demuxer::new(
-                init, media, stats, start,
-            ))));
-        }
-        let head = peek(media.as_mut())?;
+        let tables = match init {
+            None => None,
+            Some(Init::Fmp4(init)) => {
+                let demuxer = fmp4::Demuxer::new(init, media, stats, start);
+                return Ok(Self::Fmp4(Box::new(demuxer)));
+            }
+            Some(Init::Ts(init)) => Some(init),
+        };
+        let head = peek(media.as_mut(), HEAD_BYTES)?;
         if fmp4::looks_like_fmp4(&head) {
             let demuxer = fmp4::Demuxer::self_initialising(media, stats, start)?;
             return Ok(Self::Fmp4(Box::new(demuxer)));
@@ -61,9 +106,8 @@ impl Stream {
             return Ok(Self::Packed(Box::new(demuxer)));
         }
         if ts::looks_like_ts(&head) {
-            return Ok(Self::Ts(Box::new(ts::Demuxer::open(
-                media, stats, near, before,
-            )?)));
+            let demuxer = ts::Demuxer::open(tables, media, stats, near, before)?;
+            return Ok(Self::Ts(Box::new(demuxer)));
         }
         let why = "its segments are in no container that this version plays";
         Err(Problem::new(
@@ -80,6 +124,23 @@ impl Stream {
             Self::Fmp4(demuxer) => demuxer.init().track(),
             Self::Packed(demuxer) => demuxer.track(),
             Self::Ts(demuxer) => demuxer.track(),
+        }
+    }
+
+    /// The first unit began in the segment before, and is due at `time`.
+    pub fn go_on_at(&mut self, time: MediaTime) {
+        match self {
+            Self::Packed(demuxer) => demuxer.go_on_at(time),
+            Self::Fmp4(_) | Self::Ts(_) => {}
+        }
+    }
+
+    /// Whether the next access unit needs another decoder than the one before:
+    /// [`Stream::track`] is another one then.
+    pub fn turns(&mut self) -> Result<bool, Problem> {
+        match self {
+            Self::Ts(demuxer) => demuxer.turns(),
+            Self::Fmp4(_) | Self::Packed(_) => Ok(false),
         }
     }
 
@@ -104,16 +165,22 @@ impl Stream {
     }
 
     /// What the segment leaves to the one that follows it.
-    pub fn into_tail(self) -> Option<ts::Tail> {
+    pub fn into_tail(self) -> Option<Tail> {
         match self {
-            Self::Ts(demuxer) => demuxer.into_tail(),
-            Self::Fmp4(_) | Self::Packed(_) => None,
+            Self::Ts(demuxer) => demuxer.into_tail().map(Box::new).map(Tail::Ts),
+            Self::Packed(demuxer) => demuxer.into_cut().map(Tail::Packed),
+            Self::Fmp4(_) => None,
         }
     }
 }
 
-fn peek(media: &mut dyn Source) -> Result<Vec<u8>, Problem> {
-    let mut head = vec![0; HEAD_BYTES];
+/// The first `wanted` bytes of `media`, or all; it stands at its beginning again.
+///
+/// # Errors
+///
+/// The source's own problem.
+pub fn peek(media: &mut dyn Source, wanted: usize) -> Result<Vec<u8>, Problem> {
+    let mut head = vec![0; wanted];
     let mut filled = 0;
     let broken =
         |error| Problem::from_io(error, Kind::NoData, "cannot read the segment", "try again");
@@ -131,7 +198,7 @@ fn peek(media: &mut dyn Source) -> Result<Vec<u8>, Problem> {
 /// Media time of the first access unit of `media`, minus the edit list: the
 /// zero of the presentation when `media` is the stream's first segment.
 pub fn first_time(
-    init: Option<&fmp4::Init>,
+    init: Option<&Init>,
     media: Box<dyn Source>,
     stats: &Arc<Stats>,
 ) -> Result<MediaTime, Problem> {

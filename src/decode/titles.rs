@@ -18,7 +18,7 @@ impl Titles {
     pub fn announce(&mut self, at: MediaTime, title: &str) {
         if self.announced.len() < limits::TITLES_AHEAD {
             let place = self.announced.partition_point(|(other, _)| *other <= at);
-            self.announced.insert(place, (at, text::safe(title)));
+            self.announced.insert(place, (at, text::one_line(title)));
         }
     }
 

@@ -31,6 +31,7 @@ impl Decoding<'_> {
         let track = file.track().clone();
         self.stats.duration.set(track.duration.unwrap_or_default());
         self.aim(&mut file, &track)?;
+        self.fit(file.track())?; // another stream of the file may begin on the way
         let bit_rate = match (bytes, track.duration) {
             (Some(bytes), Some(duration)) => BitRate::of(bytes, duration.duration()),
             _ => BitRate(0),
@@ -38,18 +39,17 @@ impl Decoding<'_> {
         let mut join = Join::Known {
             zero: MediaTime::ZERO,
         };
-        let (mut flow, mut links) = (Flow::On, 0);
+        let mut flow = Flow::On;
         let may_be_last = file.shortens_its_last_unit();
         while flow == Flow::On {
+            if file.turns().map_err(named)? {
+                self.fit(file.track())?;
+            }
             let Some(unit) = file.next_unit().map_err(named)? else {
                 break;
             };
             self.join_at(&mut join, unit.start, track.edit.start)?;
             flow = self.unit(&unit, may_be_last, bit_rate).map_err(named)?;
-            if file.links() != links {
-                links = file.links();
-                self.fit(file.track())?;
-            }
         }
         self.lane.drop_tail();
         let sha256 = wire.map(checksum).transpose()?;

@@ -160,6 +160,16 @@ impl Client {
         }
     }
 
+    /// As [`Client::open`], but asks only once and says nothing of a failure.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::open`].
+    pub async fn open_once(&self, request: &Request) -> Result<Response, Problem> {
+        let answer = self.attempt(request).await;
+        answer.map_err(|failure| failure.problem)
+    }
+
     /// Reads a small resource whole, starting over when it breaks off.
     ///
     /// # Errors

@@ -58,6 +58,8 @@ pub struct Request {
     pub total: Option<u64>,
     /// The ETag of a copy: the answer may be [`Status::NotModified`].
     pub if_none_match: Option<String>,
+    /// The Last-Modified date of a copy: the same, where there is no ETag.
+    pub if_modified_since: Option<String>,
     /// Which variant it belongs to, for the trace.
     pub variant: Option<usize>,
     /// Which segment it carries, for the trace and for messages.
@@ -74,9 +76,15 @@ impl Request {
             if_range: None,
             total: None,
             if_none_match: None,
+            if_modified_since: None,
             variant: None,
             segment: None,
         }
+    }
+
+    /// Whether a copy is there, so that the answer may be that it still holds.
+    fn has_copy(&self) -> bool {
+        self.if_none_match.is_some() || self.if_modified_since.is_some()
     }
 
     /// Whether compression is asked for. Of media never: its offsets count.

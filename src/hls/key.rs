@@ -3,6 +3,7 @@
 //! key: not in a message, not in a log.
 
 mod data;
+mod preload;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crate::media::Cipher;
 use crate::store::{Store, Text, Wanted};
 use crate::text::safe;
 
+pub use preload::{Preload, Preloads};
 pub use ring::{Ring, State};
 
 const KEY_BYTES: usize = 16;
@@ -201,7 +203,7 @@ pub enum Keeping {
     Always,
 }
 
-/// Loads the key at `wanted`. When it is to be kept in any case and the server
+/// Loads the key at `wanted`, which `preload` may have brought. When it is to be kept in any case and the server
 /// forbids it, that is a warning.
 ///
 /// # Errors
@@ -212,24 +214,22 @@ pub enum Keeping {
 pub async fn load(
     store: &Store,
     wanted: &Wanted,
+    preload: Option<Preload>,
     keeping: Keeping,
     events: &Events,
 ) -> Result<[u8; KEY_BYTES], Problem> {
-    let what = || format!("cannot use the key {}", wanted.location);
-    let text = store.key(wanted).await.map_err(|problem| match problem {
-        Problem {
-            kind: Kind::Limit,
-            why,
-            ..
-        } => {
-            let why = format!("{why}, and a key has {KEY_BYTES}");
-            Problem::new(Kind::Encryption, what(), why, TELL)
-        }
-        problem => problem,
-    })?;
+    let preloaded = match preload {
+        Some(preload) => preload.text().await,
+        None => None,
+    };
+    let text = match preloaded {
+        Some(text) => text,
+        None => fetch(store, wanted).await?,
+    };
     let Some(key) = sixteen(&text.bytes) else {
+        let what = format!("cannot use the key {}", wanted.location);
         let (why, todo) = (not_a_key(&text.bytes), todo(&text.bytes));
-        return Err(Problem::new(Kind::Encryption, what(), why, todo));
+        return Err(Problem::new(Kind::Encryption, what, why, todo));
     };
     if keeping != Keeping::Never {
         keep(store, &text, keeping)?;
@@ -238,6 +238,22 @@ pub async fn load(
         events.send(Event::Warning(forbidden(wanted)));
     }
     Ok(key)
+}
+
+/// What is at the address of a key.
+async fn fetch(store: &Store, wanted: &Wanted) -> Result<Text, Problem> {
+    store.key(wanted).await.map_err(|problem| match problem {
+        Problem {
+            kind: Kind::Limit,
+            why,
+            ..
+        } => {
+            let what = format!("cannot use the key {}", wanted.location);
+            let why = format!("{why}, and a key has {KEY_BYTES}");
+            Problem::new(Kind::Encryption, what, why, TELL)
+        }
+        problem => problem,
+    })
 }
 
 fn keep(store: &Store, text: &Text, keeping: Keeping) -> Result<(), Problem> {

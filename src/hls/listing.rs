@@ -87,6 +87,19 @@ pub fn first(media: Media) -> Listed {
     Listed::new(Arc::new(media), first)
 }
 
+/// Whether all bytes of the segment at `place` are in the cache.
+pub fn is_stored(store: &Store, list: &Listed, place: usize) -> bool {
+    let Some(segment) = list.segment(place) else {
+        return false;
+    };
+    let location = list.location(segment.uri);
+    location.is_ok_and(|location| {
+        let range = segment.range.map(|range| range.start..range.end());
+        let wanted = Wanted::whole(location, RequestKind::Segment);
+        store.cached(&Wanted { range, ..wanted }).is_some()
+    })
+}
+
 /// Says `problem`, if there is one, as a warning.
 pub fn warn(events: &Events, problem: Option<Problem>) {
     if let Some(problem) = problem {

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::hls::media::{Media, StartOffset};
+use crate::hls::media::{Media, PlaylistType, StartOffset};
+use crate::limits;
 use crate::media::Start;
 use crate::units::MediaTime;
 
@@ -70,6 +71,19 @@ pub fn hold_back(media: &Media) -> MediaTime {
         .nanos()
         .saturating_mul(TARGETS_FROM_EDGE);
     media.hold_back.unwrap_or(MediaTime::from_nanos(usual))
+}
+
+/// How many segments at the front of a list without end are too many: of an
+/// event only those before `next`, the one played next, for all of it is to be had.
+pub fn surplus(media: &Media, next: usize) -> usize {
+    let surplus = match media.ended {
+        true => 0,
+        false => media.len().saturating_sub(limits::LIVE_SEGMENTS),
+    };
+    match media.playlist_type {
+        Some(PlaylistType::Event) => surplus.min(next),
+        Some(PlaylistType::Vod) | None => surplus,
+    }
 }
 
 /// The longest stretch that can be missing between two loads of a list with
@@ -196,8 +210,12 @@ mod tests {
 
     /// Ten segments of 4 s, and `tags`.
     fn window(tags: &str) -> Media {
-        let segments = "#EXTINF:4,\ns\n".repeat(10);
-        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n{tags}{segments}");
+        list(tags, 10, "")
+    }
+
+    fn list(head: &str, count: usize, end: &str) -> Media {
+        let segments = "#EXTINF:4,\ns\n".repeat(count);
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n{head}{segments}{end}");
         let base = Location::parse("https://h/list.m3u8").expect("a URL");
         match parse(text.as_bytes(), &base).expect("a playlist").playlist {
             Playlist::Media(media) => media,
@@ -236,6 +254,24 @@ mod tests {
         for (name, tags, edge, start, want) in cases {
             let got = beginning(&window(tags), edge, start);
             assert_eq!(got, seconds(want), "{name}");
+        }
+    }
+
+    #[test]
+    fn t17_of_a_list_without_end_the_newest_segments_are_kept_of_an_event_the_unheard() {
+        let event = "#EXT-X-PLAYLIST-TYPE:EVENT\n";
+        let cases = [
+            ("", "", 10_000, 0, 0),
+            ("", "", 10_007, 0, 7),
+            ("", "", 10_007, 10_006, 7),
+            (event, "", 10_007, 0, 0),
+            (event, "", 10_007, 5, 5),
+            (event, "", 10_007, 500, 7),
+            ("", "#EXT-X-ENDLIST\n", 10_007, 500, 0),
+        ];
+        for (head, end, count, next, want) in cases {
+            let media = list(head, count, end);
+            assert_eq!(surplus(&media, next), want, "{head}{end}{count} at {next}");
         }
     }
 

@@ -3,8 +3,10 @@
 use tokio::sync::mpsc;
 
 use crate::error::Problem;
+use crate::hls::feed::Search;
 use crate::hls::listing::Loaded;
 use crate::hls::media::Media;
+use crate::hls::renewal::Renewed;
 use crate::store::{Body, Moved, Store, Wanted};
 
 /// What a task of the loop tells it.
@@ -21,6 +23,9 @@ pub enum Note {
     Playlist(usize, Result<Media, Problem>),
     /// The playlist of a live stream once more; `None` when it is unchanged.
     Reloaded(usize, Result<Option<Loaded>, Problem>),
+    /// A media playlist was looked for again, this far; `None` when the server
+    /// says that it is unchanged.
+    Renewed(usize, Search, Box<Result<Option<Renewed>, Problem>>),
 }
 
 /// What a task loads.
@@ -60,7 +65,7 @@ pub async fn carry(store: Store, wanted: Wanted, load: Load, tell: mpsc::Sender<
     let note = match opened.transfer {
         None => Note::Complete(load, None),
         Some(transfer) => match transfer.run().await {
-            Ok(moved) => Note::Complete(load, Some(moved)),
+            Ok(moved) => Note::Complete(load, moved),
             Err(problem) => Note::Failed(load, problem),
         },
     };

@@ -1,6 +1,8 @@
 //! A media playlist as values: the segments of one variant in 40 bytes each
 //! plus their URIs, 10,000 of them in less memory than their text.
 
+mod cut;
+
 use std::ops::Range;
 use std::time::Duration;
 

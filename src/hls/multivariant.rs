@@ -95,6 +95,11 @@ impl Multivariant {
         })
     }
 
+    /// Where it was found.
+    pub fn base(&self) -> &Location {
+        &self.base
+    }
+
     /// The address that `uri`, of a variant or rendition of this playlist, means.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::error::{Kind, Problem};
 use crate::event::Events;
-use crate::hls::key;
+use crate::hls::key::{self, Preloads};
 use crate::hls::listing::{
     self, Loaded, keep, load, may_be_elsewhere, parse, refuse_unplayable, warn,
 };
@@ -16,10 +16,11 @@ use crate::hls::media::{Media, PlaylistType};
 use crate::hls::multivariant::Multivariant;
 use crate::hls::playlist::{Common, Playlist};
 use crate::hls::quality::{Choice, Quality};
+use crate::hls::renewal::Root;
 use crate::hls::repair::Repairs;
-use crate::hls::taste::Taste;
 use crate::hls::timeline::Listed;
 use crate::hls::variant::{self, Ladder};
+use crate::hls::wishes::Wishes;
 use crate::location::Location;
 use crate::stats::{Stage, Stats, VariantRow};
 use crate::store::{Store, Text};
@@ -39,16 +40,22 @@ pub struct Presentation {
     pub etag: Option<String>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
     pub chosen: Option<Choice>,
+    /// The multivariant playlist as it came, until it is known whether to keep it.
+    unkept: Option<Text>,
     /// What had to be mended in the playlists read so far, each with its place.
     pub repairs: Vec<(Location, Repairs)>,
     /// What the multivariant playlist says for its media playlists; `None`
     /// when the stream is one media playlist.
     pub common: Option<Arc<Common>>,
+    /// Where it was found, to be found again.
+    pub root: Root,
+    /// Keys that were asked for ahead.
+    pub preloads: Preloads,
 }
 
 impl Presentation {
-    /// Reads the playlist in `text`, which was asked for at `asked`, for a user
-    /// of this `taste`; nothing is chosen yet.
+    /// Reads the playlist in `text`, which was asked for at `asked` from `root`;
+    /// nothing is chosen yet.
     ///
     /// # Errors
     ///
@@ -56,8 +63,8 @@ impl Presentation {
     pub fn read(
         store: &Store,
         text: Text,
+        root: Root,
         asked: Instant,
-        taste: &Taste,
         stats: &Stats,
     ) -> Result<Self, Problem> {
         let parsed = parse(&text, None)?;
@@ -75,14 +82,16 @@ impl Presentation {
                     ladder,
                     multivariant: None,
                     chosen: None,
+                    unkept: None,
                     repairs,
                     common: None,
+                    root,
+                    preloads: Preloads::default(),
                 })
             }
             Playlist::Multivariant(multivariant) => {
                 stats.stage(Stage::Multivariant, asked, Instant::now());
-                keep(store, &text, true)?;
-                let ladder = Ladder::of(&multivariant, taste)?;
+                let ladder = Ladder::of(&multivariant, &root.taste)?;
                 stats.lists().variants = rows(&ladder);
                 Ok(Self {
                     lists: vec![None; ladder.rungs.len()],
@@ -91,10 +100,21 @@ impl Presentation {
                     ladder,
                     multivariant: Some(multivariant),
                     chosen: None,
+                    unkept: Some(text),
                     repairs,
                     common: Some(Arc::new(parsed.common)),
+                    root,
+                    preloads: Preloads::default(),
                 })
             }
+        }
+    }
+
+    /// Asks for the keys that the multivariant playlist announces, while the
+    /// media playlist is on its way.
+    pub fn preload_keys(&mut self, store: &Store) {
+        if let Some(multivariant) = &self.multivariant {
+            self.preloads = Preloads::begin(store, multivariant);
         }
     }
 
@@ -109,22 +129,89 @@ impl Presentation {
     pub async fn choose(
         mut self,
         store: &Store,
-        quality: Quality,
+        wishes: &Wishes,
         stats: &Stats,
         events: &Events,
     ) -> Result<Self, Problem> {
         warn(events, self.ladder.missed.clone());
-        let mut chosen = choose(store, &self.ladder, quality)?;
+        let begun = Instant::now();
+        let mut chosen = match self.choose_stored(store, wishes, events).await {
+            Some(chosen) => chosen,
+            None => self.ladder.choose(&wishes.quality)?,
+        };
         if self.media(chosen.rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
             self.loaded_at = Instant::now();
-            chosen = self.load_first(store, chosen, quality, events).await?;
-            stats.end(Stage::MediaPlaylist);
+            chosen = self
+                .load_first(store, chosen, wishes.quality, events)
+                .await?;
         }
+        // Of one that was opened by itself the first mark counts.
+        stats.stage(Stage::MediaPlaylist, begun, Instant::now());
         self.media(chosen.rung)
             .map_or(Ok(()), |media| refuse_unplayable(media))?;
         self.chosen = Some(chosen);
+        // That of a live stream may name addresses that are good for today only.
+        if let Some(text) = self.unkept.take() {
+            keep(store, &text, !self.is_live())?;
+        }
         Ok(self)
+    }
+
+    /// With `auto`, the best variant that can begin with what is stored, where
+    /// that is used unasked: of what is wanted if there is any. Offline, where
+    /// none can begin, the best whose playlist is stored.
+    async fn choose_stored(
+        &mut self,
+        store: &Store,
+        wishes: &Wishes,
+        events: &Events,
+    ) -> Option<Choice> {
+        if wishes.quality != Quality::Auto || !store.trusts_lists() {
+            return None;
+        }
+        let (adaptive, spares) = (self.ladder.adaptive(), self.ladder.spares());
+        let best_first = adaptive.iter().rev().chain(spares.iter().rev());
+        let choice = |rung| Choice {
+            rung,
+            reason: "the best variant in the cache".to_owned(),
+        };
+        let mut listed = None;
+        for &rung in best_first {
+            if !self.is_listed(store, rung, events).await {
+                continue;
+            }
+            if self.can_begin(store, rung, wishes) {
+                return Some(choice(rung));
+            }
+            listed = listed.or(Some(rung));
+        }
+        listed.filter(|_| store.is_offline()).map(choice)
+    }
+
+    /// Whether the media playlist of `rung` is here, from the cache if need be.
+    async fn is_listed(&mut self, store: &Store, rung: usize, events: &Events) -> bool {
+        if self.media(rung).is_some() {
+            return true;
+        }
+        let place = &self.ladder.rungs[rung];
+        if !place.locations().any(|place| store.has(place)) {
+            return false;
+        }
+        match load(store, place, self.common.as_deref(), events).await {
+            Ok(loaded) => self.take(rung, loaded),
+            Err(_) => return false, // said when it is the one to be played
+        }
+        true
+    }
+
+    /// Whether the segment that `rung` would begin with is stored.
+    fn can_begin(&self, store: &Store, rung: usize, wishes: &Wishes) -> bool {
+        let Some(list) = self.list(rung).filter(|list| list.media().ended) else {
+            return false;
+        };
+        let (place, _, list) = wishes.beginning(list);
+        listing::is_stored(store, &list, place)
     }
 
     /// Whether the media playlist it begins with will be added to.
@@ -178,7 +265,9 @@ impl Presentation {
                 Err(problem) => problem,
             };
             lost.push(choice.rung);
-            let is_final = !may_be_elsewhere(problem.kind) || self.is_protected(&problem);
+            let is_final = !may_be_elsewhere(problem.kind)
+                || self.is_protected(&problem)
+                || self.is_outdated(store, &problem);
             match failure {
                 None if is_final => return Err(problem),
                 None => failure = Some(problem),
@@ -208,30 +297,34 @@ impl Presentation {
         announced && problem.kind == Kind::Encryption
     }
 
+    /// Whether the media playlist of `rung` was found by way of another address,
+    /// where it may be found again.
+    pub fn has_root(&self, rung: usize) -> bool {
+        self.common.is_some() || self.ladder.rungs[rung].location != self.root.location
+    }
+
+    /// Takes over where the variants are by `ladder`, another copy of its own.
+    pub fn adopt(&mut self, ladder: &Ladder, common: Common) {
+        for rung in &mut self.ladder.rungs {
+            if let Some(same) = ladder.same(rung) {
+                rung.location.clone_from(&same.location);
+                rung.alternatives.clone_from(&same.alternatives);
+            }
+        }
+        self.common = self.common.take().map(|_| Arc::new(common));
+    }
+
+    /// Whether `problem` may come of the multivariant playlist, which was stored
+    /// and led astray: it is to be asked for first.
+    fn is_outdated(&self, store: &Store, problem: &Problem) -> bool {
+        let is_stored = self.unkept.as_ref().is_some_and(|text| text.is_stored);
+        is_stored && store.may_be_outdated(problem)
+    }
+
     /// The media playlist of `rung`, when it is loaded.
     pub fn media(&self, rung: usize) -> Option<&Arc<Media>> {
         self.list(rung).map(Listed::media)
     }
-}
-
-/// Offline, `auto` means the best of what is in the cache: of what is wanted if
-/// there is any.
-fn choose(store: &Store, ladder: &Ladder, quality: Quality) -> Result<Choice, Problem> {
-    if store.is_offline() && quality == Quality::Auto {
-        let is_cached = |rung: &usize| {
-            ladder.rungs[*rung]
-                .locations()
-                .any(|place| store.has(place))
-        };
-        let best = |rungs: Vec<usize>| rungs.into_iter().rev().find(is_cached);
-        if let Some(rung) = best(ladder.adaptive()).or_else(|| best(ladder.spares())) {
-            return Ok(Choice {
-                rung,
-                reason: "the best variant in the cache".to_owned(),
-            });
-        }
-    }
-    ladder.choose(&quality)
 }
 
 fn rows(ladder: &Ladder) -> Vec<VariantRow> {

@@ -118,6 +118,15 @@ impl Ladder {
         }
     }
 
+    /// The one that is `rung` of another copy of this ladder, whatever its
+    /// address: of several that say the same the one at its place.
+    pub fn same(&self, rung: &Rung) -> Option<&Rung> {
+        let alike = || self.rungs.iter().filter(|other| other.is_like(rung));
+        alike()
+            .find(|other| other.id == rung.id)
+            .or_else(|| alike().next())
+    }
+
     /// The rungs that `auto`, `best` and `worst` may use, ascending.
     pub fn adaptive(&self) -> Vec<usize> {
         self.ids(|standing| *standing == Standing::Wanted)

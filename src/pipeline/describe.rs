@@ -11,15 +11,17 @@ use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, RequestKind};
-use crate::fetch::{Client, Credentials};
-use crate::hls::feed::{Feed, Wishes};
+use crate::fetch::Credentials;
+use crate::hls::feed::Feed;
 use crate::hls::live;
 use crate::hls::media::Media;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
+use crate::hls::renewal::Root;
 use crate::hls::repair;
 use crate::hls::taste::Taste;
 use crate::hls::variant::{Rung, Tier};
+use crate::hls::wishes::Wishes;
 use crate::location::Location;
 use crate::media::{Format, Provenance, Sink};
 use crate::pipeline::housekeeping::Shelf;
@@ -178,7 +180,9 @@ impl Look {
             Location::Http(url) => client.proxy_of(url),
             Location::File(_) => None,
         };
-        let store = self.store(client, location, asker.as_deref(), cache)?;
+        let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
+        let (asker, policy) = (asker.as_deref(), net::policy(cache.mode, false, true));
+        let store = shelf.store(client, location, asker, policy, &self.stats, &self.events)?;
         let wanted = Wanted::whole(location.clone(), RequestKind::File);
         let mut description = match store.first(&wanted).await? {
             First::Media(opened) => {
@@ -194,7 +198,11 @@ impl Look {
                 Description::of_file(location)
             }
             First::Playlist(text) => {
-                let read = Presentation::read(&store, text, Instant::now(), taste, &self.stats)?;
+                let root = Root {
+                    location: location.clone(),
+                    taste: taste.clone(),
+                };
+                let read = Presentation::read(&store, text, root, Instant::now(), &self.stats)?;
                 self.hls(store, location, read, quality, probe).await?
             }
         };
@@ -212,27 +220,6 @@ impl Look {
         Ok(description)
     }
 
-    fn store(
-        &self,
-        client: Client,
-        location: &Location,
-        asker: Option<&str>,
-        cache: &CacheChoice,
-    ) -> Result<Store, Problem> {
-        let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
-        let stream = shelf.stream(location, asker, false, &self.events)?;
-        let policy = net::policy(cache.mode, false);
-        let spare = shelf.spare(location)?;
-        Ok(Store::new(
-            client,
-            stream,
-            spare,
-            policy,
-            &self.stats,
-            &self.events,
-        ))
-    }
-
     /// A stream that can be described but not played is no error.
     async fn hls(
         &self,
@@ -243,7 +230,8 @@ impl Look {
         probe: bool,
     ) -> Result<Description, Problem> {
         let description = Description::of_hls(location, &read);
-        let chosen = read.choose(&store, quality, &self.stats, &self.events);
+        let wishes = Wishes::to_probe(quality);
+        let chosen = read.choose(&store, &wishes, &self.stats, &self.events);
         let opened = match chosen.await {
             Ok(opened) => opened,
             Err(problem)
@@ -259,7 +247,6 @@ impl Look {
         let description = Description::of_hls(location, &opened);
         if probe {
             let (doors, inbox) = inbox::door(&self.bell);
-            let wishes = Wishes::to_probe(quality);
             let feed = Feed::new(store, doors, wishes, opened, &self.stats, &self.events);
             self.listen(feed.run(), inbox).await?;
         }
@@ -394,8 +381,8 @@ fn window(media: &Media) -> LiveRow {
     }
 }
 
-/// An initialisation section means fragmented MP4; anything else only its
-/// bytes can tell.
+/// An initialisation section means fragmented MP4 (that of a transport stream is
+/// hardly ever seen); anything else only its bytes can tell.
 fn container(media: &Media) -> Option<&'static str> {
     (!media.maps.is_empty()).then_some("fmp4")
 }

@@ -4,21 +4,24 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::bell::Bell;
-use crate::cache::{Cache, Identity, Stream};
+use crate::cache::{Cache, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
+use crate::fetch::Client;
 use crate::location::Location;
 use crate::pipeline::{self, CacheChoice, CacheMode, Job};
 use crate::stats::Stats;
+use crate::store::{Disk, Places, Policy, Store};
 
 /// The cache of a run.
 pub struct Shelf {
     cache: Cache,
     memory: Cache,
     mode: CacheMode,
+    /// Where a place of this run's own is made.
+    parent: PathBuf,
 }
 
 impl Shelf {
@@ -59,38 +62,59 @@ impl Shelf {
             cache,
             memory,
             mode: choice.mode,
+            parent: parent(choice),
         })
+    }
+
+    /// The bytes of `location`, fetched by `client`; see [`Shelf::stream`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Shelf::stream`].
+    pub fn store(
+        &self,
+        client: Client,
+        location: &Location,
+        asker: Option<&str>,
+        policy: Policy,
+        stats: &Arc<Stats>,
+        events: &Events,
+    ) -> Result<Store, Problem> {
+        let disk = self.stream(location, asker, policy.must_store, events)?;
+        let (spare, parent) = (self.spare(location), self.parent.clone());
+        let places = Places {
+            disk,
+            spare,
+            parent,
+        };
+        Ok(Store::new(client, places, policy, stats, events))
     }
 
     /// The place of `location` in it, as `asker` sees it: the credentials that
     /// go with the request, for what one user may read another must not get
-    /// from here. Offline nothing is made.
+    /// from here. Nothing is made before something is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when the run must store and has no secret for `asker`.
     pub fn stream(
         &self,
         location: &Location,
         asker: Option<&str>,
         must_store: bool,
         events: &Events,
-    ) -> Result<Stream, Problem> {
+    ) -> Result<Disk, Problem> {
         let is_there = || self.cache.path().is_some_and(Path::is_dir);
         let is_local = matches!(location, Location::File(_));
         if is_local || self.mode == CacheMode::Offline && !is_there() {
-            return self.spare(location);
+            return Ok(self.spare(location));
         }
-        let found = match (self.identity(location, asker), self.mode) {
-            (Err(problem), _) => Err(problem),
-            (Ok(identity), CacheMode::Offline) => match self.cache.find(&identity)? {
-                Some(stream) => Ok(stream),
-                None => return self.spare(location),
-            },
-            (Ok(identity), _) => self.cache.stream(&identity),
-        };
-        match found {
+        match self.identity(location, asker) {
             Err(problem) if problem.kind == Kind::Cache && !must_store => {
                 events.send(Event::Warning(without(problem)));
-                self.spare(location)
+                Ok(self.spare(location))
             }
-            result => result,
+            identity => Ok(Disk::new(self.cache.clone(), identity?)),
         }
     }
 
@@ -106,14 +130,14 @@ impl Shelf {
         bell: &Arc<Bell>,
         stats: &Arc<Stats>,
         events: &Events,
-    ) -> Result<Stream, Problem> {
-        let made = Cache::private(&parent(&job.cache), Arc::clone(bell), Arc::clone(stats));
-        match made.and_then(|cache| cache.stream(&identity(&job.location))) {
+    ) -> Result<Disk, Problem> {
+        let made = Cache::private(&self.parent, Arc::clone(bell), Arc::clone(stats));
+        match made {
             Err(problem) if problem.kind == Kind::Cache => {
                 events.send(Event::Warning(without(problem)));
-                self.spare(&job.location)
+                Ok(self.spare(&job.location))
             }
-            result => result,
+            cache => Ok(Disk::new(cache?, identity(&job.location))),
         }
     }
 
@@ -126,8 +150,8 @@ impl Shelf {
     }
 
     /// The place of `location` in memory.
-    pub fn spare(&self, location: &Location) -> Result<Stream, Problem> {
-        self.memory.stream(&identity(location))
+    pub fn spare(&self, location: &Location) -> Disk {
+        Disk::new(self.memory.clone(), identity(location))
     }
 
     /// Counts and trims the cache on a thread of its own.
@@ -210,21 +234,6 @@ fn parent(choice: &CacheChoice) -> PathBuf {
         .unwrap_or_else(env::temp_dir)
 }
 
-/// A stored stream, as `cache ls` lists it.
-#[derive(Clone, Debug)]
-pub struct CacheRow {
-    /// Address.
-    pub url: String,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Resources.
-    pub entries: u64,
-    /// Whether every resource begun is whole.
-    pub complete: bool,
-    /// When it was last opened.
-    pub last_used: SystemTime,
-}
-
 /// What a check of the cache found.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -232,18 +241,6 @@ pub struct Verified {
     pub bytes: u64,
     /// What is damaged.
     pub damaged: Vec<String>,
-}
-
-/// The streams in the cache, the one used last first.
-pub fn cache_list(choice: &CacheChoice) -> Result<Vec<CacheRow>, Problem> {
-    let row = |stored: crate::cache::Stored| CacheRow {
-        url: stored.url,
-        bytes: stored.bytes,
-        entries: stored.entries,
-        complete: stored.complete == stored.entries,
-        last_used: stored.last_used,
-    };
-    Ok(open(choice)?.list()?.into_iter().map(row).collect())
 }
 
 /// Removes a stream, whoever asked for it; the bytes that went, `None` when it
@@ -274,6 +271,7 @@ pub fn cache_path(choice: &CacheChoice) -> Result<PathBuf, Problem> {
     root(choice)
 }
 
-fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
+/// The cache, for a verb.
+pub(super) fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
     Cache::open(&root(choice)?, choice.size, Arc::default(), Arc::default())
 }

@@ -13,14 +13,17 @@ use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind, State};
 use crate::fetch::{Client, Credentials, Settings};
-use crate::hls::feed::{Feed, Purpose, Wishes};
+use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
+use crate::hls::renewal::Root;
+use crate::hls::wishes::{Purpose, Wishes};
+use crate::location::Location;
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
-use crate::store::{First, Policy, Store, Wanted};
+use crate::store::{Asking, First, Policy, Store, Text, Wanted};
 
 /// What the thread works with.
 pub struct Net {
@@ -67,27 +70,27 @@ impl Net {
         let asked = Instant::now();
         match store.first(&wanted).await? {
             First::Playlist(text) => {
-                let quality = self.job.quality;
-                let read = Presentation::read(&store, text, asked, &self.job.taste, &self.stats)?;
-                let presentation = read
-                    .choose(&store, quality, &self.stats, &self.events)
-                    .await?;
+                let was_stored = text.is_stored;
+                let presented = self.presented(&store, text, asked).await;
+                let (store, presentation) = match presented {
+                    // What a stored playlist leads to may have moved since.
+                    Err(problem) if was_stored && store.may_be_outdated(&problem) => {
+                        let store = store.asking_first();
+                        let text = store.text(&wanted).await?;
+                        let presentation = self.presented(&store, text, asked).await?;
+                        (store, presentation)
+                    }
+                    presented => (store, presented?),
+                };
+                let (behind, wishes) = (store.clone(), self.wishes());
                 self.stats.lists().kind = presentation.kind();
                 let store = match presentation.is_live() {
                     true => self.live_store(&shelf, store)?,
                     false => store,
                 };
-                let wishes = self.wishes();
-                Feed::new(
-                    store,
-                    self.doors,
-                    wishes,
-                    presentation,
-                    &self.stats,
-                    &self.events,
-                )
-                .run()
-                .await
+                let (stats, events) = (&self.stats, &self.events);
+                let feed = Feed::new(store, self.doors, wishes, presentation, stats, events);
+                beside(&behind, feed.run()).await
             }
             First::Media(opened) => {
                 self.stats.lists().kind = "file";
@@ -98,18 +101,41 @@ impl Net {
                     ledger: self.keeps_ledger(),
                     only_store: matches!(self.job.task, Task::Cache { .. }),
                 };
-                progressive::run(&store, job, opened, self.doors, &self.stats, &self.events).await
+                let (stats, events) = (&self.stats, &self.events);
+                let run = progressive::run(&store, job, opened, self.doors, stats, events);
+                beside(&store, run).await
             }
         }
     }
 
-    /// A live stream leaves nothing behind: its bytes are this run's own.
+    /// The stream of the playlist in `text`, with a variant chosen.
+    async fn presented(
+        &self,
+        store: &Store,
+        text: Text,
+        asked: Instant,
+    ) -> Result<Presentation, Problem> {
+        let root = Root {
+            location: self.job.location.clone(),
+            taste: self.job.taste.clone(),
+        };
+        let mut read = Presentation::read(store, text, root, asked, &self.stats)?;
+        read.preload_keys(store);
+        read.choose(store, &self.wishes(), &self.stats, &self.events)
+            .await
+    }
+
+    /// A live stream leaves nothing behind, its bytes are this run's own; unless
+    /// it is recorded.
     fn live_store(&self, shelf: &Shelf, store: Store) -> Result<Store, Problem> {
         if matches!(self.job.task, Task::Cache { .. }) {
-            return Err(endless());
+            return match self.job.location {
+                Location::Http(_) => Ok(store.asking_first()),
+                Location::File(_) => Err(local()),
+            };
         }
         let private = shelf.private(&self.job, &self.bell, &self.stats, &self.events)?;
-        Ok(store.in_stream(private))
+        Ok(store.on(private))
     }
 
     fn open_store(&self, credentials: Option<Credentials>) -> Result<(Shelf, Store), Problem> {
@@ -124,14 +150,12 @@ impl Net {
             &self.events,
         )?;
         let asker = credentials.as_ref().and_then(Credentials::summary);
-        let asker = asker.as_deref();
-        let stream = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
+        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
+        let policy = policy(mode, must_store, must_store);
+        let (place, stats, events) = (&self.job.location, &self.stats, &self.events);
+        let store = shelf.store(client, place, asker.as_deref(), policy, stats, events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
-        let policy = policy(mode, must_store);
-        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
-        let spare = shelf.spare(&self.job.location)?;
-        let store = Store::new(client, stream, spare, policy, &self.stats, &self.events);
         Ok((shelf, store))
     }
 
@@ -166,12 +190,27 @@ impl Net {
     }
 }
 
-fn endless() -> Problem {
+/// Runs `source`; what it takes from the cache is asked about beside it.
+async fn beside(
+    store: &Store,
+    source: impl Future<Output = Result<(), Problem>>,
+) -> Result<(), Problem> {
+    let result = tokio::select! {
+        result = source => result,
+        () = store.recheck() => Ok(()),
+    };
+    if result.is_ok() {
+        store.settle().await;
+    }
+    result
+}
+
+fn local() -> Problem {
     Problem::new(
         Kind::Unsupported,
-        "cannot cache the stream",
-        "it is live and has no end",
-        "record it with \"kithara dump\", or play it",
+        "cannot record the stream",
+        "its playlist is a local file",
+        "give the address it came from, or use \"kithara dump\"",
     )
 }
 
@@ -211,11 +250,16 @@ pub fn client(
     Client::new(settings, Arc::clone(stats), events.clone())
 }
 
-/// What a cache mode means for the store.
-pub fn policy(mode: CacheMode, must_store: bool) -> Policy {
+/// What a cache mode means for the store of a run that uses the stored copy at
+/// once, or `asks` the server first.
+pub fn policy(mode: CacheMode, must_store: bool, asks: bool) -> Policy {
     Policy {
-        offline: mode == CacheMode::Offline,
-        refresh: mode == CacheMode::Refresh,
+        asking: match (mode, asks) {
+            (CacheMode::Offline, _) => Asking::Never,
+            (CacheMode::Refresh, _) => Asking::First,
+            (CacheMode::Use | CacheMode::None, true) => Asking::Lists,
+            (CacheMode::Use | CacheMode::None, false) => Asking::Later,
+        },
         must_store,
     }
 }

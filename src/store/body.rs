@@ -9,14 +9,14 @@ use crate::error::{Kind, Problem};
 use crate::media::Source;
 use crate::stats::Stats;
 use crate::store::source::{LocalFile, Part};
-use crate::store::{Kept, Transfer};
+use crate::store::{Carrier, Kept};
 
 /// A resource whose bytes are here or on their way.
 pub struct Opened {
     /// Where to read them.
     pub body: Body,
-    /// The transfer that still has to run, when they are not all here.
-    pub transfer: Option<Box<Transfer>>,
+    /// What still has to run when they are not all here.
+    pub transfer: Option<Carrier>,
 }
 
 /// Where the bytes of a resource lie.

@@ -1,13 +1,12 @@
 //! What only live streams need of the store: a playlist asked for again, bytes
 //! that will not be heard again given up, and a place of their own on the disk.
 
-use crate::cache::Stream;
 use crate::error::Problem;
 use crate::fetch::Status;
 use crate::limits;
 use crate::location::Location;
 use crate::store::text::local_text;
-use crate::store::{Store, Text, Wanted};
+use crate::store::{Disk, Store, Text, Wanted};
 
 impl Store {
     /// The playlist at `wanted` once more, asked for once and never from the
@@ -39,20 +38,18 @@ impl Store {
     }
 
     /// Gives up the bytes of `wanted`: they will not be read again. Only in a
-    /// stream that is this run's own (see [`Store::in_stream`]).
+    /// place that is this run's own (see [`Store::on`]).
     pub fn forget(&self, wanted: &Wanted) {
         if let Location::Http(url) = &wanted.location
-            && let Err(problem) = self.disk.remove(&wanted.identity(url))
+            && let Some(stream) = self.disk.found()
+            && let Err(problem) = stream.remove(&wanted.identity(url))
         {
             tracing::warn!("{problem}");
         }
     }
 
-    /// The same store with its bytes kept in `stream` from now on.
-    pub fn in_stream(self, stream: Stream) -> Self {
-        Self {
-            disk: stream,
-            ..self
-        }
+    /// The same store with its bytes kept on `disk` from now on.
+    pub fn on(self, disk: Disk) -> Self {
+        Self { disk, ..self }
     }
 }

@@ -4,48 +4,63 @@
 //! files are read where they lie.
 
 mod body;
+mod disk;
+mod first;
+mod follow;
+mod hidden;
 mod kept;
 mod live;
+mod policy;
+mod recheck;
+mod recording;
 mod sniff;
 mod source;
+mod stored;
 mod text;
 mod transfer;
 mod tree;
 mod wanted;
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::cache::{Entry, Head, Identity, Stream, Writer};
+use crate::cache::{Entry, Head, Identity, Stream};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
 use crate::fetch::{self, ByteRange, Client, Request, Response, Status};
 use crate::location::Location;
 use crate::stats::Stats;
+use crate::store::hidden::Hidden;
+use crate::store::policy::unless_same;
+use crate::store::recheck::Unasked;
+use crate::store::text::{is_network, stale};
 use crate::store::tree::Tree;
 
 pub use body::{Body, Opened};
+pub use disk::Disk;
+pub use first::First;
+pub use follow::Carrier;
 pub use kept::Kept;
-pub use text::{First, Text};
+pub use policy::{Asking, Policy};
+pub use recording::Tape;
+pub use stored::{Held, held, playlist, recording};
+pub use text::Text;
 pub use transfer::{Moved, Transfer};
 pub use wanted::Wanted;
 
-/// How often a look is taken at what another process is writing.
-const FOLLOW: Duration = Duration::from_millis(50);
-
-/// How the cache is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Never touch the network.
-    pub offline: bool,
-    /// Ask the server whether what is cached still holds.
-    pub refresh: bool,
-    /// A cache that cannot be written is an error, not a warning.
-    pub must_store: bool,
+/// Where the bytes of one stream may go.
+pub struct Places {
+    /// The place in the cache.
+    pub disk: Disk,
+    /// The one in memory that takes over when the disk refuses.
+    pub spare: Disk,
+    /// The folder in which a place is made for what may not be kept.
+    pub parent: PathBuf,
 }
 
 /// The bytes of one stream's resources.
@@ -53,11 +68,15 @@ pub struct Policy {
 pub struct Store {
     client: Client,
     /// Where bytes are kept.
-    disk: Stream,
+    disk: Disk,
     /// Where they go, in memory, when the disk refuses.
-    spare: Stream,
+    spare: Disk,
+    /// Where what may not be kept goes.
+    hidden: Hidden,
     is_degraded: Arc<AtomicBool>,
     policy: Policy,
+    /// Taken from the cache without asking.
+    unasked: Arc<Unasked>,
     /// Where local files may lie.
     tree: Tree,
     stats: Arc<Stats>,
@@ -65,22 +84,30 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store over `stream`; `spare` is the one in memory that takes over when
-    /// the disk refuses.
+    /// A store over `places`.
     pub fn new(
         client: Client,
-        stream: Stream,
-        spare: Stream,
-        policy: Policy,
+        places: Places,
+        mut policy: Policy,
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Self {
+        let Places {
+            disk,
+            spare,
+            parent,
+        } = places;
+        if policy.asking == Asking::Later && disk.is_outdated() {
+            policy.asking = Asking::First;
+        }
         Self {
             client,
-            disk: stream,
+            disk,
             spare,
+            hidden: Hidden::new(parent),
             is_degraded: Arc::default(),
             policy,
+            unasked: Arc::default(),
             tree: Tree::default(),
             stats: Arc::clone(stats),
             events: events.clone(),
@@ -92,9 +119,24 @@ impl Store {
         &self.stats
     }
 
+    /// The server was asked about a stream that was found outdated: what is
+    /// stored now may be trusted again.
+    fn is_asked(&self) {
+        if self.disk.is_outdated()
+            && let Err(problem) = self.disk.set_outdated(false)
+        {
+            tracing::warn!("{problem}");
+        }
+    }
+
     /// Whether only the cache may be used.
     pub fn is_offline(&self) -> bool {
-        self.policy.offline
+        self.policy.is_offline()
+    }
+
+    /// Whether stored playlists are used without asking first.
+    pub fn trusts_lists(&self) -> bool {
+        self.policy.trusts_lists()
     }
 
     /// Whether bytes that cannot be stored are an error.
@@ -104,18 +146,19 @@ impl Store {
 
     /// Whether bytes are kept in memory only.
     pub fn is_memory(&self) -> bool {
-        self.stream().is_memory()
+        self.disk().is_memory()
     }
 
-    /// Whether all bytes of `location` are in the cache.
+    /// Whether all bytes of the playlist at `location` are in the cache, or a
+    /// recording of it.
     pub fn has(&self, location: &Location) -> bool {
-        self.cached(&Wanted::whole(location.clone(), RequestKind::Media))
-            .is_some()
+        let wanted = Wanted::whole(location.clone(), RequestKind::Media);
+        self.cached(&wanted).is_some() || self.recorded(location).is_some()
     }
 
     /// Makes everything stored so far survive a power cut.
     pub fn sync(&self) -> Result<(), Problem> {
-        self.stream().sync()
+        self.disk().found().map_or(Ok(()), Stream::sync)
     }
 
     /// The bytes of `wanted`, if they are all here; those of an earlier run are
@@ -143,9 +186,12 @@ impl Store {
             Location::Http(_) => false,
             Location::File(path) => self.tree.admits(path).map(|()| true)?,
         };
-        if (is_local || !self.policy.refresh)
+        if (is_local || self.policy.trusts_media())
             && let Some(body) = self.cached(wanted)
         {
+            if let Body::Entry(kept) = &body {
+                self.ask_later(wanted, kept.entry());
+            }
             self.count_hit(&body);
             return Ok(Opened {
                 body,
@@ -153,25 +199,31 @@ impl Store {
             });
         }
         let url = remote(wanted)?;
-        if self.policy.offline {
+        if self.policy.is_offline() {
             return Err(offline(wanted));
         }
+        let _announced = self.announce(wanted).await;
         let mut request = wanted.request(url);
         let old = self.find(&wanted.identity(url));
         if let Some(entry) = &old
-            && !entry.is_complete()
-            && self.claim(entry).await?.is_none()
+            && let Some(opened) = self.brought(wanted, entry)
         {
-            return Ok(self.hit(Arc::clone(entry)));
+            return Ok(opened);
         }
         match &old {
-            Some(entry) if entry.is_complete() => request.if_none_match = entry.head().etag.clone(),
+            Some(entry) if entry.is_complete() => unless_same(&mut request, entry),
             Some(entry) => resume(&mut request, entry, wanted.base(), wanted.base()),
             None => {}
         }
         let asked = Instant::now();
         let mut attempts = self.client.attempts();
-        let response = self.client.open(&request, &mut attempts).await?;
+        let response = match (self.client.open(&request, &mut attempts).await, &old) {
+            (Err(problem), Some(entry)) if entry.is_complete() && is_network(&problem) => {
+                self.events.send(Event::Warning(stale(problem)));
+                return Ok(self.hit(Arc::clone(entry)));
+            }
+            (answer, _) => answer?,
+        };
         let first_byte = asked.elapsed();
         if response.head.status == Status::NotModified
             && let Some(entry) = old
@@ -179,7 +231,6 @@ impl Store {
             return Ok(self.hit(entry));
         }
         self.receive(wanted, request, response, Vec::new(), first_byte)
-            .await
     }
 
     /// Asks for `span` of a file that is being stored, with what is known of it.
@@ -190,7 +241,7 @@ impl Store {
         span: Range<u64>,
     ) -> Result<Option<Box<Transfer>>, Problem> {
         let url = remote(wanted)?;
-        if self.policy.offline {
+        if self.policy.is_offline() {
             return Err(offline(wanted));
         }
         let mut request = wanted.request(url);
@@ -201,15 +252,23 @@ impl Store {
         request.if_range = kept.entry().head().validator().map(str::to_owned);
         request.total = kept.entry().total();
         let asked = Instant::now();
-        let response = self
-            .client
-            .open(&request, &mut self.client.attempts())
-            .await?;
-        Transfer::onto(self, Arc::clone(kept), request, response, asked.elapsed()).await
+        let mut attempts = self.client.attempts();
+        let response = self.client.open(&request, &mut attempts).await?;
+        let first_byte = asked.elapsed();
+        Transfer::onto(self, Arc::clone(kept), request, 0, response, first_byte)
+    }
+
+    /// What another process has brought meanwhile, or is bringing.
+    fn brought(&self, wanted: &Wanted, entry: &Arc<Entry>) -> Option<Opened> {
+        if self.is_theirs(entry) {
+            return Some(self.follow(wanted, Arc::clone(entry)));
+        }
+        let is_whole = self.policy.trusts_media() && entry.check() == 0 && entry.is_complete();
+        is_whole.then(|| self.hit(Arc::clone(entry)))
     }
 
     /// Begins (or goes on with) the entry that `response` belongs to.
-    async fn receive(
+    fn receive(
         &self,
         wanted: &Wanted,
         request: Request,
@@ -217,7 +276,7 @@ impl Store {
         head_bytes: Vec<u8>,
         first_byte: Duration,
     ) -> Result<Opened, Problem> {
-        let identity = wanted.identity(&request.url);
+        let identity = wanted.identity(remote(wanted)?);
         // A server without parts begins before the part that is wanted.
         let skip = wanted.base().saturating_sub(response.head.offset);
         let offset = (response.head.offset).saturating_sub(wanted.base());
@@ -226,17 +285,13 @@ impl Store {
             let end = head.total.map_or(range.end, |total| range.end.min(total));
             head.total = end.checked_sub(range.start);
         }
-        let (entry, writer) = loop {
-            let begun = self.kept_by(|stream| {
-                let entry = stream.begin(&identity, head.clone())?;
-                let writer = entry.writer(offset)?;
-                Ok((entry, writer))
-            })?;
-            match begun {
-                (entry, Some(writer)) => break (entry, writer),
-                (entry, None) if self.claim(&entry).await?.is_none() => return Ok(self.hit(entry)),
-                (_, None) => {}
-            }
+        let (entry, writer) = self.kept_by(&identity, response.head.no_store, |stream| {
+            let entry = stream.begin(&identity, head.clone())?;
+            let writer = entry.writer(offset)?;
+            Ok((entry, writer))
+        })?;
+        let Some(writer) = writer else {
+            return Ok(self.follow(wanted, entry));
         };
         // What an earlier run left and this answer goes on from.
         self.stats.cache_hit_bytes.add(offset);
@@ -259,23 +314,8 @@ impl Store {
         };
         Ok(Opened {
             body: Body::Entry(kept),
-            transfer: Some(Box::new(transfer)),
+            transfer: Some(Carrier::Ours(Box::new(transfer))),
         })
-    }
-
-    /// Waits while another process writes `entry`; `None` when it completed it.
-    async fn claim(&self, entry: &Arc<Entry>) -> Result<Option<Writer>, Problem> {
-        loop {
-            let gap = entry.first_gap(0).map_or(0, |gap| gap.start);
-            if let Some(writer) = entry.writer(gap)? {
-                return Ok(Some(writer));
-            }
-            tokio::time::sleep(FOLLOW).await;
-            entry.refresh();
-            if entry.is_complete() {
-                return Ok(None);
-            }
-        }
     }
 
     /// An entry whose bytes are all here.
@@ -288,18 +328,25 @@ impl Store {
         }
     }
 
-    /// Runs `work` on the stream; when the disk refuses, once more in memory,
-    /// unless the bytes must be stored.
-    fn kept_by<T>(&self, work: impl Fn(&Stream) -> Result<T, Problem>) -> Result<T, Problem> {
-        let stream = self.stream();
-        match work(stream) {
+    /// Runs `work` on the stream, or on the hidden place of what may not be
+    /// kept; when the disk refuses, once more in memory, unless the bytes must
+    /// be stored.
+    fn kept_by<T>(
+        &self,
+        identity: &Identity,
+        no_store: bool,
+        work: impl Fn(&Stream) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let disk = match no_store {
+            true => self.hide(identity)?,
+            false => self.disk(),
+        };
+        match disk.made().and_then(&work) {
             Err(problem)
-                if problem.kind == Kind::Cache
-                    && !self.policy.must_store
-                    && !stream.is_memory() =>
+                if problem.kind == Kind::Cache && !self.policy.must_store && !disk.is_memory() =>
             {
                 self.degrade(problem);
-                work(&self.spare)
+                self.spare.made().and_then(work)
             }
             result => result,
         }
@@ -315,7 +362,7 @@ impl Store {
     }
 
     /// Where new bytes go.
-    fn stream(&self) -> &Stream {
+    fn disk(&self) -> &Disk {
         match self.is_degraded.load(Ordering::Acquire) {
             true => &self.spare,
             false => &self.disk,
@@ -327,8 +374,12 @@ impl Store {
         let spare = self
             .is_degraded
             .load(Ordering::Acquire)
-            .then(|| self.spare.find(identity));
-        spare.flatten().or_else(|| self.disk.find(identity))
+            .then(|| self.spare.entry(identity));
+        let hidden = || self.hidden.found()?.entry(identity);
+        spare
+            .flatten()
+            .or_else(hidden)
+            .or_else(|| self.disk.entry(identity))
     }
 
     fn count_hit(&self, body: &Body) {

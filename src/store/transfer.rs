@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::cache::{Entry, Writer};
 use crate::error::{Kind, Problem};
 use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
+use crate::store::Store;
+use crate::store::first::web_page;
 use crate::store::kept::Kept;
 use crate::store::sniff::is_web_page;
-use crate::store::text::web_page;
-use crate::store::{Store, head_of};
 use crate::text;
 
 /// What a transfer moved, for the throughput estimate.
@@ -47,34 +47,38 @@ pub struct Transfer {
 
 impl Transfer {
     /// The answer to a request for a span of a file, which must be of the
-    /// version that is kept. `None` while another process writes it.
-    pub(super) async fn onto(
+    /// version that is kept; `base` is where the entry begins in the resource.
+    /// `None` while another process writes it.
+    pub(super) fn onto(
         store: &Store,
         kept: Arc<Kept>,
         request: Request,
+        base: u64,
         response: Response,
         first_byte: Duration,
     ) -> Result<Option<Box<Self>>, Problem> {
         let head = kept.entry().head();
         let is_same = match head.validator() {
-            Some(_) => head.is_same_version(&head_of(&response.head)),
-            None => kept.entry().total() == response.head.total,
+            Some(validator) => response.head.validator() == Some(validator),
+            None => true,
         };
+        let is_same = is_same && (base > 0 || agree(kept.entry().total(), response.head.total));
         if !is_same {
             let problem = changed(&request);
             kept.entry().fail(problem.clone());
             return Err(problem);
         }
         let target = Arc::clone(kept.target());
-        let Some(writer) = target.writer(response.head.offset)? else {
-            store.claim(&target).await?;
+        let skip = base.saturating_sub(response.head.offset);
+        let offset = response.head.offset.saturating_sub(base);
+        let Some(writer) = target.writer(offset)? else {
             return Ok(None);
         };
         Ok(Some(Box::new(Self {
             attempts: store.client.attempts(),
             store: store.clone(),
             request,
-            base: 0,
+            base,
             target,
             kept,
             writer,
@@ -82,7 +86,7 @@ impl Transfer {
             head_bytes: Vec::new(),
             first_byte,
             moved: 0,
-            skip: 0,
+            skip,
         })))
     }
 
@@ -210,6 +214,7 @@ impl Transfer {
         let spare = self
             .store
             .spare
+            .made()?
             .begin(entry.identity(), entry.head().clone())?;
         let Some(writer) = spare.writer(position)? else {
             return Err(problem);
@@ -279,6 +284,11 @@ impl Transfer {
             result => result,
         }
     }
+}
+
+/// Whether two lengths, as far as they are known, are the same.
+fn agree(one: Option<u64>, other: Option<u64>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
 }
 
 fn changed(request: &Request) -> Problem {

@@ -22,6 +22,9 @@ pub struct Wanted {
     pub variant: Option<usize>,
     /// The segment it carries.
     pub segment: Option<u64>,
+    /// Where it is asked for, now that its own address does not hold any more;
+    /// in the cache it keeps its name.
+    pub moved_to: Option<Location>,
 }
 
 impl Wanted {
@@ -33,10 +36,17 @@ impl Wanted {
             kind,
             variant: None,
             segment: None,
+            moved_to: None,
         }
     }
 
-    pub(super) fn name(&self) -> String {
+    /// Where it is asked for.
+    pub fn address(&self) -> &Location {
+        self.moved_to.as_ref().unwrap_or(&self.location)
+    }
+
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
         match self.segment {
             Some(number) => format!("segment {number} ({})", self.location),
             None => format!("\"{}\"", self.location),
@@ -53,6 +63,10 @@ impl Wanted {
     }
 
     pub(super) fn request(&self, url: &Url) -> Request {
+        let url = match self.address() {
+            Location::Http(moved) => moved,
+            Location::File(_) => url,
+        };
         let range = self
             .range
             .as_ref()

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::wav::first_break;
-use crate::{dump, stage};
+use crate::wav::{first_break, first_difference};
+use crate::{bytes, dump, stage};
 
 const KIND: &str = "application/vnd.apple.mpegurl";
 /// A stream with an end over the segments of hls/flac.m3u8, of 23,040 frames
@@ -101,4 +101,111 @@ fn d2_a_window_that_passes_a_discontinuity_goes_on_to_the_sample() {
     let sound = dump(&sandbox, &origin.url("/hls/broken.m3u8"), &[]);
     assert_eq!(sound.frames(), 132_300);
     assert_eq!(first_break(&sound, 0), None);
+}
+
+#[test]
+fn d2_containers_rates_and_codecs_change_while_the_window_moves() {
+    let (origin, sandbox) = stage();
+    let tables = bytes("ts/mp3-0.ts")[..3 * 188].to_vec();
+    origin.serve("/mix/tables.ts", "video/mp2t", tables);
+    // Sixteen bits of stereo at 44.1 kHz in AAC, 48 kHz in FLAC, then MP3.
+    let runs: [(&str, &[(&str, f64)]); 3] = [
+        ("", &[("ts/aac-0.ts", 0.510844), ("ts/aac-1.ts", 0.510833)]),
+        (
+            "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"/timeline/flac48-init.mp4\"\n",
+            &[
+                ("timeline/flac48-0.m4s", 0.384),
+                ("timeline/flac48-1.m4s", 0.216),
+            ],
+        ),
+        (
+            "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"tables.ts\"\n",
+            &[("ts/mp3-0.ts", 0.522444), ("ts/mp3-1.ts", 0.496333)],
+        ),
+    ];
+    let lines: Vec<(&str, String)> = runs
+        .iter()
+        .flat_map(|(before, segments)| {
+            segments
+                .iter()
+                .enumerate()
+                .map(move |(index, (name, seconds))| {
+                    let tags = if index == 0 { *before } else { "" };
+                    (tags, format!("#EXTINF:{seconds},\n/{name}\n"))
+                })
+        })
+        .collect();
+    let page = |first: usize, count: usize, passed: usize, end: &str| {
+        let mut text = format!(
+            "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n\
+             #EXT-X-DISCONTINUITY-SEQUENCE:{passed}\n"
+        );
+        // The map that holds for the first segment is named again.
+        let inside = (first % 2 == 1).then(|| lines[first - 1].0.rsplit_once('#'));
+        if let Some(Some((_, map))) = inside {
+            text += &format!("#{map}");
+        }
+        for (tags, segment) in lines.iter().skip(first).take(count) {
+            text += &format!("{tags}{segment}");
+        }
+        (text + end).into_bytes()
+    };
+    origin.serve("/mix/vod.m3u8", KIND, page(0, 6, 0, "#EXT-X-ENDLIST\n"));
+    let pages = vec![
+        page(0, 3, 0, ""),
+        page(1, 3, 0, ""),
+        page(3, 2, 1, ""), // the first tag is gone
+        page(3, 3, 1, "#EXT-X-ENDLIST\n"),
+    ];
+    origin.serve_in_turn("/mix/live.m3u8", KIND, pages);
+    let want = dump(&sandbox, &origin.url("/mix/vod.m3u8"), &[]);
+    let got = dump(&sandbox, &origin.url("/mix/live.m3u8"), &[]);
+    // 44 units of AAC, 0.6 s of FLAC, 39 frames of MP3.
+    let frames = 44 * 1024 + 26_460 + 39 * 1152;
+    assert_eq!((want.frames(), got.frames()), (frames, frames));
+    assert_eq!(first_difference(&want, &got), None);
+}
+
+#[test]
+fn d4_dates_are_those_of_the_samples_in_a_transport_stream_too() {
+    let (origin, sandbox) = stage();
+    let date = |seconds: f64| format!("2026-01-01T00:00:{seconds:06.3}Z");
+    let range = |id: &str, seconds: f64| {
+        let date = date(seconds);
+        format!("#EXT-X-DATERANGE:ID=\"{id}\",START-DATE=\"{date}\",X-TITLE=\"{id}\"\n")
+    };
+    let list = String::from_utf8(bytes("ts/aac.m3u8")).expect("a list");
+    let dated = |name: &str, tags: &str| {
+        list.replace("aac-", "/ts/aac-").replacen(
+            &format!("#EXTINF:{name}"),
+            &format!("{tags}#EXTINF:{name}"),
+            1,
+        )
+    };
+    // Before segment 2, which begins with unit 44, a clock that is an hour off its own.
+    let tags = format!(
+        "#EXT-X-PROGRAM-DATE-TIME:{}\n{}{}{}",
+        date(40.0),
+        range("Early", 39.5),
+        range("On time", 40.25),
+        range("Late", 41.5),
+    );
+    origin.serve("/dated.m3u8", KIND, dated("0.487622", &tags).into_bytes());
+    let url = origin.url("/dated.m3u8");
+    let told = |arguments: &[&str]| {
+        let fixed = ["dump", &url, "-o", "a.wav", "--force", "--json"];
+        let run = sandbox.kithara(fixed.iter().chain(arguments));
+        titles(&run.prints().run().json_lines())
+    };
+    let begin = 44 * 1024 * 1000 / 44_100; // milliseconds
+    let row = |title: &str, position: i64| (title.to_owned(), position);
+    let all = [
+        row("Early", begin - 500),
+        row("On time", begin + 250),
+        row("Late", begin + 1500),
+    ];
+    assert_eq!(told(&[]), all);
+    // A file that begins later counts from there, where one title holds already.
+    let from = [row("On time", 0), row("Late", begin + 1500 - 1500)];
+    assert_eq!(told(&["--start", "1.5"]), from);
 }

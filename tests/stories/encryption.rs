@@ -2,6 +2,7 @@
 //! leaves the folder of its stream. Fixtures are encrypted here; `keys` has what
 //! is about the keys themselves.
 
+mod announced;
 mod keys;
 
 use std::fs;
@@ -15,7 +16,7 @@ use crate::sandbox::Sandbox;
 use crate::wav::{Sample, Sound, first_break, hex};
 use crate::{bytes, dump, expected_of, stage};
 
-const KEY: [u8; 16] = *b"hush-hush-hush-6";
+pub const KEY: [u8; 16] = *b"hush-hush-hush-6";
 const OTHER: [u8; 16] = *b"other-other-oth2";
 const DURATIONS: [&str; 6] = [
     "0.522449", "0.522449", "0.522449", "0.522449", "0.417959", "0.492245",
@@ -25,7 +26,7 @@ const LIST: &str = "/enc/list.m3u8";
 const FRAMES: usize = 5 * 4608; // of each of the first four segments
 
 /// `clear` in AES-128 CBC with PKCS#7 padding.
-fn encrypt(clear: &[u8], key: [u8; 16], iv: u128) -> Vec<u8> {
+pub fn encrypt(clear: &[u8], key: [u8; 16], iv: u128) -> Vec<u8> {
     let encryptor = cbc::Encryptor::<Aes128>::new(&key.into(), &iv.to_be_bytes().into());
     let mut wire = clear.to_vec();
     wire.resize(clear.len() / 16 * 16 + 16, 0);
@@ -146,6 +147,31 @@ fn k1_other_containers_are_decrypted_too() {
     let clear = dump(&sandbox, &origin.url("/files/adts.aac"), &[]);
     assert!(sound.frames() > 130_000);
     assert_eq!(sound.slice(0, 130_000).pcm, clear.slice(0, 130_000).pcm);
+}
+
+#[test]
+fn k1_transport_streams_sound_like_the_clear_ones() {
+    for (name, segments) in [("aac", 7), ("muxed", 6), ("mp3", 7)] {
+        let (origin, sandbox) = stage();
+        serve_key(&origin, "/enc/key.bin", &KEY);
+        for index in 0..segments {
+            // The vector that the list implies is the segment's number.
+            let clear = bytes(&format!("ts/{name}-{index}.ts"));
+            let wire = encrypt(&clear, KEY, index);
+            origin.serve(&format!("/enc/{name}-{index}.ts"), "video/mp2t", wire);
+        }
+        let list = String::from_utf8(bytes(&format!("ts/{name}.m3u8"))).expect("a list");
+        let tag = "#EXT-X-KEY:METHOD=AES-128,URI=\"key.bin\"\n#EXTINF";
+        let url = serve_list(&origin, &list.replacen("#EXTINF", tag, 1));
+        let got = dump(&sandbox, &url, &[]);
+        let clear = dump(&sandbox, &origin.url(&format!("/ts/{name}.m3u8")), &[]);
+        assert!(got.frames() > 130_000, "{name}");
+        assert_eq!(got, clear, "{name}");
+        assert_eq!(count(&origin, "/enc/key.bin"), 1, "{name}");
+        serve_key(&origin, "/enc/key.bin", &OTHER);
+        let other = Sandbox::new();
+        fails_before_sound(&other, &url, 5, &["decrypt"]);
+    }
 }
 
 #[test]

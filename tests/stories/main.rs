@@ -3,6 +3,7 @@
 //! program's inside.
 
 mod cache;
+mod care;
 mod choice;
 mod dates;
 mod dump;
@@ -19,9 +20,12 @@ mod playlists;
 mod requests;
 mod resume;
 mod sandbox;
+mod signed;
 mod stats;
 mod timeline;
+mod together;
 mod ts;
+mod warm;
 mod wav;
 
 use std::fs;

@@ -1,6 +1,8 @@
 //! Packed audio and MP4 in fragments as the field has them: cut anywhere,
 //! tagged, wrapped, under wrong names, in one file, with titles.
 
+mod cuts;
+
 use std::fmt::Write as _;
 
 use serde_json::Value;

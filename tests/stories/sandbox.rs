@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use child::{Running, Stream};
+pub use child::Running;
+use child::Stream;
 
 /// The binary that is tested.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_kithara");
@@ -237,6 +238,13 @@ impl Run {
     /// Sets an environment variable of the run.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// What the run reads on standard input.
+    pub fn input(mut self, path: &Path) -> Self {
+        let file = fs::File::open(path).expect("the input is there");
+        self.command.stdin(file);
         self
     }
 

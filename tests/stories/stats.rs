@@ -118,7 +118,17 @@ fn every_figure_of_a_cold_and_a_warm_run_is_what_the_origin_saw() {
 
     origin.clear_log();
     let warm = report(&origin, &sandbox);
-    assert_eq!(number(&warm["network"]["requests"]["segment"]), 0);
+    // Asked whether it still holds, which costs no body.
+    let log = origin.log();
+    assert!(
+        log.iter()
+            .all(|request| request.status == 304 && request.sent == 0)
+    );
+    let asked: u64 = ["multivariant", "media", "init", "key", "segment"]
+        .map(|kind| number(&warm["network"]["requests"][kind]))
+        .iter()
+        .sum();
+    assert_eq!(asked, log.len() as u64);
     assert_eq!(
         number(&warm["network"]["bytes"]),
         origin.log().iter().map(|request| request.sent).sum::<u64>()

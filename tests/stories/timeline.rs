@@ -144,8 +144,8 @@ fn layouts(between: &str) -> Vec<String> {
 
 #[test]
 fn d1_codec_rate_and_channels_change_without_a_sample_lost_or_repeated() {
-    let (origin, sandbox) = stage();
     for between in ["#EXT-X-DISCONTINUITY", ""] {
+        let (origin, sandbox) = stage();
         let lines = layouts(between);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let url = playlist(&origin, &lines);

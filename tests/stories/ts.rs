@@ -1,6 +1,9 @@
 //! MPEG transport streams (HLS.md S1, S2, S3, S12, D6): the same sound as from
 //! any other container, whatever lies around it, is missing or is cut where.
 
+mod changes;
+mod whole;
+
 use serde_json::Value;
 
 use crate::origin::Origin;

@@ -38,7 +38,6 @@ fn the_others_end_right_when_the_one_that_writes_is_killed() {
 }
 
 #[test]
-#[ignore = "a process asks for the rest of a file that another one is completing"]
 fn the_others_ask_for_nothing_until_the_one_that_writes_is_killed() {
     for cut in cuts() {
         let (scene, sandbox) = (Scene::mp3(LENGTH), Sandbox::new());
@@ -73,7 +72,6 @@ fn the_others_ask_for_nothing_until_the_one_that_writes_is_killed() {
 }
 
 #[test]
-#[ignore = "processes that begin at once each ask for what none has claimed yet"]
 fn a_stream_that_three_want_at_once_is_fetched_once() {
     let (scene, sandbox) = (Scene::fmp4(1), Sandbox::new());
     scene.origin.clear_log();

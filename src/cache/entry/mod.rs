@@ -10,6 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::FallocateFlags;
 
@@ -93,6 +94,12 @@ impl Entry {
     /// a length learnt later.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// When its first byte was stored; `None` in memory.
+    pub fn begun(&self) -> Option<SystemTime> {
+        let nanos = self.log.as_ref()?.record.generation;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(nanos))
     }
 
     /// Length of the resource, once it is known.

@@ -9,6 +9,7 @@ pub mod probe;
 pub mod smpb;
 pub mod stream;
 pub mod timing;
+pub mod transport;
 pub mod whole;
 
 use std::io::SeekFrom;
@@ -17,17 +18,18 @@ use std::sync::Arc;
 use crate::decode::file::demux::{Bytes, malformed};
 use crate::decode::file::gapless::Movie;
 use crate::decode::file::probe::Container;
+use crate::decode::file::transport::Transport;
 use crate::decode::file::whole::Whole;
 use crate::decode::unit::{Track, Unit};
-use crate::decode::{fmp4, id3, packed};
+use crate::decode::{fmp4, id3, packed, ts};
 use crate::error::{Kind, Problem};
 use crate::limits;
 use crate::media::Source;
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
-/// Enough for three frames that agree.
-const ADTS_HEAD_BYTES: usize = 32 << 10;
+/// Enough for three frames of ADTS that agree, wherever a recording begins.
+const LATE_HEAD_BYTES: usize = 32 << 10;
 /// Overlap and band replication of AAC have settled after this long.
 const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
 
@@ -44,6 +46,8 @@ enum Reader {
     Adts(Box<packed::Demuxer>),
     /// MP4 in fragments: one long segment that brings its own init section.
     Fragmented(Box<fmp4::Demuxer>),
+    /// An MPEG transport stream.
+    Transport(Box<Transport>),
 }
 
 impl File {
@@ -58,34 +62,12 @@ impl File {
         let bytes = Bytes::new(source);
         let origin = behind_tags(&bytes)?;
         let stats = Arc::clone(stats);
-        let container = match container(&bytes, origin) {
-            Ok(container) => container,
-            Err(problem) if problem.kind == Kind::NotAStream && is_adts(&bytes, origin)? => {
-                let demuxer = packed::Demuxer::open(whole(bytes), stats)?;
-                return Ok(Self {
-                    reader: Reader::Adts(Box::new(demuxer)),
-                });
-            }
-            Err(problem) => return Err(problem),
+        let reader = match kind(&bytes, origin)? {
+            Form::Transport => Reader::Transport(Box::new(Transport::open(whole(bytes), stats)?)),
+            Form::Adts => Reader::Adts(Box::new(packed::Demuxer::open(whole(bytes), stats)?)),
+            Form::Contained(container) => reader(bytes, container, origin, stats)?,
         };
-        let (movie, end) = match container {
-            Container::Mp4 => movie(&bytes, origin)?,
-            _ => (Movie::default(), 0),
-        };
-        if movie.is_fragmented && fmp4::looks_like_fmp4(&bytes.read_at(origin, probe::HEAD_BYTES)?)
-        {
-            let demuxer = fmp4::Demuxer::self_initialising(whole(bytes), stats, MediaTime::ZERO)?;
-            return Ok(Self {
-                reader: Reader::Fragmented(Box::new(demuxer)),
-            });
-        }
-        // Without a length from the server the boxes themselves say where it ends.
-        let stated = Some(end).filter(|end| *end > 0 && !movie.is_fragmented);
-        let end = bytes.length().map(|length| length.max(end)).or(stated);
-        let whole = Whole::open(bytes, container, (origin, end), movie)?;
-        Ok(Self {
-            reader: Reader::Whole(Box::new(whole)),
-        })
+        Ok(Self { reader })
     }
 
     /// The track that is played.
@@ -94,15 +76,22 @@ impl File {
             Reader::Whole(whole) => whole.track(),
             Reader::Adts(demuxer) => demuxer.track(),
             Reader::Fragmented(demuxer) => demuxer.init().track(),
+            Reader::Transport(transport) => transport.track(),
         }
     }
 
-    /// How many streams have followed the first one in the file (chained Ogg).
-    /// When it moves, [`File::track`] is another one and wants its own decoder.
-    pub fn links(&self) -> u32 {
-        match &self.reader {
-            Reader::Whole(whole) => whole.links(),
-            Reader::Adts(_) | Reader::Fragmented(_) => 0,
+    /// Whether the next unit begins another stream (chained Ogg, a transport
+    /// stream that changes): [`File::track`] is another one then, and wants its
+    /// own decoder.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`File::next_unit`].
+    pub fn turns(&mut self) -> Result<bool, Problem> {
+        match &mut self.reader {
+            Reader::Whole(whole) => whole.turns(),
+            Reader::Transport(transport) => transport.turns(),
+            Reader::Adts(_) | Reader::Fragmented(_) => Ok(false),
         }
     }
 
@@ -122,14 +111,15 @@ impl File {
             Reader::Whole(whole) => whole.next(),
             Reader::Adts(demuxer) => demuxer.next_unit(),
             Reader::Fragmented(demuxer) => demuxer.next_unit(),
+            Reader::Transport(transport) => transport.next_unit(),
         }
     }
 
     /// Goes to a unit early enough before `to` (media time, as in
     /// [`Unit::start`]) that a fresh decoder gives from `to` on what it would
     /// have given from the start. Returns the start of that unit, or where the
-    /// file ends when `to` lies behind it. A fragmented file is walked through,
-    /// forward only.
+    /// file ends when `to` lies behind it. A fragmented file and a transport
+    /// stream are walked through, forward only.
     ///
     /// # Errors
     ///
@@ -139,6 +129,7 @@ impl File {
         match &mut self.reader {
             Reader::Whole(whole) => whole.seek(to),
             Reader::Adts(demuxer) => demuxer.seek(early),
+            Reader::Transport(transport) => transport.skip_to(to),
             Reader::Fragmented(demuxer) => loop {
                 match demuxer.next_unit()?.map(|unit| unit.end) {
                     Some(end) if end < early => {}
@@ -150,10 +141,54 @@ impl File {
     }
 }
 
-fn is_adts(bytes: &Bytes, origin: u64) -> Result<bool, Problem> {
-    Ok(packed::looks_like_adts(
-        &bytes.read_at(origin, ADTS_HEAD_BYTES)?,
-    ))
+/// How a file is put together.
+enum Form {
+    /// AAC without a container.
+    Adts,
+    /// Packets of a transport stream.
+    Transport,
+    /// One of the containers that are files only.
+    Contained(Container),
+}
+
+fn kind(bytes: &Bytes, origin: u64) -> Result<Form, Problem> {
+    if ts::begins_ts(&bytes.read_at(origin, probe::HEAD_BYTES)?) {
+        return Ok(Form::Transport);
+    }
+    match container(bytes, origin) {
+        Ok(container) => Ok(Form::Contained(container)),
+        Err(problem) if problem.kind != Kind::NotAStream => Err(problem),
+        Err(problem) => {
+            let head = bytes.read_at(origin, LATE_HEAD_BYTES)?;
+            match (packed::looks_like_adts(&head), ts::looks_like_ts(&head)) {
+                (true, _) => Ok(Form::Adts),
+                (false, true) if head.len() > probe::HEAD_BYTES => Ok(Form::Transport),
+                (false, _) => Err(problem),
+            }
+        }
+    }
+}
+
+/// The reader of a file in `container`.
+fn reader(
+    bytes: Bytes,
+    container: Container,
+    origin: u64,
+    stats: Arc<Stats>,
+) -> Result<Reader, Problem> {
+    let (movie, end) = match container {
+        Container::Mp4 => movie(&bytes, origin)?,
+        _ => (Movie::default(), 0),
+    };
+    if movie.is_fragmented && fmp4::looks_like_fmp4(&bytes.read_at(origin, probe::HEAD_BYTES)?) {
+        let demuxer = fmp4::Demuxer::self_initialising(whole(bytes), stats, MediaTime::ZERO)?;
+        return Ok(Reader::Fragmented(Box::new(demuxer)));
+    }
+    // Without a length from the server the boxes themselves say where it ends.
+    let stated = Some(end).filter(|end| *end > 0 && !movie.is_fragmented);
+    let end = bytes.length().map(|length| length.max(end)).or(stated);
+    let whole = Whole::open(bytes, container, (origin, end), movie)?;
+    Ok(Reader::Whole(Box::new(whole)))
 }
 
 /// The source from its first byte on, for a reader that seeks by itself.

@@ -105,10 +105,6 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
         (0, b"\x0B\x77", "AC-3"),
         (0, b"\x00\x00\x01\xBA", "MPEG program stream"),
     ];
-    let packet = |at: usize| head.get(at) == Some(&0x47);
-    if packet(0) && packet(188) && packet(376) {
-        return Some("MPEG-TS");
-    }
     let has = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(mark));
     let found = MARKS.iter().find(|(at, mark, _)| has(*at, mark));
     found.map(|(_, _, name)| *name)
@@ -175,12 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_not_played_is_refused_by_name() {
-        let mut transport = vec![0xFF; 600];
-        for at in [0, 188, 376, 564] {
-            transport[at] = 0x47;
-        }
-        let cases: [(&[u8], Kind, &str); 8] = [
-            (&transport, Kind::Unsupported, "MPEG-TS"),
+        let cases: [(&[u8], Kind, &str); 7] = [
             (b"FLV\x01\x05", Kind::Unsupported, "FLV"),
             (b"RIFF\0\0\0\0AVI LIST", Kind::Unsupported, "AVI"),
             (b"wvpk\0\0", Kind::Unsupported, "WavPack"),

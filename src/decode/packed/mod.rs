@@ -3,6 +3,7 @@
 //! whole ADTS files. Passes over tags and damage; counts time in frames.
 
 mod clock;
+mod cut;
 mod framing;
 mod header;
 
@@ -23,9 +24,11 @@ use clock::Clock;
 use framing::{find_frame, frame_here, is_end_tag, skip_tags};
 use header::{HEADER_BYTES, Header};
 
+pub use cut::Cut;
 pub use framing::looks_like_adts;
 
 const JUNK_BYTES: u64 = 64 << 10; // at the end of a file, of an unknown tag
+const JITTER: MediaTime = MediaTime::from_nanos(10_000_000); // clocks are rounded, to milliseconds at worst
 const TITLES: usize = 64; // kept until they are asked for
 
 /// Takes the frames out of one source.
@@ -38,6 +41,9 @@ pub struct Demuxer {
     /// Frames still to be dropped from the front: the encoder's delay.
     delay: Frames,
     titles: Vec<(MediaTime, String)>,
+    /// Another segment may follow: one frame may go on in it.
+    is_segment: bool,
+    cut: Option<Cut>,
 }
 
 /// Where the first frame lies, and what was known there.
@@ -92,7 +98,10 @@ impl Demuxer {
             Some(timestamp) => ticks::unfold(timestamp, near),
             None => near.unwrap_or(start),
         };
-        let mut demuxer = Self::over(window, header, origin, tag.title);
+        let mut demuxer = Self {
+            is_segment: true,
+            ..Self::over(window, header, origin, tag.title)
+        };
         demuxer.skip_information(start)?;
         Ok(demuxer)
     }
@@ -112,6 +121,8 @@ impl Demuxer {
             beginning,
             delay: Frames(0),
             titles: title.map(|title| (origin, title)).into_iter().collect(),
+            is_segment: false,
+            cut: None,
         }
     }
 
@@ -138,6 +149,17 @@ impl Demuxer {
         &self.track
     }
 
+    /// The first frame began in the segment before, and is due at `time`: the tag
+    /// may mean the frame behind it.
+    pub fn go_on_at(&mut self, time: MediaTime) {
+        let ahead = self.clock.now() - time;
+        let length = self.header.frames().time(self.header.rate());
+        let most = length + JITTER;
+        if ahead <= most && MediaTime::ZERO - ahead <= most {
+            self.clock = Clock::new(time, self.header.rate());
+        }
+    }
+
     /// The titles of tags met since this was last asked, each with the time of
     /// the frame that follows it. Not yet made safe.
     pub fn take_titles(&mut self) -> Vec<(MediaTime, String)> {
@@ -148,12 +170,16 @@ impl Demuxer {
     ///
     /// # Errors
     ///
-    /// [`Kind::Malformed`] when the source ends inside a frame or holds no more
-    /// frames, or the problem of the source.
+    /// [`Kind::Malformed`] when a file ends inside a frame or the source holds no
+    /// more frames, or the problem of the source.
     pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
         let Some(header) = self.next_header()? else {
             return Ok(None);
         };
+        if self.is_segment && !self.window.fill(header.length())? {
+            self.break_off()?;
+            return Ok(None);
+        }
         let (start, end) = self.clock.pass(&header);
         let trim_start = Frames(self.delay.0.min(header.frames().0));
         self.delay = self.delay - trim_start;
@@ -165,6 +191,29 @@ impl Demuxer {
             trim_start,
             trim_end: Frames(0),
         }))
+    }
+
+    /// The frame that the segment, all of which was taken, ends inside of.
+    pub fn into_cut(self) -> Option<Cut> {
+        self.cut
+    }
+
+    /// The source ends inside a frame.
+    fn break_off(&mut self) -> Result<(), Problem> {
+        if !self.is_segment {
+            return Err(truncated());
+        }
+        let mut after = self.clock;
+        let (start, end) = after.pass(&self.header);
+        let bytes = self.window.bytes().to_vec();
+        self.window.skip(bytes.len() as u64)?;
+        self.cut = Some(Cut {
+            bytes,
+            like: self.header,
+            start,
+            end,
+        });
+        Ok(())
     }
 
     /// Goes to the frame that is heard at `time`, counted exactly: every header
@@ -209,7 +258,9 @@ impl Demuxer {
         self.note(tag);
         match self.window.bytes() {
             end if is_end_tag(end) => return Ok(None),
-            [0xFF, rest @ ..] if rest.len() + 1 < HEADER_BYTES => return Err(truncated()),
+            [0xFF, rest @ ..] if rest.len() + 1 < HEADER_BYTES => {
+                return self.break_off().map(|()| None);
+            }
             _ => {}
         }
         let lost_at = self.window.position();

@@ -3,11 +3,9 @@
 
 use std::collections::VecDeque;
 
-use crate::decode::ts::clock::Lasts;
+use crate::decode::ts::coding::Header;
 use crate::decode::ts::pes::{Begin, Part};
 use crate::decode::ts::program::Format;
-use crate::decode::{adts, latm, mpeg};
-use crate::units::Frames;
 
 const TIDY_BYTES: usize = 16 << 10; // rather keep what was given out than move the rest for every frame
 
@@ -147,11 +145,31 @@ impl Cutter {
         if let Some(last) = self.last {
             match Header::read(self.format, self.rest()) {
                 Some(header) if header.agrees(&last) => return self.take(header),
+                Some(header) => match self.judge_change(header, is_over) {
+                    Verdict::Frame(header) => return self.take(header),
+                    Verdict::Wait => return None,
+                    Verdict::Junk => self.fail_here(),
+                },
                 None if self.rest().len() < self.format.header_bytes() => return None,
-                _ => self.fail_here(),
+                None => self.fail_here(),
             }
         }
         self.find(is_over)
+    }
+
+    /// The stream may go on in another way where a frame was due: when one more of
+    /// the new kind follows.
+    fn judge_change(&self, header: Header, is_over: bool) -> Verdict {
+        match self.rest().get(header.length()..) {
+            Some(behind) if behind.len() >= self.format.header_bytes() => {
+                match Header::read(self.format, behind) {
+                    Some(next) if next.agrees(&header) => Verdict::Frame(header),
+                    _ => Verdict::Junk,
+                }
+            }
+            Some(_) if is_over => Verdict::Frame(header),
+            _ => Verdict::Wait, // also for the next segment
+        }
     }
 
     /// The frame that should begin here does not, and its stamp is nobody's.
@@ -273,79 +291,6 @@ enum Verdict {
     /// More bytes are needed to tell.
     Wait,
     Junk,
-}
-
-/// The header of a frame of any format.
-#[derive(Clone, Copy, Debug)]
-pub enum Header {
-    /// Of ADTS.
-    Adts(adts::Header),
-    /// Of LOAS.
-    Loas(latm::Header),
-    /// Of MPEG layers I to III.
-    Mpeg(mpeg::Header),
-}
-
-impl Header {
-    fn read(format: Format, bytes: &[u8]) -> Option<Self> {
-        match format {
-            Format::Adts => adts::Header::read(bytes).map(Self::Adts),
-            Format::Latm => latm::Header::read(bytes).map(Self::Loas),
-            Format::Mpeg => mpeg::Header::parse(bytes).map(Self::Mpeg),
-        }
-    }
-
-    fn format(&self) -> Format {
-        match self {
-            Self::Adts(_) => Format::Adts,
-            Self::Loas(_) => Format::Latm,
-            Self::Mpeg(_) => Format::Mpeg,
-        }
-    }
-
-    /// Bytes of the frame.
-    fn length(&self) -> usize {
-        match self {
-            Self::Adts(header) => header.length,
-            Self::Loas(header) => header.length,
-            Self::Mpeg(header) => header.length,
-        }
-    }
-
-    /// How long the frame lasts; LOAS says it elsewhere.
-    pub fn lasts(&self) -> Option<Lasts> {
-        match self {
-            Self::Adts(header) => Some(Lasts {
-                frames: Frames(adts::BLOCK_FRAMES * header.blocks),
-                rate: header.rate,
-            }),
-            Self::Loas(_) => None,
-            Self::Mpeg(header) => Some(Lasts {
-                frames: Frames(header.frames),
-                rate: header.rate,
-            }),
-        }
-    }
-
-    /// Whether both can be headers of one stream.
-    fn agrees(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Adts(header), Self::Adts(other)) => header.agrees(other),
-            (Self::Loas(_), Self::Loas(_)) => true,
-            (Self::Mpeg(header), Self::Mpeg(other)) => header.continues(other),
-            _ => false,
-        }
-    }
-}
-
-impl Format {
-    fn header_bytes(self) -> usize {
-        match self {
-            Self::Adts => adts::HEADER_BYTES,
-            Self::Latm => latm::HEADER_BYTES,
-            Self::Mpeg => mpeg::HEADER_BYTES,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! pictures are passed over where they lie. Damage costs the frames it hits.
 
 mod clock;
+mod coding;
 mod cutter;
+mod init;
 mod packet;
 mod pes;
 mod program;
@@ -12,7 +14,7 @@ mod section;
 mod sound;
 mod tables;
 #[cfg(test)]
-mod testkit;
+pub mod testkit;
 mod titles;
 
 use std::sync::Arc;
@@ -24,18 +26,24 @@ use crate::media::Source;
 use crate::stats::Stats;
 use crate::units::{Frames, MediaTime};
 
+use coding::Coding;
 use packet::Packets;
 use program::Choice;
 use sound::{Dated, Sound};
 use tables::Tables;
 use titles::Titles;
 
-pub use packet::looks_like_ts;
+pub use init::Init;
+pub use packet::{SYNC, begins_ts, looks_like_ts};
 
 /// Takes the access units of the first sound that can be played out of one segment.
 pub struct Demuxer {
     streams: Streams,
+    /// How the unit that was given last is coded; before, the first one.
+    coding: Coding,
     track: Track,
+    /// The next unit, when it was looked at.
+    ahead: Option<Dated>,
 }
 
 /// What a segment leaves to the next: a frame that is not whole, the count of
@@ -43,7 +51,7 @@ pub struct Demuxer {
 #[derive(Debug)]
 pub struct Tail {
     sound: Sound,
-    track: Track,
+    coding: Coding,
 }
 
 /// The packets of a source, and where they go.
@@ -51,6 +59,8 @@ struct Streams {
     packets: Packets,
     tables: Tables,
     sound: Sound,
+    /// What is heard when all of `sound` was: the map says something else now.
+    other: Option<Choice>,
     titles: Titles,
     stats: Arc<Stats>,
     is_over: bool,
@@ -59,8 +69,9 @@ struct Streams {
 impl Demuxer {
     /// Starts on a segment, at its first frame. `near` is when that one is
     /// expected: its stamp has 33 bits, and is unfolded to the moment nearest to
-    /// it, or taken as it stands. `before` is the tail of the segment before, when
-    /// this one goes on where that one ended.
+    /// it, or taken as it stands. `init` has the tables that the segment may leave
+    /// out. `before` is the tail of the segment before, when this one goes on where
+    /// that one ended.
     ///
     /// # Errors
     ///
@@ -70,6 +81,7 @@ impl Demuxer {
     /// on from another may hold nothing but pictures), or the problem of the
     /// source.
     pub fn open(
+        init: Option<&Init>,
         source: Box<dyn Source>,
         stats: Arc<Stats>,
         near: Option<MediaTime>,
@@ -77,7 +89,7 @@ impl Demuxer {
     ) -> Result<Self, Problem> {
         let window = Window::new(source, Arc::clone(&stats));
         let mut packets = Packets::open(window)?.ok_or_else(not_ts)?;
-        let mut tables = Tables::new();
+        let mut tables = init.map_or_else(Tables::new, Init::tables);
         let choice = match (choose(&mut packets, &mut tables)?, &before) {
             (Some(choice), _) => choice,
             (None, Some(tail)) => {
@@ -87,28 +99,54 @@ impl Demuxer {
             (None, None) => return Err(no_map()),
         };
         let (sound, before) = match before {
-            Some(tail) => (tail.sound.resume(choice, near), Some(tail.track)),
+            Some(tail) => (tail.sound.resume(choice, near), Some(tail.coding)),
             None => (Sound::new(choice, near), None),
         };
         let mut streams = Streams {
             packets,
             tables,
             sound,
+            other: None,
             titles: Titles::new(),
             stats,
             is_over: false,
         };
         streams.gather()?;
-        let track = match (streams.sound.track(), before) {
-            (Err(problem), Some(track)) if problem.kind == Kind::Malformed => track,
-            (track, _) => track?,
+        let coding = match (streams.sound.coding(), before) {
+            (Err(problem), Some(coding)) if problem.kind == Kind::Malformed => coding,
+            (coding, _) => coding?,
         };
-        Ok(Self { streams, track })
+        Ok(Self {
+            streams,
+            track: coding.track(),
+            coding,
+            ahead: None,
+        })
     }
 
-    /// What the first frame, or its LATM configuration, says.
+    /// What the first frame, or its LATM configuration, says; behind a turn
+    /// ([`Demuxer::turns`]), what the next one says.
     pub fn track(&self) -> &Track {
         &self.track
+    }
+
+    /// Whether the next access unit needs another decoder than the one before:
+    /// [`Demuxer::track`] is another one then.
+    ///
+    /// # Errors
+    ///
+    /// The problem of the source.
+    pub fn turns(&mut self) -> Result<bool, Problem> {
+        if self.ahead.is_none() {
+            self.ahead = self.streams.next()?;
+        }
+        let next = self.ahead.as_ref().map(|dated| &dated.coding);
+        let Some(coding) = next.filter(|next| !next.agrees(&self.coding)) else {
+            return Ok(false);
+        };
+        self.coding = coding.clone();
+        self.track = self.coding.track();
+        Ok(true)
     }
 
     /// The next access unit; `None` at the end of the source. An ADTS frame keeps
@@ -116,10 +154,10 @@ impl Demuxer {
     ///
     /// # Errors
     ///
-    /// [`Kind::Unsupported`] when the sound changes to another codec, or the
-    /// problem of the source.
+    /// The problem of the source.
     pub fn next_unit(&mut self) -> Result<Option<Unit<'_>>, Problem> {
-        let Some(dated) = self.streams.next()? else {
+        self.turns()?;
+        let Some(dated) = self.ahead.take() else {
             return Ok(None);
         };
         Ok(Some(Unit {
@@ -141,7 +179,7 @@ impl Demuxer {
     pub fn into_tail(self) -> Option<Tail> {
         self.streams.is_over.then_some(Tail {
             sound: self.streams.sound,
-            track: self.track,
+            coding: self.coding,
         })
     }
 }
@@ -153,14 +191,18 @@ impl Streams {
             self.gather()?;
             match self.sound.next() {
                 Some(dated) if !self.sound.unpack(&dated) => self.stats.decode_errors.add(1),
-                next => return Ok(next),
+                Some(dated) => return Ok(Some(dated)),
+                None => match self.other.take() {
+                    Some(choice) => self.sound = self.sound.followed_by(choice),
+                    None => return Ok(None),
+                },
             }
         }
     }
 
-    /// Reads until the next frame is ready, or the source is over.
+    /// Reads until the next frame is ready, or nothing more comes of this sound.
     fn gather(&mut self) -> Result<(), Problem> {
-        while !self.is_over && !self.sound.is_ready() {
+        while !self.is_over && self.other.is_none() && !self.sound.is_ready() {
             let Some(packet) = self.packets.next()? else {
                 self.is_over = true;
                 return self.sound.end(&self.stats);
@@ -171,8 +213,11 @@ impl Streams {
                 self.sound.push(&packet, &self.stats)?;
             } else if Some(packet.pid) == choice.titles {
                 self.titles.push(&packet, self.sound.clock());
-            } else if let Some(new) = self.tables.choice().filter(|new| *new != choice) {
-                self.sound.follow(new)?;
+            } else if let Some(new) = self.tables.choice().filter(|new| *new != choice)
+                && !self.sound.follow(new)
+            {
+                self.sound.end(&self.stats)?;
+                self.other = Some(new);
             }
         }
         Ok(())
@@ -183,6 +228,9 @@ impl Streams {
 /// Sound that came before it is not lost: the packets go back to where the first
 /// one may be.
 fn choose(packets: &mut Packets, tables: &mut Tables) -> Result<Option<Choice>, Problem> {
+    if let Some(choice) = tables.choice() {
+        return Ok(Some(choice));
+    }
     let mut passed = None;
     loop {
         let position = packets.position();

@@ -8,8 +8,9 @@ use crate::error::Problem;
 pub const PACKET_BYTES: usize = 188;
 /// The PID of packets that carry nothing.
 pub const NULL_PID: u16 = 0x1FFF;
+/// The first byte of a packet.
+pub const SYNC: u8 = 0x47;
 
-const SYNC: u8 = 0x47;
 const HEADER_BYTES: usize = 4;
 const PAYLOAD_BYTES: usize = PACKET_BYTES - HEADER_BYTES;
 const STRIDES: [usize; 3] = [188, 192, 204]; // bare, behind a time stamp (M2TS), with error correction
@@ -154,6 +155,17 @@ pub fn looks_like_ts(head: &[u8]) -> bool {
     syncs.any(|(at, _)| {
         let rest = &head[at..];
         (at == 0 || rest.len() >= SURE_BYTES) && chain(rest).is_some()
+    })
+}
+
+/// Whether `head`, the first bytes of a resource of whatever kind, are packets of
+/// a transport stream; enough of them to be sure.
+pub fn begins_ts(head: &[u8]) -> bool {
+    const TIME_STAMP_BYTES: usize = STRIDES[1] - STRIDES[0];
+    let mut places = [0, TIME_STAMP_BYTES].into_iter();
+    places.any(|at| {
+        let rest = head.get(at..).unwrap_or_default();
+        rest.len() >= SURE_BYTES && chain(rest).is_some()
     })
 }
 

@@ -8,7 +8,7 @@ const CHECKSUM_BYTES: usize = 4;
 const STUFFING: u8 = 0xFF;
 
 /// The sections of one PID.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sections {
     continuity: Continuity,
     /// Whole sections, and a part of one; never much more than the largest is.

@@ -3,21 +3,16 @@
 //! dated backwards from it.
 
 use std::collections::VecDeque;
-
-use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3,
-};
+use std::sync::Arc;
 
 use crate::decode::latm::Multiplex;
 use crate::decode::ts::clock::{Clock, Lasts};
-use crate::decode::ts::cutter::{Cutter, Frame, Header};
+use crate::decode::ts::coding::Coding;
+use crate::decode::ts::cutter::{Cutter, Frame};
 use crate::decode::ts::packet::{Continuity, Order, Packet};
 use crate::decode::ts::pes::Unpacker;
 use crate::decode::ts::program::{Choice, Format};
-use crate::decode::unit::{Edit, Track};
 use crate::error::{Kind, Problem};
-use crate::media::Codec;
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
@@ -31,22 +26,29 @@ pub struct Sound {
     unpacker: Unpacker,
     cutter: Cutter,
     /// Frames that were cut and not taken, the next one first.
-    frames: VecDeque<Frame>,
+    frames: VecDeque<Waiting>,
     clock: Clock,
-    /// How LATM frames are to be read.
-    multiplex: Option<Multiplex>,
+    /// How the next LATM frame is to be read.
+    multiplex: Option<Arc<Multiplex>>,
     /// The access unit of a LATM frame, which lies between other bits.
     unit: Vec<u8>,
     /// Nothing came yet of this segment, but something of the one before.
     is_resuming: bool,
-    /// Whether a frame of this segment was taken.
-    has_given: bool,
+}
+
+/// A frame that was cut, and how it is read if it is of LATM.
+#[derive(Clone, Debug)]
+struct Waiting {
+    frame: Frame,
+    multiplex: Option<Arc<Multiplex>>,
 }
 
 /// A frame that is next, and its time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Dated {
     frame: Frame,
+    /// How it is coded.
+    pub coding: Coding,
     /// When its first sample is due.
     pub start: MediaTime,
     /// When its last one is over.
@@ -66,7 +68,15 @@ impl Sound {
             multiplex: None,
             unit: Vec::new(),
             is_resuming: false,
-            has_given: false,
+        }
+    }
+
+    /// The sound that takes the place of this one, which is over: its time goes
+    /// on from here.
+    pub fn followed_by(&self, choice: Choice) -> Self {
+        Self {
+            clock: self.clock,
+            ..Self::new(choice, None)
         }
     }
 
@@ -77,7 +87,7 @@ impl Sound {
             return Self::new(choice, near);
         }
         self.choice = choice;
-        (self.is_resuming, self.has_given) = (true, false);
+        self.is_resuming = true;
         self
     }
 
@@ -91,21 +101,17 @@ impl Sound {
         &self.clock
     }
 
-    /// The program map changed.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Unsupported`] when it is other sound from now on.
-    pub fn follow(&mut self, choice: Choice) -> Result<(), Problem> {
+    /// The program map changed; false when the frames are others from now on.
+    pub fn follow(&mut self, choice: Choice) -> bool {
         if choice.format != self.choice.format {
-            return Err(changed());
+            return false;
         }
         if choice.pid != self.choice.pid {
             self.continuity = Continuity::new();
             self.restart();
         }
         self.choice = choice;
-        Ok(())
+        true
     }
 
     fn restart(&mut self) {
@@ -150,7 +156,8 @@ impl Sound {
     fn cut(&mut self, is_over: bool, stats: &Stats) -> Result<(), Problem> {
         while let Some(frame) = self.cutter.cut(is_over) {
             self.note_multiplex(&frame)?;
-            self.frames.push_back(frame);
+            let multiplex = self.multiplex.clone();
+            self.frames.push_back(Waiting { frame, multiplex });
         }
         if self.frames.is_empty() {
             self.cutter.forget_before(None);
@@ -169,17 +176,21 @@ impl Sound {
             None if self.held_bytes() > HELD_BYTES => return Err(unconfigured()),
             _ => {}
         }
-        match (Multiplex::read(bytes), &self.multiplex) {
-            (Ok(Some(new)), Some(known)) if self.has_given && new.specific != known.specific => {
-                Err(changed())
-            }
-            (Ok(Some(new)), _) => {
+        match Multiplex::read(bytes) {
+            Ok(Some(new)) => {
+                let new = Arc::new(new);
+                let unread = |waiting: &&mut Waiting| waiting.multiplex.is_none();
+                for waiting in self.frames.iter_mut().filter(unread) {
+                    waiting.multiplex = Some(Arc::clone(&new)); // joined late
+                }
                 self.multiplex = Some(new);
                 Ok(())
             }
-            (Err(problem), None) if problem.kind != Kind::Malformed => Err(problem),
+            Err(problem) if self.multiplex.is_none() && problem.kind != Kind::Malformed => {
+                Err(problem)
+            }
             // Broken: unpacking it will fail.
-            (Ok(None) | Err(_), _) => Ok(()),
+            Ok(None) | Err(_) => Ok(()),
         }
     }
 
@@ -188,22 +199,28 @@ impl Sound {
         let Some(first) = self.frames.front() else {
             return false;
         };
-        let is_dated = self.clock.is_set() && !first.is_after_loss
-            || self.frames.iter().any(|frame| frame.stamp.is_some())
+        let has_stamp = |waiting: &Waiting| waiting.frame.stamp.is_some();
+        let is_dated = self.clock.is_set() && !first.frame.is_after_loss
+            || self.frames.iter().any(has_stamp)
             || self.held_bytes() > HELD_BYTES;
-        is_dated && self.lasts(first).is_some()
+        is_dated && first.lasts().is_some()
     }
 
     /// Takes the next frame, and counts time on.
     pub fn next(&mut self) -> Option<Dated> {
-        let frame = *self.frames.front()?;
-        let lasts = self.lasts(&frame)?;
+        let first = self.frames.front()?;
+        let (frame, coding) = (first.frame, first.coding());
+        let lasts = coding.lasts()?;
         self.date(&frame, lasts);
         self.frames.pop_front();
-        self.has_given = true;
         self.cutter.forget_before(Some(&frame));
         let (start, end) = self.clock.pass(lasts);
-        Some(Dated { frame, start, end })
+        Some(Dated {
+            frame,
+            coding,
+            start,
+            end,
+        })
     }
 
     /// Unpacks a frame that was just taken; false when it is broken.
@@ -212,7 +229,7 @@ impl Sound {
             return true;
         }
         let bytes = self.cutter.bytes(&dated.frame);
-        let multiplex = self.multiplex.as_ref();
+        let multiplex = dated.coding.multiplex.as_ref();
         multiplex.is_some_and(|multiplex| multiplex.unpack(bytes, &mut self.unit).is_some())
     }
 
@@ -237,13 +254,13 @@ impl Sound {
         }
         let mut before = MediaTime::ZERO;
         for (index, waiting) in self.frames.iter().enumerate() {
-            if index > 0 && waiting.is_after_loss {
+            if index > 0 && waiting.frame.is_after_loss {
                 before = before + lasts.time(); // one frame at least
             }
-            if let Some(stamp) = waiting.stamp {
+            if let Some(stamp) = waiting.frame.stamp {
                 return self.clock.heed(stamp, before);
             }
-            before = before + self.lasts(waiting).unwrap_or(lasts).time();
+            before = before + waiting.lasts().unwrap_or(lasts).time();
         }
         if frame.is_after_loss {
             self.clock.pass(lasts); // again one
@@ -251,50 +268,20 @@ impl Sound {
         self.clock.go_on();
     }
 
-    fn lasts(&self, frame: &Frame) -> Option<Lasts> {
-        let multiplex = self.multiplex.as_ref().map(|multiplex| Lasts {
-            frames: multiplex.frames,
-            rate: multiplex.rate,
-        });
-        frame.header.lasts().or(multiplex)
-    }
-
     fn held_bytes(&self) -> u64 {
         let first = self.frames.front();
-        first.map_or(0, |first| self.cutter.held_bytes(first))
+        first.map_or(0, |first| self.cutter.held_bytes(&first.frame))
     }
 
-    /// What the next frame says of its stream.
+    /// How the next frame is coded.
     ///
     /// # Errors
     ///
     /// [`Kind::Malformed`] when there is no frame, [`Kind::Encryption`].
-    pub fn track(&self) -> Result<Track, Problem> {
-        let first = self.frames.front();
-        let Some((first, lasts)) = first.and_then(|first| Some((first, self.lasts(first)?))) else {
-            return Err(self.silence());
-        };
-        let mut parameters = AudioCodecParameters::new();
-        parameters.with_sample_rate(lasts.rate.hertz());
-        let codec = match first.header {
-            Header::Adts(_) | Header::Loas(_) => (Codec::Aac, CODEC_ID_AAC),
-            Header::Mpeg(header) => match header.layer {
-                1 => (Codec::Mp3, CODEC_ID_MP1),
-                2 => (Codec::Mp3, CODEC_ID_MP2),
-                _ => (Codec::Mp3, CODEC_ID_MP3),
-            },
-        };
-        let (codec, id) = codec;
-        parameters.for_codec(id);
-        if let Some(multiplex) = &self.multiplex {
-            parameters.with_extra_data(multiplex.specific.clone().into());
-        }
-        Ok(Track {
-            codec,
-            parameters,
-            edit: Edit::default(),
-            duration: None,
-        })
+    pub fn coding(&self) -> Result<Coding, Problem> {
+        let first = self.frames.front().map(Waiting::coding);
+        let known = first.filter(|coding| coding.lasts().is_some());
+        known.ok_or_else(|| self.silence())
     }
 
     /// Why there is no frame.
@@ -311,9 +298,17 @@ impl Sound {
     }
 }
 
-fn changed() -> Problem {
-    let why = "its sound is coded in another way from the middle on";
-    refused(Kind::Unsupported, why.to_owned())
+impl Waiting {
+    fn coding(&self) -> Coding {
+        Coding {
+            header: self.frame.header,
+            multiplex: self.multiplex.clone(),
+        }
+    }
+
+    fn lasts(&self) -> Option<Lasts> {
+        self.coding().lasts()
+    }
 }
 
 fn unconfigured() -> Problem {

@@ -9,7 +9,7 @@ const PAT_PID: u16 = 0;
 const FIRST_FREE_PID: u16 = 0x20; // below are tables
 
 /// Watches the tables of a source.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tables {
     pat: Sections,
     maps: Vec<Map>,
@@ -20,7 +20,7 @@ pub struct Tables {
 }
 
 /// The map of one program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Map {
     pid: u16,
     sections: Sections,

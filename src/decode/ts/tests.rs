@@ -3,6 +3,7 @@
 mod damage;
 mod joins;
 mod property;
+mod turns;
 
 use super::testkit::{Mux, PICTURES, SOUND, TITLES, frame, frames, stamp};
 use super::*;
@@ -29,7 +30,7 @@ fn open(bytes: &[u8], step: usize) -> Result<Demuxer, Problem> {
 fn resume(bytes: &[u8], step: usize, before: Option<Tail>) -> Result<Demuxer, Problem> {
     let mut drip = Drip::new(bytes.to_vec(), step);
     drip.seekable = true;
-    Demuxer::open(Box::new(drip), Arc::default(), None, before)
+    Demuxer::open(None, Box::new(drip), Arc::default(), None, before)
 }
 
 /// Every frame, and the count of errors.
@@ -121,7 +122,8 @@ fn a_clock_that_wraps_in_the_middle_goes_on() {
     for (near, offset) in cases {
         let near = near.map(|near| MediaTime::from_ticks(near, TICKS_PER_SECOND));
         let source = Box::new(Drip::new(mux.bytes.clone(), 4096));
-        let mut demuxer = Demuxer::open(source, Arc::default(), near, None).expect("a stream");
+        let mut demuxer =
+            Demuxer::open(None, source, Arc::default(), near, None).expect("a stream");
         let ticks = offset + i64::try_from(start).expect("33 bits");
         let zero = MediaTime::from_ticks(ticks, TICKS_PER_SECOND);
         for number in 0..20 {
@@ -292,7 +294,8 @@ fn the_first_frame_comes_before_the_segment_is_whole() {
     let whole = Mux::adts(START, 0..40, 4).bytes;
     let mut drip = Drip::new(whole[..5 * 188].to_vec(), 188);
     drip.failure = Some(Problem::stopped()); // nothing more came yet
-    let mut demuxer = Demuxer::open(Box::new(drip), Arc::default(), None, None).expect("a frame");
+    let mut demuxer =
+        Demuxer::open(None, Box::new(drip), Arc::default(), None, None).expect("a frame");
     for number in 0..3 {
         let unit = demuxer.next_unit().expect("in time").expect("a frame");
         assert_eq!(unit.data, frame(number));

@@ -6,16 +6,20 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Feed;
+use super::{Feed, Search};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, State};
 use crate::hls::key;
 use crate::hls::listing::{self, Loaded};
 use crate::hls::live::{self, Edge, Reloads};
 use crate::hls::load::{Note, say};
-use crate::hls::media::Media;
+use crate::hls::media::{Media, PlaylistType};
 use crate::hls::presentation::Presentation;
+use crate::hls::renewal::is_expired;
+use crate::limits;
 use crate::units::MediaTime;
+
+const REFUSALS: u32 = 2; // of a playlist; then the stream is looked for anew
 
 /// The state of a live stream.
 pub(super) struct Broadcast {
@@ -28,11 +32,15 @@ pub(super) struct Broadcast {
     is_dry: bool,
     /// It was said that the stream does not come.
     is_starved: bool,
+    /// It was said that the list is too long.
+    is_cut: bool,
+    /// How often in a row the server said that the address holds no more.
+    refusals: u32,
 }
 
 impl Broadcast {
-    /// After `media` was loaded for the first time.
-    pub fn new(media: &Media, presentation: &Presentation) -> Self {
+    /// After `media` was loaded for the first time, and cut if it was too long.
+    pub fn new(media: &Media, presentation: &Presentation, is_cut: bool) -> Self {
         Self {
             reloads: Reloads::new(media.target_duration, presentation.loaded_at),
             etag: presentation.etag.clone(),
@@ -40,12 +48,25 @@ impl Broadcast {
             is_stale: false,
             is_dry: false,
             is_starved: false,
+            is_cut,
+            refusals: 0,
         }
     }
 
     /// When the playlist is loaded again.
     pub fn due(&self) -> Option<Instant> {
         self.reloads.due().filter(|_| !self.has_ended)
+    }
+
+    /// Whether the stream is looked for anew before the playlist is tried again:
+    /// its address was refused again and again, and every other time.
+    fn is_expired(&self) -> bool {
+        self.refusals >= REFUSALS && self.refusals.is_multiple_of(REFUSALS)
+    }
+
+    /// The list is loaded as soon as possible: an address in it was refused.
+    pub fn hurry(&mut self) {
+        self.reloads.hurry(Instant::now());
     }
 
     /// Another variant's playlist is loaded from now on.
@@ -65,6 +86,9 @@ impl Feed {
             return;
         }
         broadcast.reloads.begin(now);
+        if broadcast.is_expired() {
+            return self.start_search(self.reference, Search::Root);
+        }
         let etag = broadcast.etag.clone();
         let rung = self.reference;
         let (store, tell) = (self.store.clone(), self.tell.clone());
@@ -92,14 +116,38 @@ impl Feed {
                     live::longest_loss(loaded.media.target_duration, elapsed.unwrap_or_default());
                 let (list, change) = self.list(rung).reload(Arc::new(loaded.media), at_most);
                 if change.is_restart {
+                    self.refuse_reused_names(list.media())?;
                     self.events.send(Event::Warning(restarted()));
                 }
                 if list.media().ended {
                     self.stats.duration.set(list.end_time());
                 }
                 self.presentation.lists[rung] = Some(list);
+                self.shorten(rung);
                 self.settle_reload(rung, change.added, loaded.etag)
             }
+        }
+    }
+
+    /// Forgets the oldest segments of a list that grew too long.
+    pub(super) fn shorten(&mut self, rung: usize) {
+        let demanded = self.demanded();
+        let Some(list) = self.presentation.lists[rung].take() else {
+            return;
+        };
+        let next = demanded.saturating_sub(list.places().start);
+        let surplus = live::surplus(list.media(), next);
+        let is_event = list.media().playlist_type == Some(PlaylistType::Event);
+        self.presentation.lists[rung] = Some(match surplus {
+            0 => list,
+            _ => list.without_first(surplus),
+        });
+        if let Some(broadcast) = &mut self.broadcast
+            && surplus > 0
+            && !is_event
+            && !std::mem::replace(&mut broadcast.is_cut, true)
+        {
+            self.events.send(Event::Warning(too_long()));
         }
     }
 
@@ -120,6 +168,7 @@ impl Feed {
         let Some(broadcast) = &mut self.broadcast else {
             return Ok(());
         };
+        broadcast.refusals = 0;
         broadcast.reloads.loaded(target, added > 0 || ended);
         broadcast.has_ended = ended && is_reference;
         if is_reference && etag.is_some() {
@@ -151,6 +200,7 @@ impl Feed {
         broadcast
             .reloads
             .failed(now, RandomState::new().build_hasher().finish());
+        broadcast.refusals += u32::from(is_expired(&problem));
         let failing = broadcast.reloads.failing_for(now).unwrap_or_default();
         if self
             .wishes
@@ -272,6 +322,17 @@ fn restarted() -> Problem {
         "cannot tell what was lost",
         "the live stream counts its segments anew",
         "going on with the oldest one",
+    )
+}
+
+pub(super) fn too_long() -> Problem {
+    let why = format!("it lists more than {} segments", limits::LIVE_SEGMENTS);
+    let todo = "going on with the newest ones";
+    Problem::new(
+        Kind::Limit,
+        "cannot keep all of the live playlist",
+        why,
+        todo,
     )
 }
 

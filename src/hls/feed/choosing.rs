@@ -41,6 +41,9 @@ impl Feed {
         if self.wishes.quality != Quality::Auto || self.store.is_offline() {
             return self.rung;
         }
+        if self.is_beginning() && self.is_stored(index) {
+            return self.rung;
+        }
         let position = self.stats.position();
         let segment = self.list(self.reference).segment(index);
         let now = abr::Situation {
@@ -75,6 +78,12 @@ impl Feed {
             Some(_) => self.rung,
             None => self.reference,
         }
+    }
+
+    /// Whether segment `index` of the present rung is in the cache and may be
+    /// used unasked: it costs nothing.
+    fn is_stored(&self, index: usize) -> bool {
+        self.store.trusts_lists() && listing::is_stored(&self.store, self.list(self.rung), index)
     }
 
     /// Fetches in `rung` from now on; of a live stream its playlist is the one
@@ -156,6 +165,7 @@ impl Feed {
                 // What waited for it, having turned to another place.
                 self.later.clear();
                 if self.broadcast.is_some() {
+                    self.shorten(rung);
                     // Soon stale: to be asked for again.
                     self.asked.retain(|asked| *asked != rung);
                 }

@@ -1,11 +1,13 @@
 //! Handing over: the segment that was demanded, as soon as it can be read.
 
 use super::about::{About, SectionState};
-use super::{Anchor, Feed, Purpose};
+use super::missing::is_refusal;
+use super::{Anchor, Feed};
 use crate::error::{Kind, Problem};
 use crate::hls::key::Lock;
 use crate::hls::load::Load;
 use crate::hls::media::Media;
+use crate::hls::wishes::Purpose;
 use crate::media::{self, Init, Piece, Segment, Title};
 use crate::store::Body;
 use crate::units::MediaTime;
@@ -49,7 +51,7 @@ impl Feed {
         Ok(false)
     }
 
-    fn note_handed(&mut self, place: usize, end: MediaTime) {
+    pub(super) fn note_handed(&mut self, place: usize, end: MediaTime) {
         self.starve(false);
         self.handed = Some(place);
         self.frontier = end;
@@ -57,7 +59,7 @@ impl Feed {
     }
 
     /// The segments before `place` will not be read again.
-    fn forget_before(&mut self, place: usize) {
+    pub(super) fn forget_before(&mut self, place: usize) {
         let old = |this: &usize| *this >= place;
         self.refused.retain(|this, _| old(this));
         self.later.retain(|this, _| old(this));
@@ -66,8 +68,9 @@ impl Feed {
             return;
         }
         self.lost.retain(|this, _| old(this));
-        for stored in self.held.cut_before(place) {
-            if let Some(about) = self.known.get(&stored) {
+        let cut = self.held.cut_before(place);
+        for stored in cut {
+            if let Some(about) = self.known.get(&stored).filter(|_| !self.is_recording()) {
                 self.store.forget(&about.wanted);
             }
         }
@@ -136,7 +139,7 @@ impl Feed {
     }
 
     /// The init section of a segment, when it and its key are here.
-    fn init(&mut self, place: usize, about: &About) -> Result<Option<Init>, Problem> {
+    pub(super) fn init(&mut self, place: usize, about: &About) -> Result<Option<Init>, Problem> {
         let rung = about.rung;
         let Some(init) = about.init.clone() else {
             return Ok(None);
@@ -166,7 +169,7 @@ impl Feed {
     /// What a segment lacks (its key, its init section) will not come: another
     /// try later of a live stream that could be heard so far, else the end.
     pub(super) fn lack(&mut self, place: usize, problem: Problem) -> Result<(), Problem> {
-        let is_refused = matches!(problem.kind, Kind::HttpStatus(status) if status < 500);
+        let is_refused = is_refusal(&problem);
         let is_first = self.handed.is_none();
         let is_final = problem.kind == Kind::Encryption || (is_refused && is_first);
         if self.broadcast.is_none() || is_final {
@@ -198,8 +201,8 @@ impl Feed {
 
     /// Where segment `place` can be read: on its way, or stored.
     fn body(&mut self, place: usize) -> Option<(usize, Body)> {
-        let under_way = self.flights.iter().find_map(|(load, body)| match load {
-            Load::Segment { index, rung } if *index == place => Some((*rung, body.clone()?)),
+        let under_way = self.flights.iter().find_map(|(load, flight)| match load {
+            Load::Segment { index, rung } if *index == place => Some((*rung, flight.body.clone()?)),
             _ => None,
         });
         if under_way.is_some() {
@@ -208,9 +211,12 @@ impl Feed {
         let rung = self.held.rung(place)?;
         let found = match self.in_memory.get(&place) {
             Some(body) => Some(body.clone()),
-            None => self
-                .about(place, rung)
-                .and_then(|about| self.store.cached(&about.wanted)),
+            None => {
+                // By the name it had then: every load of a live list may sign anew.
+                let asked = self.known.get(&place).filter(|asked| asked.rung == rung);
+                let about = asked.cloned().or_else(|| self.about(place, rung));
+                about.and_then(|about| self.store.cached(&about.wanted))
+            }
         };
         if found.is_none() {
             // Evicted or damaged since: the plan fetches it again.

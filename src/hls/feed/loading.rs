@@ -1,10 +1,11 @@
 //! Loading: what the plan wants is asked for, init sections and keys beside it.
 
 use super::about::{About, Sections};
-use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, PLAYING_REQUESTS, Purpose};
+use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, Flight, PLAYING_REQUESTS};
 use crate::event::RequestKind;
 use crate::hls::load::{Load, carry};
 use crate::hls::plan::{self, Progress, Step};
+use crate::hls::wishes::Purpose;
 use crate::limits;
 use crate::stats::Stage;
 use crate::store::Wanted;
@@ -39,7 +40,7 @@ impl Feed {
             Purpose::Decode if self.is_beginning() => (ahead, 1),
             Purpose::Decode if self.store.is_memory() => (ahead.min(memory), PLAYING_REQUESTS),
             // While the network is down only the demanded segment is tried.
-            Purpose::Decode if !self.lost.is_empty() => (MediaTime::ZERO, PLAYING_REQUESTS),
+            Purpose::Decode if self.is_cut_off() => (MediaTime::ZERO, PLAYING_REQUESTS),
             Purpose::Decode => (ahead, PLAYING_REQUESTS),
         };
         let demand = match self.wishes.purpose {
@@ -72,7 +73,7 @@ impl Feed {
         let flying =
             |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == place);
         let is_lost = match self.lost.get(&place) {
-            Some((_, was_demanded)) => *was_demanded || place != self.demanded(),
+            Some((_, is_final)) => *is_final || place != self.demanded(),
             None => false,
         };
         let progress = if self.is_here(place) || is_lost {
@@ -119,16 +120,32 @@ impl Feed {
         self.start(Load::Init { id }, wanted);
     }
 
-    fn start(&mut self, load: Load, wanted: Wanted) {
+    pub(super) fn start(&mut self, load: Load, wanted: Wanted) {
         if self.flights.contains_key(&load) {
             return;
         }
-        self.flights.insert(load, None);
         if wanted.kind == RequestKind::Segment && matches!(load, Load::Segment { .. }) {
             self.stats.begin(Stage::SegmentFirstByte);
         }
-        self.tasks
-            .spawn(carry(self.store.clone(), wanted, load, self.tell.clone()));
+        let wanted = self.addressed(wanted);
+        self.launch(load, wanted, 0);
+    }
+
+    /// Sends the request of a load, for which a new address was looked for so often.
+    pub(super) fn launch(&mut self, load: Load, wanted: Wanted, renewals: u32) {
+        let flight = Flight {
+            wanted: wanted.clone(),
+            renewals,
+            body: None,
+        };
+        self.flights.insert(load, flight);
+        match load {
+            Load::Key { key } => self.fetch_key(key, wanted),
+            Load::Init { .. } | Load::Segment { .. } | Load::Anchor { .. } => {
+                let (store, tell) = (self.store.clone(), self.tell.clone());
+                self.tasks.spawn(carry(store, wanted, load, tell));
+            }
+        }
     }
 }
 

@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use super::Feed;
-use super::broadcast::left_behind;
+use super::broadcast::{Broadcast, left_behind};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::hls::load::Load;
+use crate::hls::renewal::is_expired;
 use crate::media::Gap;
 use crate::units::MediaTime;
 
@@ -129,12 +130,16 @@ impl Feed {
     /// A live segment did not come: asked for again while the network is the
     /// cause or the server may not have it yet, else lost.
     pub(super) fn missed(&mut self, place: usize, problem: Problem) {
-        let is_refused = matches!(problem.kind, Kind::HttpStatus(status) if status < 500);
+        let is_refused = is_refusal(&problem);
         let is_network = matches!(
             problem.kind,
             Kind::Resolve | Kind::Connect | Kind::NoData | Kind::HttpStatus(_)
         );
         let pause = self.later.entry(place).or_default();
+        if pause.refusals == 0 && is_expired(&problem) {
+            // A fresh list may have a fresh address.
+            self.broadcast.iter_mut().for_each(Broadcast::hurry);
+        }
         pause.refusals += u32::from(is_refused);
         if !is_network || pause.refusals >= REFUSALS {
             self.later.remove(&place);
@@ -147,6 +152,11 @@ impl Feed {
         };
         pause.until = Some(Instant::now() + wait);
         self.refused.remove(&place);
+    }
+
+    /// Whether segments were lost to the network and none came since.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.lost.values().any(|(problem, _)| !is_refusal(problem))
     }
 
     /// Looks for the segment at `place` at another place of its variant, which
@@ -180,4 +190,9 @@ impl Feed {
             pause.until = pause.until.filter(|until| *until > now);
         }
     }
+}
+
+/// Whether the server does not want to give it: asking again soon does not help.
+pub(super) fn is_refusal(problem: &Problem) -> bool {
+    matches!(problem.kind, Kind::HttpStatus(status) if status < 500)
 }

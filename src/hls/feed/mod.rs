@@ -3,7 +3,7 @@
 //! hands over only the segment that was demanded, as soon as its response has
 //! begun, so that far ones stay open to better choices.
 
-mod about;
+pub(in crate::hls) mod about;
 mod broadcast;
 mod choosing;
 mod handing;
@@ -11,11 +11,13 @@ mod held;
 mod loading;
 mod missing;
 mod noting;
+mod recording;
+mod renewing;
 mod unlocking;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -23,28 +25,28 @@ use tokio::task::JoinSet;
 use self::about::{About, Sections};
 use self::broadcast::Broadcast;
 use self::held::Held;
+use self::recording::Recording;
+use self::renewing::Renewals;
+pub use self::renewing::Search;
 use crate::decode::inbox::Doors;
 use crate::error::Problem;
 use crate::event::{Event, Events};
 use crate::hls::abr::Controller;
 use crate::hls::key;
-use crate::hls::live::{self, Edge};
+use crate::hls::live;
 use crate::hls::load::{Load, Note};
 use crate::hls::meter::Meter;
 use crate::hls::plan::Step;
 use crate::hls::presentation::Presentation;
-use crate::hls::quality::Quality;
 use crate::hls::timeline::Listed;
+use crate::hls::wishes::{Purpose, Wishes};
 use crate::media::Start;
 use crate::stats::Stats;
-use crate::store::{Body, Store};
+use crate::store::{Body, Store, Wanted};
 use crate::units::{BitRate, MediaTime};
 
 /// Look-ahead kept on disk unless the user says otherwise; of a live stream all there is.
 const AHEAD: MediaTime = MediaTime::from_nanos(300_000_000_000);
-/// How far before `--start` decoding begins, so that overlap, bit reservoirs
-/// and band replication have settled: more than any codec here needs.
-const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
 /// Enough of a first segment to see its first access unit.
 const ANCHOR_BYTES: u64 = 64 << 10;
 /// Media requests in flight while playing.
@@ -53,67 +55,6 @@ const PLAYING_REQUESTS: usize = 2;
 const ALIGNED_MS: i64 = 500;
 /// Notes of tasks on their way to the loop; each request sends two.
 const NOTES: usize = 64;
-
-/// What is to be done with the segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// They are handed to the decode thread as it demands them.
-    Decode,
-    /// They are only stored, this many at a time.
-    Cache {
-        /// Requests in flight.
-        jobs: usize,
-    },
-}
-
-/// What the user wants of the stream.
-#[derive(Clone, Copy, Debug)]
-pub struct Wishes {
-    /// Which variant.
-    pub quality: Quality,
-    /// Where to begin.
-    pub start: Option<Start>,
-    /// Where to begin in a live stream, unless `start` says it.
-    pub edge: Edge,
-    /// How much.
-    pub length: Option<MediaTime>,
-    /// How far to fetch ahead of what is heard; the default when `None`.
-    pub ahead: Option<MediaTime>,
-    /// Whether segments are read once more for their checksum.
-    pub ledger: bool,
-    /// Whether a beginning in the middle is exact to the sample, at the price
-    /// of one small request for the head of the first segment.
-    pub is_exact: bool,
-    /// Whether what is missing of a live stream becomes silence of its length,
-    /// so that the clock of a recording stays right; a listener has waited for
-    /// it already, and it is passed over.
-    pub keeps_time: bool,
-    /// Whether the publisher's wish where to begin (EXT-X-START) is followed.
-    pub is_publisher_heard: bool,
-    /// How long the playlist of a live stream may fail to load; for ever when `None`.
-    pub patience: Option<Duration>,
-    /// What for.
-    pub purpose: Purpose,
-}
-
-impl Wishes {
-    /// Just enough to hear the first frame.
-    pub fn to_probe(quality: Quality) -> Self {
-        Self {
-            quality,
-            start: None,
-            edge: Edge::Usual,
-            length: None,
-            ahead: Some(MediaTime::ZERO),
-            ledger: false,
-            is_exact: false,
-            keeps_time: false,
-            is_publisher_heard: false,
-            patience: None,
-            purpose: Purpose::Decode,
-        }
-    }
-}
 
 /// The head of the stream's first segment, which tells presentation zero.
 enum Anchor {
@@ -125,6 +66,16 @@ enum Anchor {
     Here(Body),
     /// Not to be had.
     Refused,
+}
+
+/// A load under way.
+struct Flight {
+    /// What was asked for.
+    wanted: Wanted,
+    /// How often a new address was looked for.
+    renewals: u32,
+    /// Where to read it, once its response began.
+    body: Option<Body>,
 }
 
 /// The loop and its state. Segments are counted by place (see
@@ -149,6 +100,8 @@ pub struct Feed {
     reference: usize,
     /// What only a stream without end has.
     broadcast: Option<Broadcast>,
+    /// What only one that is recorded has.
+    recording: Option<Recording>,
     /// The rung the next segment is fetched in.
     rung: usize,
     /// What is stored.
@@ -159,14 +112,15 @@ pub struct Feed {
     known: BTreeMap<usize, About>,
     /// Bodies in memory, which last only as long as someone holds them.
     in_memory: HashMap<usize, Body>,
-    /// Loads under way, and where to read those whose response began.
-    flights: HashMap<Load, Option<Body>>,
+    /// Loads under way.
+    flights: HashMap<Load, Flight>,
+    renewals: Renewals,
     sections: Sections,
     keys: key::Ring,
     anchor: Anchor,
     /// Rungs in which a segment could not be had.
     refused: HashMap<usize, Vec<usize>>,
-    /// Segments that could not be had, and whether they were demanded then.
+    /// Segments that could not be had, and whether they are not asked for again.
     lost: HashMap<usize, (Problem, bool)>,
     /// Segments that are tried again later.
     later: HashMap<usize, missing::Pause>,
@@ -204,15 +158,20 @@ impl Feed {
             .list(rung)
             .expect("open() loaded the chosen rung");
         let is_live = !list.media().ended;
-        let (begin, from, list) = match is_live {
-            true => live_beginning(list, &wishes),
-            false => beginning(list, &wishes),
-        };
+        let surplus = live::surplus(list.media(), 0);
+        let list = list.clone().without_first(surplus);
+        let (begin, from, list) = wishes.beginning(&list);
+        if surplus > 0 {
+            events.send(Event::Warning(broadcast::too_long()));
+        }
         if !is_live {
             stats.duration.set(list.end_time());
         }
         stats.start.set(from);
-        let broadcast = is_live.then(|| Broadcast::new(list.media(), &presentation));
+        let broadcast = is_live.then(|| Broadcast::new(list.media(), &presentation, surplus > 0));
+        let is_recorded = is_live && wishes.purpose != Purpose::Decode;
+        let location = &presentation.ladder.rungs[rung].location;
+        let recording = is_recorded.then(|| Recording::new(location.clone(), begin));
         let adaptive = presentation.ladder.adaptive();
         let rates: Vec<BitRate> = adaptive
             .iter()
@@ -231,6 +190,7 @@ impl Feed {
             known: BTreeMap::new(),
             in_memory: HashMap::new(),
             flights: HashMap::new(),
+            renewals: Renewals::default(),
             sections: Sections::default(),
             keys: key::Ring::default(),
             anchor: Anchor::None,
@@ -255,6 +215,7 @@ impl Feed {
             from,
             reference: rung,
             broadcast,
+            recording,
             rung,
             notes,
             tell,
@@ -279,8 +240,12 @@ impl Feed {
             if self.hand_over()? {
                 return self.settle().await;
             }
+            if self.record()? {
+                return self.store.sync();
+            }
             let is_stored = self.start_loads() == Step::Done && self.flights.is_empty();
-            if is_stored && self.wishes.purpose != Purpose::Decode {
+            if is_stored && self.is_strict() {
+                self.drop_recording();
                 return self.store.sync();
             }
             self.start_reload();
@@ -334,7 +299,8 @@ impl Feed {
         };
         // Media times may run a little behind the sums of the playlist.
         let wanted = list.places_in(self.from, Some(until - self.from));
-        (wanted.end + 1).min(list.end())
+        let beyond = usize::from(!self.is_recording());
+        (wanted.end + beyond).min(list.end())
     }
 
     /// Whether nothing at or after `place` is wanted or will come.
@@ -343,32 +309,4 @@ impl Feed {
         let end = self.end();
         place >= end && (list.media().ended || end < list.end())
     }
-}
-
-/// Where a run begins in a stream that has an end: its first place, the moment
-/// heard first, and the playlist.
-fn beginning(list: &Listed, wishes: &Wishes) -> (usize, MediaTime, Listed) {
-    let duration = list.end_time();
-    let publisher = list
-        .media()
-        .start_offset
-        .filter(|_| wishes.is_publisher_heard);
-    let from = match (wishes.start, publisher) {
-        (Some(start), _) => start.resolve(Some(duration)).unwrap_or_default(),
-        (None, Some(start)) => live::publisher_start(list.media(), start),
-        (None, None) => MediaTime::ZERO,
-    };
-    let begin = (from - PRE_ROLL).max(MediaTime::ZERO);
-    (list.places_in(begin, None).start, from, list.clone())
-}
-
-/// The same for a live stream, whose time counts from what is heard first.
-fn live_beginning(list: &Listed, wishes: &Wishes) -> (usize, MediaTime, Listed) {
-    let wanted = live::beginning(list.media(), wishes.edge, wishes.start);
-    let place = list.place_at(list.start_time() + wanted);
-    let place = place.unwrap_or_else(|| list.end());
-    let begins = list.segment(place).map_or(list.end_time(), |one| one.start);
-    let inside = list.start_time() + wanted - begins;
-    let list = list.clone().with_zero_at(place);
-    (place, inside.max(MediaTime::ZERO), list)
 }

@@ -3,12 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use super::about::SectionState;
-use super::{Anchor, Feed, Purpose};
+use super::missing::is_refusal;
+use super::{Anchor, Feed};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::hls::abr;
 use crate::hls::load::{Load, Note};
 use crate::hls::quality::Quality;
+use crate::hls::wishes::Purpose;
 use crate::stats::Stage;
 use crate::store::{Body, Moved};
 
@@ -24,6 +26,7 @@ impl Feed {
             Note::Key(key, loaded) => return self.key_came(key, loaded),
             Note::Playlist(rung, Ok(media)) => self.playlist_came(rung, media),
             Note::Reloaded(rung, loaded) => return self.reloaded(rung, loaded),
+            Note::Renewed(rung, search, found) => return self.renewed(rung, search, *found),
             Note::Playlist(rung, Err(problem)) => self.playlist_failed(rung, problem),
         }
         Ok(())
@@ -43,11 +46,13 @@ impl Feed {
                 self.meter.begin(self.stats.network_bytes.total());
             }
         }
-        self.flights.insert(load, Some(body));
+        if let Some(flight) = self.flights.get_mut(&load) {
+            flight.body = Some(body);
+        }
     }
 
     pub(super) fn complete(&mut self, load: Load, moved: Option<Moved>) {
-        let body = self.flights.remove(&load).flatten();
+        let body = self.flights.remove(&load).and_then(|flight| flight.body);
         if matches!(load, Load::Init { .. }) {
             self.stats.end(Stage::Init);
         }
@@ -57,7 +62,7 @@ impl Feed {
         self.hold(index, rung);
         if self.broadcast.is_none() {
             // The network is back: what was lost meanwhile can be had again.
-            self.lost.clear();
+            self.lost.retain(|_, (problem, _)| is_refusal(problem));
         }
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
         if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
@@ -116,11 +121,12 @@ impl Feed {
         if self.wishes.purpose == Purpose::Decode {
             return;
         }
-        let (segments, of) = (
-            self.stored_segments,
-            self.end().saturating_sub(self.begin) as u64,
-        );
-        let total = Some(self.stored_bytes / segments.max(1) * of);
+        let segments = self.stored_segments;
+        let end = self.end().saturating_sub(self.begin) as u64;
+        let (total, of) = match self.is_recording() {
+            true => (self.recorded_total(), segments),
+            false => (Some(self.stored_bytes / segments.max(1) * end), end),
+        };
         self.events.send(Event::Progress {
             bytes: self.stored_bytes,
             total,
@@ -129,22 +135,41 @@ impl Feed {
         });
     }
 
-    /// Another variant's same segment first, where the choice is ours; else the
-    /// segment is lost, which matters when it is demanded.
-    pub(super) fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
-        let had_body = self.flights.remove(&load).flatten().is_some();
+    /// An address that expired is looked for again.
+    fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
+        let had_body = self
+            .flights
+            .get(&load)
+            .is_some_and(|one| one.body.is_some());
         if had_body && matches!(load, Load::Segment { .. }) {
             self.meter.end(self.stats.network_bytes.total());
         }
+        if !had_body && self.renew(load, &problem) {
+            return Ok(());
+        }
+        let flight = self.flights.remove(&load);
+        self.refused(load, problem, flight.is_some_and(|one| one.renewals > 0))
+    }
+
+    /// Another variant's same segment first, where the choice is ours; else the
+    /// segment is lost, which matters when it is demanded; unless that `is_final`
+    /// it is asked for once more then.
+    pub(super) fn refused(
+        &mut self,
+        load: Load,
+        problem: Problem,
+        is_final: bool,
+    ) -> Result<(), Problem> {
         let (index, rung) = match load {
             Load::Segment { index, rung } => (index, rung),
-            Load::Init { id } if self.wishes.purpose == Purpose::Decode => {
+            Load::Init { id } if !self.is_strict() => {
                 if let Some(section) = self.sections.named(id) {
                     section.state = SectionState::Lost(problem);
                 }
                 return Ok(());
             }
-            Load::Init { .. } | Load::Key { .. } => return Err(problem),
+            Load::Init { .. } => return Err(problem),
+            Load::Key { key } => return self.key_is_settled(key, Err(problem)),
             Load::Anchor { .. } => {
                 // The playlist's own sums have to do.
                 self.anchor = Anchor::Refused;
@@ -169,15 +194,16 @@ impl Feed {
             self.events.send(Event::Warning(problem));
             return Ok(());
         }
-        if self.wishes.purpose != Purpose::Decode {
+        let is_refused_by_disk = problem.kind == Kind::Cache && self.is_recording();
+        if self.is_strict() || is_refused_by_disk {
             return Err(problem);
         }
         if self.broadcast.is_some() {
             self.missed(index, problem);
             return Ok(());
         }
-        let was_demanded = index == self.demanded();
-        self.lost.insert(index, (problem, was_demanded));
+        let is_final = is_final || index == self.demanded();
+        self.lost.insert(index, (problem, is_final));
         Ok(())
     }
 }

@@ -1,14 +1,16 @@
 //! Keys: asked for beside the init section, and looked up when a segment is
 //! handed over. Nothing is handed over as clear while its key is missing.
 
+use super::Feed;
 use super::about::{About, Seal};
-use super::{Feed, Purpose};
 use crate::error::Problem;
 use crate::hls::key::{self, Address, Keeping, Lock, State};
 use crate::hls::load::{Load, Note, say};
+use crate::hls::wishes::Purpose;
 use crate::location::Location;
 use crate::media::Cipher;
 use crate::stats::Stage;
+use crate::store::Wanted;
 
 impl Feed {
     /// Asks for the key of a segment and that of its init section, unless they
@@ -27,17 +29,21 @@ impl Feed {
 
     fn start_key(&mut self, location: Location, rung: usize, is_waited_for: bool) {
         let key = self.keys.ask(&location, is_waited_for);
-        self.flights.insert(Load::Key { key }, None);
         self.stats.begin(Stage::Key);
+        self.start(Load::Key { key }, key::wanted(location, rung));
+    }
+
+    /// Sends the request for a key, unless one was sent ahead.
+    pub(super) fn fetch_key(&mut self, key: u64, wanted: Wanted) {
         let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
         let keeping = match self.wishes.purpose {
             Purpose::Cache { .. } => Keeping::Always,
             Purpose::Decode if self.broadcast.is_none() => Keeping::WhenPossible,
             Purpose::Decode => Keeping::Never,
         };
-        let wanted = key::wanted(location, rung);
+        let preload = self.presentation.preloads.take(&wanted.location);
         self.tasks.spawn(async move {
-            let loaded = key::load(&store, &wanted, keeping, &events).await;
+            let loaded = key::load(&store, &wanted, preload, keeping, &events).await;
             say(&tell, Note::Key(key, loaded)).await;
         });
     }
@@ -48,10 +54,25 @@ impl Feed {
         key: u64,
         loaded: Result<[u8; 16], Problem>,
     ) -> Result<(), Problem> {
-        self.flights.remove(&Load::Key { key });
+        let load = Load::Key { key };
+        if let Err(problem) = &loaded
+            && self.renew(load, problem)
+        {
+            return Ok(());
+        }
+        self.flights.remove(&load);
+        self.key_is_settled(key, loaded)
+    }
+
+    /// What came of a key, wherever it was asked for.
+    pub(super) fn key_is_settled(
+        &mut self,
+        key: u64,
+        loaded: Result<[u8; 16], Problem>,
+    ) -> Result<(), Problem> {
         self.stats.end(Stage::Key);
         match loaded {
-            Err(problem) if self.wishes.purpose != Purpose::Decode => return Err(problem),
+            Err(problem) if self.is_strict() => return Err(problem),
             loaded => self.keys.note(key, loaded),
         }
         Ok(())

@@ -43,6 +43,23 @@ impl Sparse {
         }
     }
 
+    /// Segment `index` becomes the first: forgets what is said before it and no
+    /// longer holds. Returns how many discontinuities went. `start` is as in
+    /// [`Sparse::date_at`].
+    pub fn cut_before(&mut self, index: u32, start: impl Fn(u32) -> MediaTime) -> u64 {
+        let is_dated = self.dates.first().is_some_and(|(place, _)| *place <= index);
+        let date = self.date_at(index, start).filter(|_| is_dated);
+        let rate = self.bit_rate_at(index);
+        let gone = self.discontinuities.partition_point(|place| *place < index);
+        self.discontinuities.drain(..gone);
+        for place in &mut self.discontinuities {
+            *place -= index;
+        }
+        self.dates = rebased(&self.dates, index, date);
+        self.bit_rates = rebased(&self.bit_rates, index, rate);
+        gone as u64
+    }
+
     /// How many discontinuities stand before segment `index`.
     pub fn discontinuities_until(&self, index: u32) -> usize {
         self.discontinuities
@@ -66,4 +83,13 @@ impl Sparse {
         let distance = start(index) - start(*place);
         Some(millis.saturating_add(distance.millis()))
     }
+}
+
+/// The rows from segment `index` on, counted from there, and what holds at it.
+fn rebased<T: Copy>(rows: &[(u32, T)], index: u32, first: Option<T>) -> Vec<(u32, T)> {
+    let after = rows.partition_point(|(place, _)| *place <= index);
+    let rest = rows[after..]
+        .iter()
+        .map(|(place, row)| (*place - index, *row));
+    first.map(|row| (0, row)).into_iter().chain(rest).collect()
 }

@@ -94,6 +94,19 @@ impl Rung {
         self.average_bandwidth.unwrap_or(self.bandwidth)
     }
 
+    /// Whether it says the same about itself as `other`; where they are does
+    /// not count.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let here = Self {
+            id: self.id,
+            location: self.location.clone(),
+            alternatives: self.alternatives.clone(),
+            standing: self.standing.clone(),
+            ..other.clone()
+        };
+        *self == here
+    }
+
     /// Makes one of its places the first.
     pub fn prefer(&mut self, place: &Location) {
         if let Some(other) = self.alternatives.iter_mut().find(|other| *other == place) {

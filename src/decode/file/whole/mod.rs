@@ -106,10 +106,19 @@ impl Whole {
         &self.stream.track
     }
 
-    /// How many streams have followed the first (chained Ogg). When it moves,
-    /// [`Whole::track`] is another one and wants its own decoder.
-    pub fn links(&self) -> u32 {
-        self.links
+    /// Whether the next unit begins another stream (chained Ogg):
+    /// [`Whole::track`] is another one then, and wants its own decoder.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Whole::next`].
+    pub fn turns(&mut self) -> Result<bool, Problem> {
+        let before = self.links;
+        if !self.is_found {
+            self.packet = self.pull()?;
+            self.is_found = true;
+        }
+        Ok(self.links != before)
     }
 
     /// The next unit; `None` at the true end.
