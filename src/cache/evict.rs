@@ -193,14 +193,25 @@ fn sweep_stream(dir: &Dir) -> io::Result<()> {
     for (entry, files) in entries {
         let is_tidy = files.len() == 2 && files.contains(&RECORD);
         if !is_tidy {
-            sweep_entry(dir, entry, &files)?;
+            sweep_files(dir, entry, &files)?;
         }
     }
     Ok(())
 }
 
+/// Removes old files of one entry that its record does not name.
+pub(super) fn sweep_entry(dir: &Dir, entry: &str) -> io::Result<()> {
+    let names = dir.names()?;
+    let ours = names.iter().filter_map(|name| entry_of(name));
+    let files: Vec<_> = ours
+        .filter(|(name, _)| *name == entry)
+        .map(|(_, rest)| rest)
+        .collect();
+    sweep_files(dir, entry, &files)
+}
+
 /// Removes the old ones of an entry's `files` that its record does not name.
-fn sweep_entry(dir: &Dir, entry: &str, files: &[&str]) -> io::Result<()> {
+fn sweep_files(dir: &Dir, entry: &str, files: &[&str]) -> io::Result<()> {
     let current = match Log::open(dir, &format!("{entry}{RECORD}"))? {
         Found::Log(log) => data_name(entry, log.record.generation),
         Found::Nothing | Found::Garbled => String::new(),

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 pub use child::Running;
 use child::Stream;
 
+/// The binary that is tested.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_kithara");
 const LIMIT: Duration = Duration::from_secs(30); // no story needs a third of it
 
 /// A private home. Removed when dropped.
@@ -71,7 +73,15 @@ impl Sandbox {
         I: IntoIterator,
         I::Item: AsRef<OsStr>,
     {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kithara"));
+        self.run_of(Command::new(BINARY), arguments)
+    }
+
+    /// A run of another command in this home, with the binary in its arguments.
+    pub fn run_of<I>(&self, mut command: Command, arguments: I) -> Run
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
         let root = self.root.path();
         command
             .args(arguments)
@@ -98,6 +108,7 @@ impl Sandbox {
         Run {
             command,
             code: Some(0),
+            is_any_end: false,
             stdout: Expect::Silence,
             stderr: Expect::Silence,
         }
@@ -128,12 +139,15 @@ enum Expect {
 pub struct Run {
     command: Command,
     code: Option<i32>,
+    is_any_end: bool,
     stdout: Expect,
     stderr: Expect,
 }
 
 /// What a run left behind.
 pub struct Outcome {
+    /// The exit code as a shell would show it.
+    pub code: i32,
     /// Everything on standard output.
     pub stdout: Vec<u8>,
     /// Everything on standard error.
@@ -186,6 +200,13 @@ impl Run {
     /// Allows every exit code of CLI.md but that of a bug.
     pub fn any_code(mut self) -> Self {
         self.code = None;
+        self
+    }
+
+    /// Allows every end; the caller looks at it afterwards.
+    pub fn any_end(mut self) -> Self {
+        self.code = None;
+        self.is_any_end = true;
         self
     }
 
@@ -269,11 +290,11 @@ impl Run {
         let (stderr, arguments) = (&outcome.stderr, self.command.get_args().collect::<Vec<_>>());
         let shown = format!("kithara {arguments:?}\n--- stderr\n{stderr}---");
         let status = status.unwrap_or_else(|| panic!("did not end within {LIMIT:?}: {shown}"));
-        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        let code = Some(code_of(status));
         match self.code {
             Some(_) => assert_eq!(code, self.code, "exit code of {shown}"),
             None => assert!(
-                matches!(code, Some(0 | 2..=9)),
+                self.is_any_end || matches!(code, Some(0 | 2..=9)),
                 "exit code {code:?} of {shown}"
             ),
         }
@@ -288,6 +309,11 @@ impl Run {
         );
         check_stream("stderr", &self.stderr, stderr, &shown);
     }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    let signal = || status.signal().map(|signal| 128 + signal);
+    status.code().or_else(signal).expect("it ended one way")
 }
 
 fn check_stream(name: &str, expect: &Expect, text: &str, shown: &str) {
@@ -326,7 +352,7 @@ fn check_stream(name: &str, expect: &Expect, text: &str, shown: &str) {
 }
 
 /// `kithara: cannot <what>: <why>, <what to do>`, lower case after the name, no full stop.
-fn is_error(line: &str) -> bool {
+pub fn is_error(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("kithara: cannot ") else {
         return false;
     };
@@ -358,4 +384,11 @@ fn the_shape_of_an_error_is_known() {
     for (line, want) in cases {
         assert_eq!(is_error(line), want, "{line}");
     }
+}
+
+#[test]
+fn any_end_is_told_as_a_shell_would() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.kithara(["no-such-verb"]).any_end().chatty();
+    assert_eq!(run.run().code, 2);
 }

@@ -215,7 +215,7 @@ impl Entry {
             return Ok(());
         }
         let before = self.known_bytes();
-        self.lose(range.clone());
+        self.drop_range(range.clone());
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         rustix::fs::fallocate(&self.data, flags, range.start, length)
             .map_err(|error| self.unwritable(&error.into()))?;
