@@ -15,7 +15,7 @@ mod recording;
 mod renewing;
 mod unlocking;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,7 +42,7 @@ use crate::hls::timeline::Listed;
 use crate::hls::wishes::{Purpose, Wishes};
 use crate::media::Start;
 use crate::stats::Stats;
-use crate::store::{Body, Store, Wanted};
+use crate::store::{Body, Kept, Store, Wanted};
 use crate::units::{BitRate, MediaTime};
 
 /// Look-ahead kept on disk unless the user says otherwise; of a live stream all there is.
@@ -53,6 +53,8 @@ const ANCHOR_BYTES: u64 = 64 << 10;
 const PLAYING_REQUESTS: usize = 2;
 /// Two playlists cut the same sound alike when they are closer than this.
 const ALIGNED_MS: i64 = 500;
+/// Segments that the decode thread reads, or is about to.
+const READ_AT_ONCE: usize = 2;
 /// Notes of tasks on their way to the loop; each request sends two.
 const NOTES: usize = 64;
 
@@ -130,6 +132,8 @@ pub struct Feed {
     asked: Vec<usize>,
     /// Rungs whose playlist cannot be had or does not fit: not chosen any more.
     barred: Vec<usize>,
+    /// What was handed over last, the newest first.
+    read: VecDeque<(Load, Wanted, Arc<Kept>)>,
     handed: Option<usize>,
     /// The place that a live stream jumped to last, over what is not heard.
     jumped_to: Option<usize>,
@@ -200,6 +204,7 @@ impl Feed {
             turns: HashMap::new(),
             asked: Vec::new(),
             barred: Vec::new(),
+            read: VecDeque::new(),
             handed: None,
             jumped_to: None,
             frontier: from,
@@ -276,12 +281,12 @@ impl Feed {
     }
 
     /// Everything was handed over: lets the last transfers end while it is
-    /// decoded, unless the decode thread is done first.
+    /// decoded, and mends what is torn, until the decode thread is done.
     async fn settle(mut self) -> Result<(), Problem> {
         // Nothing is to be done any more but to wait.
         self.broadcast = None;
         self.later.clear();
-        while !self.flights.is_empty() && !self.wait().await? {}
+        while !self.wait().await? {}
         Ok(())
     }
 
