@@ -22,6 +22,7 @@ mod known;
 mod log;
 mod reader;
 mod record;
+mod room;
 mod root;
 mod space;
 mod spans;
@@ -31,6 +32,7 @@ mod writer;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -275,32 +277,48 @@ impl Cache {
 
 /// Opens a stream's folder; `None` when it is not there and is not to be made.
 fn folder(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Problem> {
-    for _ in 0..RACES {
-        // What another process evicts under our hands is looked for once more.
-        if let Ok(folder) = leased(space, identity, is_made) {
-            return Ok(folder);
+    for _ in 1..RACES {
+        match leased(space, identity, is_made) {
+            // What another process removes under our hands is looked for once more.
+            Err(Refusal::Disk(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            leased => return leased.map_err(|refusal| refusal.problem(space)),
         }
     }
-    leased(space, identity, is_made)
+    leased(space, identity, is_made).map_err(|refusal| refusal.problem(space))
 }
 
-fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Problem> {
+/// Why a folder cannot be leased.
+enum Refusal {
+    Disk(io::Error),
+    Other(Problem),
+}
+
+impl Refusal {
+    fn problem(self, space: &Space) -> Problem {
+        match self {
+            Self::Disk(error) => root::unusable(space.root(), error),
+            Self::Other(problem) => problem,
+        }
+    }
+}
+
+fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Refusal> {
     let root = match is_made {
-        true => Some(root::make(space.root())?),
-        false => root::open(space.root())?,
+        true => root::make(space.root()).map(Some),
+        false => root::open(space.root()),
     };
-    let Some(root) = root else {
+    let Some(root) = root.map_err(Refusal::Other)? else {
         return Ok(None);
     };
-    let unusable = |error| root::unusable(space.root(), error);
     if is_made {
-        space.enter(&root).map_err(unusable)?;
+        space.enter(&root).map_err(Refusal::Disk)?;
     }
-    let folder = Folder::lease(&root, identity, is_made).map_err(unusable)?;
+    let folder = Folder::lease(&root, identity, is_made).map_err(Refusal::Disk)?;
     if let Some(folder) = &folder {
         let touched = folder.touch(identity);
         if is_made {
-            space.take(touched.map_err(unusable)?)?;
+            let bytes = touched.map_err(Refusal::Disk)?;
+            space.take(bytes).map_err(Refusal::Other)?;
         }
     }
     Ok(folder)
@@ -325,6 +343,19 @@ impl House {
     fn take(&self, bytes: u64) -> Result<(), Problem> {
         let space = self.space.as_ref();
         space.map_or(Ok(()), |space| space.take(bytes))
+    }
+
+    /// Whether an entry of `bytes` could be held at all.
+    fn admits(&self, bytes: u64) -> Result<bool, Problem> {
+        let space = self.space.as_ref();
+        space.map_or(Ok(true), |space| space.admits(bytes))
+    }
+
+    /// Puts back room that was taken and not used.
+    fn put_back(&self, bytes: u64) {
+        if let Some(space) = &self.space {
+            space.put_back(bytes);
+        }
     }
 
     /// Gives back the room of bytes that were removed.

@@ -73,7 +73,7 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// [`Kind::Cache`] when they do not fit, whatever is evicted.
+    /// [`Kind::Full`] when they do not fit, whatever is evicted.
     pub fn take(&self, bytes: u64) -> Result<(), Problem> {
         let mut purse = self.purse();
         if purse.free < bytes {
@@ -84,6 +84,11 @@ impl Space {
         Ok(())
     }
 
+    /// Puts back room that was taken and not used.
+    pub fn put_back(&self, bytes: u64) {
+        self.purse().free += bytes;
+    }
+
     /// Gives back the room of what was removed.
     pub fn give(&self, bytes: u64) {
         if let (true, Ok(root)) = (bytes > 0, Dir::open(&self.root)) {
@@ -92,13 +97,9 @@ impl Space {
         }
     }
 
-    /// Whether a stream of `bytes` could be held at all.
-    pub fn admits(&self, bytes: u64) -> Result<(), Problem> {
-        let limit = self.limit(&self.open()?)?;
-        match bytes <= limit {
-            true => Ok(()),
-            false => Err(does_not_fit()),
-        }
+    /// Whether `bytes` could be held at all.
+    pub fn admits(&self, bytes: u64) -> Result<bool, Problem> {
+        Ok(bytes <= self.limit(&self.open()?)?)
     }
 
     /// Recounts what is on disk, if no other process uses the root just now,
@@ -279,7 +280,7 @@ fn read_number(file: &File) -> io::Result<Option<u64>> {
 
 fn does_not_fit() -> Problem {
     Problem::new(
-        Kind::Cache,
+        Kind::Full,
         "cannot keep the stream",
         "it does not fit in the cache",
         "allow more with --cache-size",
@@ -288,7 +289,7 @@ fn does_not_fit() -> Problem {
 
 fn nearly_full() -> Problem {
     Problem::new(
-        Kind::Cache,
+        Kind::Full,
         "cannot keep the stream",
         "the disk is nearly full",
         "free some space, or name another disk with --cache-dir",

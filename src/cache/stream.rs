@@ -15,6 +15,7 @@ use super::head::Head;
 use super::key::Identity;
 use super::log::Log;
 use super::record::Record;
+use super::room::Needs;
 use crate::error::{Kind, Problem, reason};
 use crate::text;
 
@@ -34,6 +35,7 @@ pub(super) struct Shelf {
     pub house: Arc<House>,
     folder: Option<Folder>,
     entries: Mutex<HashMap<String, Weak<Entry>>>,
+    needs: Mutex<Needs>,
 }
 
 impl Stream {
@@ -75,6 +77,7 @@ impl Stream {
     /// none that can be read.
     pub fn find(&self, identity: &Identity) -> Option<Arc<Entry>> {
         let name = identity.name();
+        self.shelf.needs().ask(&name);
         let mut entries = self.shelf.entries();
         let live = entries.get(&name).and_then(Weak::upgrade);
         if let Some(live) = live.filter(|live| live.identity() == identity) {
@@ -108,8 +111,38 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// [`Kind::Cache`] when the cache cannot be written, or the bytes will not fit.
+    /// [`Kind::Cache`] when the cache cannot be written, [`Kind::Full`] when
+    /// there is no room even for a record.
     pub fn begin(&self, identity: &Identity, head: Head) -> Result<Arc<Entry>, Problem> {
+        self.shelf.needs().ask(&identity.name());
+        self.shelf.with_room(|| self.begin_now(identity, head.clone()))
+    }
+
+    /// This run has played what is kept of `identity` and will not read it
+    /// again: it goes first when the rest of the stream needs its room.
+    pub fn played(&self, identity: &Identity) {
+        self.shelf.needs().play(identity.name());
+    }
+
+    /// Whether a resource of `bytes` could be kept whole.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when the limit cannot be told.
+    pub fn admits(&self, bytes: u64) -> Result<bool, Problem> {
+        self.shelf.house.admits(bytes)
+    }
+
+    /// Makes room for `bytes` that will come; `false` when there is none.
+    pub fn makes_room(&self, bytes: u64) -> bool {
+        let is_taken = self.shelf.take(bytes).is_ok();
+        if is_taken {
+            self.shelf.house.put_back(bytes);
+        }
+        is_taken
+    }
+
+    fn begin_now(&self, identity: &Identity, head: Head) -> Result<Arc<Entry>, Problem> {
         let name = identity.name();
         let mut entries = self.shelf.entries();
         let live = entries.get(&name).and_then(Weak::upgrade);
@@ -121,9 +154,6 @@ impl Stream {
             let data = memory().map_err(|error| unusable(identity, error))?;
             return Ok(self.hold(&mut entries, name, identity.clone(), head, (data, None)));
         };
-        if let (Some(space), Some(total)) = (&self.shelf.house.space, head.total) {
-            space.admits(total)?;
-        }
         let (log, data, is_claimed) = self
             .version(folder, &name, identity, &head)
             .map_err(|error| unusable(identity, error))?;
@@ -133,7 +163,7 @@ impl Stream {
             // The same validator on a shorter body: what is there is not of it.
             Err(problem) if problem.kind == Kind::Changed => {
                 self.remove(identity)?;
-                self.begin(identity, head)
+                self.begin_now(identity, head)
             }
             Err(problem) => Err(problem),
             Ok(()) => Ok(entry),
@@ -274,7 +304,53 @@ impl Shelf {
             house,
             folder,
             entries: Mutex::default(),
+            needs: Mutex::new(Needs::new()),
         }
+    }
+
+    /// Takes room for `bytes`; what this run has played makes some.
+    pub fn take(&self, bytes: u64) -> Result<(), Problem> {
+        self.with_room(|| self.house.take(bytes))
+    }
+
+    /// Does `work`; as long as there is no room for it, something goes.
+    fn with_room<T>(&self, work: impl Fn() -> Result<T, Problem>) -> Result<T, Problem> {
+        loop {
+            match work() {
+                Err(problem) if problem.kind == Kind::Full => {
+                    if !self.shed() {
+                        return Err(problem);
+                    }
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Removes what this run needs least; `false` when nothing may go.
+    fn shed(&self) -> bool {
+        let Some(folder) = &self.folder else {
+            return false;
+        };
+        let mut needs = self.needs();
+        let is_read = |name: &str| {
+            let entries = self.entries();
+            entries.get(name).is_some_and(|live| live.strong_count() > 0)
+        };
+        match needs.shed(folder, is_read) {
+            Ok(Some(bytes)) => {
+                self.house.give(bytes);
+                self.house.stats.evicted_bytes.add(bytes);
+                true
+            }
+            // A disk that refuses shows it to what is written next.
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    // Names are added and removed one at a time: whole after every step.
+    fn needs(&self) -> MutexGuard<'_, Needs> {
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // A map of weak pointers is whole after every step.

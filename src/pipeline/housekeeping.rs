@@ -50,7 +50,7 @@ impl Shelf {
             }
         };
         let cache = match opened {
-            Err(problem) if problem.kind == Kind::Cache && !must_store => {
+            Err(problem) if problem.kind.is_cache() && !must_store => {
                 events.send(Event::Warning(without(problem)));
                 memory.clone()
             }
@@ -83,7 +83,7 @@ impl Shelf {
             return Ok(self.spare(location));
         }
         match self.identity(location, asker) {
-            Err(problem) if problem.kind == Kind::Cache && !must_store => {
+            Err(problem) if problem.kind.is_cache() && !must_store => {
                 events.send(Event::Warning(without(problem)));
                 Ok(self.spare(location))
             }
@@ -106,7 +106,7 @@ impl Shelf {
     ) -> Result<Disk, Problem> {
         let made = Cache::private(&parent(&job.cache), Arc::clone(bell), Arc::clone(stats));
         match made {
-            Err(problem) if problem.kind == Kind::Cache => {
+            Err(problem) if problem.kind.is_cache() => {
                 events.send(Event::Warning(without(problem)));
                 Ok(self.spare(&job.location))
             }

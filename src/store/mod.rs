@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::cache::{Entry, Head, Identity, Stream};
+use crate::cache::{Entry, Head, Identity, Stream, Writer};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
 use crate::fetch::{self, ByteRange, Client, Request, Response, Status};
@@ -55,6 +55,8 @@ pub struct Store {
     /// Where they go, in memory, when the disk refuses.
     spare: Disk,
     is_degraded: Arc<AtomicBool>,
+    /// The user knows that not everything is kept.
+    is_told: Arc<AtomicBool>,
     policy: Policy,
     /// Taken from the cache without asking.
     unasked: Arc<Unasked>,
@@ -83,6 +85,7 @@ impl Store {
             disk,
             spare,
             is_degraded: Arc::default(),
+            is_told: Arc::default(),
             policy,
             unasked: Arc::default(),
             tree: Tree::default(),
@@ -256,13 +259,20 @@ impl Store {
             let end = head.total.map_or(range.end, |total| range.end.min(total));
             head.total = end.checked_sub(range.start);
         }
-        let (entry, writer) = self.kept_by(|stream| {
-            let entry = stream.begin(&identity, head.clone())?;
-            let writer = entry.writer(offset)?;
-            Ok((entry, writer))
-        })?;
-        let Some(writer) = writer else {
-            return Ok(self.follow(wanted, entry));
+        let begun = self.kept_by(wanted.is_ahead, |stream| {
+            self.begin(stream, wanted, &identity, &head, offset)
+        });
+        let (entry, writer) = match begun? {
+            (entry, Some(writer)) => (entry, writer),
+            (entry, None) if self.admits(&entry) => return Ok(self.follow(wanted, entry)),
+            // What another process keeps of it goes as soon as it was read there.
+            (_, None) => {
+                let stream = self.spare.made()?;
+                let entry = stream.begin(&identity, head.clone())?;
+                let writer = entry.writer(offset)?;
+                let writer = writer.expect("in memory nobody else writes");
+                (entry, writer)
+            }
         };
         // What an earlier run left and this answer goes on from.
         self.stats.cache_hit_bytes.add(offset);
@@ -282,11 +292,51 @@ impl Store {
             first_byte,
             moved: 0,
             skip,
+            is_ahead: wanted.is_ahead,
         };
         Ok(Opened {
             body: Body::Entry(kept),
             transfer: Some(Carrier::Ours(Box::new(transfer))),
         })
+    }
+
+    /// Begins an entry, with room for all of it if it must or may be without.
+    fn begin(
+        &self,
+        stream: &Stream,
+        wanted: &Wanted,
+        identity: &Identity,
+        head: &Head,
+        offset: u64,
+    ) -> Result<(Arc<Entry>, Option<Writer>), Problem> {
+        let is_whole = self.policy.must_store || wanted.is_ahead;
+        if is_whole && !stream.is_memory() && !stream.admits(head.total.unwrap_or(0))? {
+            return Err(no_room(wanted));
+        }
+        let entry = stream.begin(identity, head.clone())?;
+        let mut writer = entry.writer(offset)?;
+        let reserved = match &mut writer {
+            Some(writer) if is_whole => writer.reserve(),
+            Some(_) | None => Ok(()),
+        };
+        if let Err(problem) = reserved {
+            drop(writer);
+            if entry.known_bytes() == 0 {
+                stream.remove(identity)?;
+            }
+            return Err(match problem.kind {
+                Kind::Full => Problem { what: no_room(wanted).what, ..problem },
+                _ => problem,
+            });
+        }
+        Ok((entry, writer))
+    }
+
+    /// Whether all of `entry` could be kept.
+    fn admits(&self, entry: &Entry) -> bool {
+        let stream = self.disk().found();
+        let total = entry.total().unwrap_or(0);
+        stream.is_none_or(|stream| stream.admits(total).unwrap_or(true))
     }
 
     /// An entry whose bytes are all here.
@@ -300,26 +350,54 @@ impl Store {
     }
 
     /// Runs `work` on the stream; when the disk refuses, once more in memory,
-    /// unless the bytes must be stored.
-    fn kept_by<T>(&self, work: impl Fn(&Stream) -> Result<T, Problem>) -> Result<T, Problem> {
+    /// unless the bytes must be stored, or it only lacks room for what `is_ahead`.
+    fn kept_by<T>(
+        &self,
+        is_ahead: bool,
+        work: impl Fn(&Stream) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         let disk = self.disk();
         match disk.made().and_then(&work) {
+            Err(problem) if problem.kind == Kind::Full && is_ahead => Err(problem),
             Err(problem)
-                if problem.kind == Kind::Cache && !self.policy.must_store && !disk.is_memory() =>
+                if problem.kind.is_cache() && !self.policy.must_store && !disk.is_memory() =>
             {
-                self.degrade(problem);
+                self.go_without(problem);
                 self.spare.made().and_then(work)
             }
             result => result,
         }
     }
 
-    /// From now on bytes are kept in memory. Said once.
-    fn degrade(&self, problem: Problem) {
-        if !self.disk.is_memory() && !self.is_degraded.swap(true, Ordering::AcqRel) {
+    /// What the disk refuses is kept in memory. Said once. A disk that only
+    /// lacks room is tried again for the next resource, any other never again.
+    fn go_without(&self, problem: Problem) {
+        if self.disk.is_memory() {
+            return;
+        }
+        if problem.kind != Kind::Full {
+            self.is_degraded.store(true, Ordering::Release);
+        }
+        if !self.is_told.swap(true, Ordering::AcqRel) {
             let todo = "going on without the cache";
             self.events
                 .send(Event::Warning(Problem { todo, ..problem }));
+        }
+    }
+
+    /// Makes room for `bytes` that will be asked for; `false` when there is none.
+    pub fn makes_room(&self, bytes: u64) -> bool {
+        let stream = self.disk().found();
+        stream.is_none_or(|stream| stream.makes_room(bytes))
+    }
+
+    /// What is kept of `wanted` was played and will not be read again: it goes
+    /// first when the rest of the stream needs its room.
+    pub fn played(&self, wanted: &Wanted) {
+        if let Location::Http(url) = &wanted.location
+            && let Some(stream) = self.disk().found()
+        {
+            stream.played(&wanted.identity(url));
         }
     }
 
@@ -377,6 +455,15 @@ fn head_of(head: &fetch::Head) -> Head {
         content_type: head.content_type.clone(),
         final_url: Some(head.final_url.to_string()),
     }
+}
+
+fn no_room(wanted: &Wanted) -> Problem {
+    Problem::new(
+        Kind::Full,
+        format!("cannot keep {}", wanted.name()),
+        "it does not fit in the cache",
+        "allow more with --cache-size",
+    )
 }
 
 fn offline(wanted: &Wanted) -> Problem {

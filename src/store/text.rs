@@ -127,7 +127,7 @@ impl Store {
         };
         let mut head = head.clone();
         head.total = Some(text.bytes.len() as u64);
-        self.kept_by(|stream| {
+        self.kept_by(false, |stream| {
             let entry = stream.begin(identity, head.clone())?;
             let Some(mut writer) = entry.writer(0)? else {
                 return Ok(());

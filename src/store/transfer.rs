@@ -10,9 +10,13 @@ use crate::error::{Kind, Problem};
 use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
 use crate::store::Store;
 use crate::store::first::web_page;
+use crate::store::follow::LOOK;
 use crate::store::kept::Kept;
 use crate::store::sniff::is_web_page;
 use crate::text;
+
+/// How much of a file is held in memory ahead of its reader.
+const MEMORY_WINDOW: u64 = 8 << 20;
 
 /// What a transfer moved, for the throughput estimate.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,8 @@ pub struct Transfer {
     pub(super) moved: u64,
     /// Body bytes that come before the part that is wanted.
     pub(super) skip: u64,
+    /// See [`Wanted::is_ahead`].
+    pub(super) is_ahead: bool,
 }
 
 impl Transfer {
@@ -87,6 +93,7 @@ impl Transfer {
             first_byte,
             moved: 0,
             skip,
+            is_ahead: false,
         })))
     }
 
@@ -129,13 +136,14 @@ impl Transfer {
 
 impl Transfer {
     async fn receive(&mut self) -> Result<(), Problem> {
+        self.kept.set_reached(self.writer.position());
         let head = std::mem::take(&mut self.head_bytes);
-        self.write(&head)?;
+        self.write(&head).await?;
         while !self.has_all() {
             let broken = match self.response.chunk().await {
                 Ok(Some(chunk)) => {
                     self.refuse_web_page(&chunk)?;
-                    self.write(&chunk)?;
+                    self.write(&chunk).await?;
                     continue;
                 }
                 Ok(None) => return Ok(()),
@@ -189,28 +197,96 @@ impl Transfer {
     }
 
     /// Writes the next bytes; when the disk refuses, into memory from here on.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        let bytes = self.clip(bytes);
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let mut bytes = self.clip(bytes);
         self.moved += bytes.len() as u64;
         self.store.stats.cache_miss_bytes.add(bytes.len() as u64);
         self.store.stats.wire_bytes.add(bytes.len() as u64);
-        let before = self.writer.position();
-        match self.writer.write(bytes) {
-            Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {
-                let done =
-                    usize::try_from(self.writer.position().saturating_sub(before)).unwrap_or(0);
-                self.go_on_in_memory(problem)?;
-                self.writer.write(bytes.get(done..).unwrap_or_default())
+        loop {
+            self.spare_memory().await?;
+            let before = self.writer.position();
+            let written = self.writer.write(bytes);
+            let done = self.writer.position().saturating_sub(before);
+            bytes = bytes
+                .get(usize::try_from(done).unwrap_or(usize::MAX)..)
+                .unwrap_or_default();
+            self.kept.set_reached(self.writer.position());
+            match written {
+                Err(problem) if problem.kind.is_cache() && !self.store.policy.must_store => {
+                    self.refused(problem).await?;
+                }
+                result => return result,
             }
-            result => result,
         }
     }
 
+    /// Goes on in spite of a disk that refuses, or ends what is fetched ahead.
+    async fn refused(&mut self, problem: Problem) -> Result<(), Problem> {
+        if problem.kind == Kind::Full {
+            let is_read = self.kept.entry().read_until().is_some();
+            if self.is_ahead && !is_read {
+                return Err(problem);
+            }
+            if self.kept.is_rolling() && self.makes_room().await {
+                return Ok(());
+            }
+        }
+        self.go_on_in_memory(problem)
+    }
+
+    /// Gives up what was read, or waits until more of it was; `false` when
+    /// neither helps: the reader waits for the very bytes that have no room.
+    async fn makes_room(&self) -> bool {
+        let Some(read) = self.kept.entry().read_until() else {
+            return false;
+        };
+        let position = self.writer.position();
+        for range in [0..read, position..u64::MAX] {
+            match self.target.forget(range) {
+                Ok(0) => {}
+                Ok(_) => {
+                    self.kept.set_given_up();
+                    return true;
+                }
+                Err(_) => return false, // the file system knows no holes
+            }
+        }
+        if self.kept.wanted().is_some() {
+            return false;
+        }
+        self.wait_for_reader().await;
+        true
+    }
+
+    /// In memory a file is only a window around its reader.
+    async fn spare_memory(&self) -> Result<(), Problem> {
+        if !self.kept.is_rolling() || !self.target.is_memory() {
+            return Ok(());
+        }
+        while let Some(read) = self.kept.entry().read_until() {
+            if self.target.forget(0..read)? > 0 {
+                self.kept.set_given_up();
+            }
+            let ahead = self.writer.position().saturating_sub(read);
+            if ahead < MEMORY_WINDOW || self.kept.wanted().is_some() {
+                return Ok(());
+            }
+            self.wait_for_reader().await;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_reader(&self) {
+        // A reader that begins to wait does not say so here.
+        let _ = tokio::time::timeout(LOOK, self.kept.read()).await;
+    }
+
     /// Readers of the entry pass to one in memory at the first byte it lacks.
+    /// Without room only this entry is meant: there may be some for the next.
     fn go_on_in_memory(&mut self, problem: Problem) -> Result<(), Problem> {
         let position = self.writer.position();
         let entry = self.kept.entry();
-        self.store.degrade(problem.clone());
+        self.store.go_without(problem.clone());
         let spare = self
             .store
             .spare
@@ -277,8 +353,8 @@ impl Transfer {
             self.writer.close()
         };
         match sealed {
-            Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {
-                self.store.degrade(problem);
+            Err(problem) if problem.kind.is_cache() && !self.store.policy.must_store => {
+                self.store.go_without(problem);
                 Ok(())
             }
             result => result,

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::FallocateFlags;
@@ -19,6 +19,7 @@ use crate::cache::key::Identity;
 use crate::cache::known::Known;
 use crate::cache::log::Log;
 use crate::cache::reader::Reader;
+use crate::cache::record::{BLOCK, Line};
 use crate::cache::stream::Shelf;
 use crate::cache::writer::Writer;
 use crate::error::{Kind, Problem, reason};
@@ -40,6 +41,8 @@ pub struct Entry {
     wanted: AtomicU64,
     is_awaited: AtomicBool,
     is_seekable: AtomicBool,
+    /// How far each reader is.
+    seats: Mutex<Vec<Weak<AtomicU64>>>,
     waker: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
@@ -81,6 +84,7 @@ impl Entry {
             wanted: AtomicU64::new(NOWHERE),
             is_awaited: AtomicBool::new(false),
             is_seekable: AtomicBool::new(false),
+            seats: Mutex::default(),
             waker: Mutex::default(),
         }
     }
@@ -105,6 +109,11 @@ impl Entry {
     /// Length of the resource, once it is known.
     pub fn total(&self) -> Option<u64> {
         self.state().known.total
+    }
+
+    /// Whether its bytes are held in memory.
+    pub fn is_memory(&self) -> bool {
+        self.log.is_none()
     }
 
     /// Whether the length and every byte are known. Bytes of an earlier run
@@ -206,22 +215,51 @@ impl Entry {
         *self.waker() = Some(Arc::from(waker));
     }
 
-    /// Gives up the bytes of `range`: they count as missing from now on. For
-    /// what is played and will not be played again, in memory or in a private
-    /// cache; in one that others share nothing happens, they may be reading.
-    pub fn forget(&self, range: Range<u64>) -> Result<(), Problem> {
-        let length = range.end.saturating_sub(range.start);
-        if length == 0 || self.shelf.house.is_shared() {
-            return Ok(());
+    /// The first byte that a reader may still ask for if it goes on from where
+    /// it is; `None` without a reader.
+    pub fn read_until(&self) -> Option<u64> {
+        let mut seats = self.seats();
+        seats.retain(|seat| seat.strong_count() > 0);
+        let positions = seats.iter().filter_map(Weak::upgrade);
+        positions.map(|seat| seat.load(Ordering::Acquire)).min()
+    }
+
+    /// Where a new reader says how far it is.
+    pub(in crate::cache) fn seat(&self) -> Arc<AtomicU64> {
+        let seat = Arc::default();
+        self.seats().push(Arc::downgrade(&seat));
+        seat
+    }
+
+    /// Gives up the bytes of `range`, whole blocks of it: they count as missing
+    /// from now on. For what is played and will not be played again, by whoever
+    /// writes the entry. Returns how many bytes went. The record says so before
+    /// the bytes go, and readers look there after they have read: nobody takes
+    /// the hole for what was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] where the file system knows no holes.
+    pub fn forget(&self, range: Range<u64>) -> Result<u64, Problem> {
+        let range = range.start.next_multiple_of(BLOCK)..range.end - range.end % BLOCK;
+        let mut state = self.state();
+        let is_ours = self.log.is_none() || (state.is_claimed && state.writers > 0);
+        if range.is_empty() || !is_ours {
+            return Ok(0);
         }
-        let before = self.known_bytes();
-        self.lose(range.clone());
+        let before = state.known.bytes();
+        state.known.lose(range.clone());
+        let gone = before - state.known.bytes();
+        if gone == 0 {
+            return Ok(0);
+        }
+        self.note(&mut state, &Line::Lost(range.clone()))?;
+        drop(state);
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        rustix::fs::fallocate(&self.data, flags, range.start, length)
+        rustix::fs::fallocate(&self.data, flags, range.start, range.end - range.start)
             .map_err(|error| self.unwritable(&error.into()))?;
-        let after = self.known_bytes();
-        self.shelf.house.give(before.saturating_sub(after));
-        Ok(())
+        self.shelf.house.give(gone);
+        Ok(gone)
     }
 
     /// Whether these bytes are those that `head` announces: the same version,
@@ -248,9 +286,32 @@ impl Entry {
         self.state().known.losses
     }
 
+    /// Whether what was read since there were so many `losses` is what was
+    /// there. A process that gives bytes up says so before they go.
+    pub(in crate::cache) fn holds_since(&self, losses: u64) -> bool {
+        let mut state = self.state();
+        self.follow(&mut state);
+        state.known.losses == losses
+    }
+
     /// Takes room in the cache for `bytes`.
     pub(in crate::cache) fn take(&self, bytes: u64) -> Result<(), Problem> {
-        self.shelf.house.take(bytes)
+        match bytes {
+            0 => Ok(()),
+            _ => self.shelf.take(bytes),
+        }
+    }
+
+    /// Puts back room that was taken and not used.
+    pub(in crate::cache) fn put_back(&self, bytes: u64) {
+        self.shelf.house.put_back(bytes);
+    }
+
+    /// How many bytes are missing, as far as the length is known.
+    pub(in crate::cache) fn missing_bytes(&self) -> u64 {
+        let state = self.state();
+        let total = state.known.total.unwrap_or_default();
+        total.saturating_sub(state.known.bytes())
     }
 
     /// The bytes.
@@ -296,6 +357,10 @@ impl Entry {
     // Nothing that is done under these locks panics; the values stay whole.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Vec<Weak<AtomicU64>>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waker(&self) -> MutexGuard<'_, Option<Arc<dyn Fn() + Send + Sync>>> {

@@ -12,6 +12,7 @@ mod loading;
 mod missing;
 mod noting;
 mod renewing;
+mod room;
 mod unlocking;
 
 use std::collections::{BTreeMap, HashMap};
@@ -127,6 +128,10 @@ pub struct Feed {
     /// Rungs whose playlist cannot be had or does not fit: not chosen any more.
     barred: Vec<usize>,
     handed: Option<usize>,
+    /// Every segment before this one was played, and may go from the cache.
+    played: usize,
+    /// While this is in demand, the cache has no room for what is ahead of it.
+    full_at: Option<usize>,
     /// The place that a live stream jumped to last, over what is not heard.
     jumped_to: Option<usize>,
     /// Where what was handed over ends.
@@ -194,6 +199,8 @@ impl Feed {
             asked: Vec::new(),
             barred: Vec::new(),
             handed: None,
+            played: begin,
+            full_at: None,
             jumped_to: None,
             frontier: from,
             stored_bytes: 0,

@@ -65,7 +65,8 @@ impl Feed {
             self.lost.retain(|_, (problem, _)| is_refusal(problem));
         }
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
-        if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
+        let is_memory = body.as_ref().is_some_and(Body::is_memory);
+        if is_memory && self.handed.is_none_or(|handed| handed < index) {
             self.in_memory.extend(body.map(|body| (index, body)));
         }
         let busy = self.meter.end(self.stats.network_bytes.total());
@@ -175,6 +176,10 @@ impl Feed {
                 return Ok(());
             }
         };
+        if problem.kind == Kind::Full && self.wishes.purpose == Purpose::Decode {
+            self.full_at = Some(self.demanded());
+            return Ok(());
+        }
         if self.handed == Some(index) {
             // Its reader has been told, and decodes what came.
             self.hold(index, rung);
