@@ -154,7 +154,11 @@ impl Folder {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     generation = generation.checked_add(1).ok_or(error)?;
                 }
-                created => return Ok((generation, created?)),
+                created => {
+                    let file = created?;
+                    file.try_lock()?; // until a record names it: no litter
+                    return Ok((generation, file));
+                }
             }
         }
     }

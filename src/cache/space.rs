@@ -15,6 +15,7 @@ use crate::limits::FREE_SPACE_FLOOR;
 use crate::stats::Stats;
 
 const DEFAULT_LIMIT: u64 = 2 << 30;
+const OWN_BYTES: u64 = 128; // the root's own files count too
 const STEP_MAX: u64 = 8 << 20; // what a killed process may leave counted
 const STEP_MIN: u64 = 64 << 10;
 const STEPS_IN_LIMIT: u64 = 64; // a small limit is not eaten up by what is merely leased
@@ -93,7 +94,10 @@ impl Space {
     pub fn give(&self, bytes: u64) {
         if let (true, Ok(root)) = (bytes > 0, Dir::open(&self.root)) {
             // A total that stays too high is put right by the next count.
-            let _ = self.total(&root, |total| total.saturating_sub(bytes));
+            let _ = self.total(&root, |sums| Sums {
+                total: sums.total.saturating_sub(bytes),
+                given: sums.given.wrapping_add(bytes),
+            });
         }
     }
 
@@ -108,30 +112,37 @@ impl Space {
         let root = self.open()?;
         let counted = self.is_alone(&root).and_then(|is_alone| {
             evict::sweep(&root)?;
-            let before = (self.total(&root, |total| total)?, self.purse().free);
+            let (before, free) = (self.total(&root, |sums| sums)?, self.purse().free);
             let candidates = evict::candidates(&root)?;
             let found = evict::sizes(&root, &candidates)?;
             self.purse().candidates = candidates;
-            // What was taken and given meanwhile is in the total already.
-            let (total, free) = before;
             let now = self.total(&root, |now| match is_alone {
-                true => now.saturating_add(found + free).saturating_sub(total),
+                true => now.corrected(before, found + free),
                 false => now,
             })?;
-            Ok(now)
+            Ok(now.total)
         });
         counted.map_err(|error| root::unusable(&self.root, error))
     }
 
-    /// Evicts until the total is within the limit; the bytes that went.
+    /// Evicts until the total is within the limit, and as much below it as the
+    /// next run takes at first: it finds room without looking for any. Returns
+    /// the bytes that went.
     pub fn trim(&self) -> Result<u64, Problem> {
         let root = self.open()?;
         let limit = self.limit(&root)?;
-        let mut purse = self.purse();
+        let spare = Some(limit / STEPS_IN_LIMIT).filter(|step| *step >= STEP_MIN);
+        let goal = limit - spare.unwrap_or(0).min(STEP_MAX);
         let mut evicted = 0;
         loop {
-            let total = self.total(&root, |total| total);
-            if total.map_err(|error| root::unusable(&self.root, error))? <= limit {
+            // Whoever writes meanwhile waits for one stream at most.
+            let mut purse = self.purse();
+            let sums = self.total(&root, |sums| sums);
+            if sums
+                .map_err(|error| root::unusable(&self.root, error))?
+                .total
+                <= goal
+            {
                 return Ok(evicted);
             }
             match self.evict(&root, &mut purse)? {
@@ -169,12 +180,12 @@ impl Space {
         loop {
             let free = root.free().map_err(failed)?;
             let mut is_leased = false;
-            self.total(root, |total| match fits(total, bytes, limit, free) {
-                Some(sum) => {
+            self.total(root, |sums| match fits(sums.total, bytes, limit, free) {
+                Some(total) => {
                     is_leased = true;
-                    sum
+                    Sums { total, ..sums }
                 }
-                None => total,
+                None => sums,
             })
             .map_err(failed)?;
             if is_leased || self.evict(root, purse)? == 0 {
@@ -208,20 +219,23 @@ impl Space {
         }
     }
 
-    /// Changes the shared total under its lock; the new one. A total that is
-    /// missing or garbled is counted anew first.
-    fn total(&self, root: &Dir, change: impl FnOnce(u64) -> u64) -> io::Result<u64> {
+    /// Changes the shared sums under their lock; the new ones. Sums that are
+    /// missing or garbled are counted anew first.
+    fn total(&self, root: &Dir, change: impl FnOnce(Sums) -> Sums) -> io::Result<Sums> {
         let file = root.open_or_create(root::TOTAL)?.file;
         file.lock()?; // held by others for a few microseconds
-        let known = read_number(&file)?;
-        let total = change(match known {
-            Some(total) => total,
-            None => evict::sizes(root, &evict::candidates(root)?)?,
+        let known = Sums::read(&file)?;
+        let sums = change(match known {
+            Some(sums) => sums,
+            None => Sums {
+                total: evict::sizes(root, &evict::candidates(root)?)?,
+                given: 0,
+            },
         });
-        if known != Some(total) {
-            file.write_all_at(format!("{total:020}\n").as_bytes(), 0)?;
+        if known != Some(sums) {
+            file.write_all_at(sums.text().as_bytes(), 0)?;
         }
-        Ok(total)
+        Ok(sums)
     }
 
     fn is_alone(&self, root: &Dir) -> io::Result<bool> {
@@ -237,12 +251,13 @@ impl Space {
 
     fn limit(&self, root: &Dir) -> Result<u64, Problem> {
         if let Some(limit) = self.wish.or(self.limit.get().copied()) {
-            return Ok(limit);
+            return Ok(limit.saturating_sub(OWN_BYTES));
         }
         let free = root
             .free()
             .map_err(|error| root::unusable(&self.root, error))?;
-        Ok(*self.limit.get_or_init(|| DEFAULT_LIMIT.min(free / 10)))
+        let limit = self.limit.get_or_init(|| DEFAULT_LIMIT.min(free / 10));
+        Ok(limit.saturating_sub(OWN_BYTES))
     }
 
     fn open(&self) -> Result<Dir, Problem> {
@@ -270,12 +285,47 @@ fn fits(total: u64, bytes: u64, limit: u64, free: u64) -> Option<u64> {
     (sum <= limit && rest >= FREE_SPACE_FLOOR).then_some(sum)
 }
 
-fn read_number(file: &File) -> io::Result<Option<u64>> {
-    let mut text = [0; 21];
-    let length = file.read_at(&mut text, 0)?;
-    let text = std::str::from_utf8(text.get(..length).unwrap_or_default());
-    let number = text.ok().and_then(|text| text.strip_suffix('\n'));
-    Ok(number.and_then(|number| number.parse().ok()))
+/// What all processes share, as one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sums {
+    /// Bytes on disk, and those that processes may write without asking again.
+    total: u64,
+    /// Bytes removed since the cache was made.
+    given: u64,
+}
+
+impl Sums {
+    fn read(file: &File) -> io::Result<Option<Self>> {
+        let mut text = [0; 42];
+        let length = file.read_at(&mut text, 0)?;
+        let text = std::str::from_utf8(text.get(..length).unwrap_or_default());
+        let numbers = text
+            .ok()
+            .and_then(|text| text.strip_suffix('\n')?.split_once(' '));
+        let sums = numbers.and_then(|(total, given)| {
+            Some(Self {
+                total: total.parse().ok()?,
+                given: given.parse().ok()?,
+            })
+        });
+        Ok(sums)
+    }
+
+    fn text(self) -> String {
+        format!("{:020} {:020}\n", self.total, self.given)
+    }
+
+    /// The sums when a count that began at `before` has `found` so many bytes.
+    /// What was taken meanwhile is added. What was given back meanwhile may have
+    /// been counted or not: the total is rather too high until the next count.
+    fn corrected(self, before: Self, found: u64) -> Self {
+        let given = self.given.wrapping_sub(before.given);
+        let total = (self.total.saturating_add(given)).saturating_add(found);
+        Self {
+            total: total.saturating_sub(before.total),
+            ..self
+        }
+    }
 }
 
 fn does_not_fit() -> Problem {
@@ -299,6 +349,25 @@ fn nearly_full() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_never_makes_the_total_too_low() {
+        let sums = |total, given| Sums { total, given };
+        let before = sums(1000, 70);
+        let cases = [
+            // now, found and free, wanted
+            ("nothing happened", sums(1000, 70), 900, 900),
+            ("100 were taken", sums(1100, 70), 900, 1000),
+            ("100 were given and counted", sums(900, 170), 900, 900),
+            ("100 were given and not counted", sums(900, 170), 800, 800),
+            ("a total that was too low", sums(1000, 70), 5000, 5000),
+            ("one that was far too low", sums(0, 1070), 5000, 5000),
+        ];
+        for (name, now, found, want) in cases {
+            let corrected = now.corrected(before, found);
+            assert_eq!(corrected, sums(want, now.given), "{name}");
+        }
+    }
 
     #[test]
     fn limit_and_free_space_both_have_a_say() {

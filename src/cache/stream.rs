@@ -115,7 +115,8 @@ impl Stream {
     /// there is no room even for a record.
     pub fn begin(&self, identity: &Identity, head: Head) -> Result<Arc<Entry>, Problem> {
         self.shelf.needs().ask(&identity.name());
-        self.shelf.with_room(|| self.begin_now(identity, head.clone()))
+        self.shelf
+            .with_room(|| self.begin_now(identity, head.clone()))
     }
 
     /// This run has played what is kept of `identity` and will not read it
@@ -335,7 +336,9 @@ impl Shelf {
         let mut needs = self.needs();
         let is_read = |name: &str| {
             let entries = self.entries();
-            entries.get(name).is_some_and(|live| live.strong_count() > 0)
+            entries
+                .get(name)
+                .is_some_and(|live| live.strong_count() > 0)
         };
         match needs.shed(folder, is_read) {
             Ok(Some(bytes)) => {

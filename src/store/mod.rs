@@ -325,7 +325,10 @@ impl Store {
                 stream.remove(identity)?;
             }
             return Err(match problem.kind {
-                Kind::Full => Problem { what: no_room(wanted).what, ..problem },
+                Kind::Full => Problem {
+                    what: no_room(wanted).what,
+                    ..problem
+                },
                 _ => problem,
             });
         }

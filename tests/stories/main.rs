@@ -10,6 +10,7 @@ mod encryption;
 mod errors;
 mod info;
 mod input;
+mod limits;
 mod live;
 mod origin;
 mod packed;

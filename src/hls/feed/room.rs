@@ -42,7 +42,10 @@ impl Feed {
     }
 
     fn let_go(&self, place: usize) {
-        let about = self.held.rung(place).and_then(|rung| self.about(place, rung));
+        let about = self
+            .held
+            .rung(place)
+            .and_then(|rung| self.about(place, rung));
         if let Some(about) = about {
             self.store.played(&about.wanted);
         }
