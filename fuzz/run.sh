@@ -65,7 +65,7 @@ fuzz() {
   local log=fuzz/target/$1.log words=() found=0
   case $1 in playlist | key) words=(-dict=fuzz/playlist.dict) ;; esac
   cargo +nightly fuzz run --sanitizer none "$1" -- -max_total_time="$seconds" -max_len="$longest" \
-    -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1 "${words[@]}" >"$log" 2>&1 || found=$?
+    -timeout=60 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1 "${words[@]}" >"$log" 2>&1 || found=$?
   local runs coverage
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   coverage=$(sed -n 's/.*cov: \([0-9]*\) ft: \([0-9]*\) corp: \([0-9]*\).*/\1 edges, \2 features, \3 inputs kept/p' "$log" | tail -n 1)

@@ -3,6 +3,8 @@
 
 use crate::limits;
 
+const MILLIS_PER_DAY: i64 = 86_400_000;
+
 /// `text` with everything shown that could move a cursor or reorder letters,
 /// cut at [`limits::TEXT_COLUMNS`] characters.
 ///
@@ -70,6 +72,29 @@ pub fn file_stem(url: &str) -> String {
         "" => "stream".to_owned(),
         good => good.to_owned(),
     }
+}
+
+/// `millis` since 1970 as an ISO 8601 date in UTC, by the calendar of Howard Hinnant's
+/// `civil_from_days`.
+pub fn date_time(millis: i64) -> String {
+    let (days, of_day) = (
+        millis.div_euclid(MILLIS_PER_DAY),
+        millis.rem_euclid(MILLIS_PER_DAY),
+    );
+    let (era, day_of_era) = (
+        (days + 719_468).div_euclid(146_097),
+        (days + 719_468).rem_euclid(146_097),
+    );
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (second, milli) = (of_day / 1000, of_day % 1000);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
 fn is_harmful(c: char) -> bool {
@@ -146,6 +171,19 @@ mod tests {
             if url != "http://h/a/..%2f" {
                 assert_eq!(name, want, "{url}");
             }
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (millis, want) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_767_225_600_123, "2026-01-01T00:00:00.123Z"),
+            (1_709_164_799_999, "2024-02-28T23:59:59.999Z"),
+            (1_709_164_800_000, "2024-02-29T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(date_time(millis), want);
         }
     }
 }

@@ -23,10 +23,10 @@ pub struct Stored {
     pub bytes: u64,
     /// Resources in it.
     pub entries: u64,
-    /// Those of which every byte is there.
-    pub complete: u64,
     /// When it was last opened.
     pub last_used: SystemTime,
+    /// Of its folder.
+    pub(super) name: String,
 }
 
 /// What `Cache::verify` found.
@@ -54,19 +54,12 @@ pub(super) fn list(root: &Dir) -> io::Result<Vec<Stored>> {
         let Some(dir) = root.child(&stream.name)? else {
             continue;
         };
-        let (mut entries, mut complete) = (0, 0);
-        for name in records(&dir)? {
-            entries += 1;
-            if let Found::Log(log) = Log::open(&dir, &format!("{name}{RECORD}"))? {
-                complete += u64::from(known(&log)?.is_complete());
-            }
-        }
         list.push(Stored {
             url: label(&dir)?,
             bytes: evict::size(&dir)?,
-            entries,
-            complete,
+            entries: records(&dir)?.len() as u64,
             last_used: stream.last_used,
+            name: stream.name,
         });
     }
     Ok(list)

@@ -25,20 +25,19 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Leases the folder of `identity` in `root`; `None` when it is not there
+    /// Leases the stream's folder `name` in `root`; `None` when it is not there
     /// and `is_made` does not say to make it.
-    pub fn lease(root: &Dir, identity: &Identity, is_made: bool) -> io::Result<Option<Self>> {
-        let name = identity.name();
+    pub fn lease(root: &Dir, name: &str, is_made: bool) -> io::Result<Option<Self>> {
         let (tries, pause) = EVICTION;
         for _ in 0..tries {
             if is_made {
-                root.make_child(&name)?;
+                root.make_child(name)?;
             }
-            let Some(dir) = root.child(&name)? else {
+            let Some(dir) = root.child(name)? else {
                 if !is_made {
                     return Ok(None);
                 }
-                match root.remove(&name) {
+                match root.remove(name) {
                     // A link or a file is out of the way, or an evicted folder is gone.
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     Ok(_) | Err(_) => continue,
@@ -58,7 +57,7 @@ impl Folder {
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            let is_ours = root.holds(&name, dir.file());
+            let is_ours = root.holds(name, dir.file());
             match is_ours.and_then(|ours| Ok(ours && dir.holds(LEASE, &lease.file)?)) {
                 Ok(true) => return Ok(Some(Self { dir, lease })),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -33,6 +33,15 @@ impl Identity {
         }
     }
 
+    /// What was recorded of the live playlist at `url`: an entry of its own,
+    /// which nobody meets who asks for the playlist itself.
+    pub fn of_recording(url: &str) -> Self {
+        Self {
+            url: format!("{} recorded", canonical(url)),
+            credentials: None,
+        }
+    }
+
     /// The same resource as `credentials` (a header's value, or user-info) see
     /// it. Only a hash keyed with `secret` (see `Cache::secret`) is kept.
     pub fn with_credentials(self, secret: &[u8; 32], credentials: &str) -> Self {

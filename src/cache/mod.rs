@@ -114,6 +114,21 @@ impl Cache {
         Ok(Self::new(Some(space), Some(marker), bell, stats))
     }
 
+    /// A private cache of the same run, as [`Cache::private`].
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cache`] when its folder cannot be made.
+    pub fn beside(&self, parent: &Path) -> Result<Self, Problem> {
+        let (bell, stats) = (&self.house.bell, &self.house.stats);
+        Self::private(parent, Arc::clone(bell), Arc::clone(stats))
+    }
+
+    /// Whether other processes may read what is here.
+    pub fn is_shared(&self) -> bool {
+        self.house.is_shared()
+    }
+
     /// A cache in memory, for a full or read-only disk. Its bytes live as long
     /// as their entries do.
     pub fn memory(bell: Arc<Bell>, stats: Arc<Stats>) -> Self {
@@ -194,6 +209,15 @@ impl Cache {
         }
     }
 
+    /// What [`Cache::trim`] does, to be done later if the cache is still used then.
+    pub fn trimming(&self) -> impl FnOnce() -> Result<u64, Problem> + Send + 'static {
+        let house = Arc::downgrade(&self.house);
+        move || match house.upgrade() {
+            Some(house) => Self { house }.trim(),
+            None => Ok(0),
+        }
+    }
+
     /// Removes the stream of a URL, as each asker sees it: credentials do not
     /// count. Returns its bytes on disk, `None` when it was not there.
     ///
@@ -227,6 +251,18 @@ impl Cache {
             }
             None => Ok(Vec::new()),
         }
+    }
+
+    /// The stream of a listing, to look into: that counts as no use of it.
+    /// `None` when it was removed since.
+    pub fn look(&self, stored: &Stored) -> Result<Option<Stream>, Problem> {
+        let Some((space, root)) = self.present()? else {
+            return Ok(None);
+        };
+        let folder = Folder::lease(&root, &stored.name, false)
+            .map_err(|error| root::unusable(space.root(), error))?;
+        let shelf = |folder| Arc::new(Shelf::new(Arc::clone(&self.house), Some(folder)));
+        Ok(folder.map(|folder| Stream::new(shelf(folder))))
     }
 
     /// Checks every byte in the cache; with `repair` what is damaged counts as
@@ -313,7 +349,7 @@ fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Fo
     if is_made {
         space.enter(&root).map_err(Refusal::Disk)?;
     }
-    let folder = Folder::lease(&root, identity, is_made).map_err(Refusal::Disk)?;
+    let folder = Folder::lease(&root, &identity.name(), is_made).map_err(Refusal::Disk)?;
     if let Some(folder) = &folder {
         let touched = folder.touch(identity);
         if is_made {

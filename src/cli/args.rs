@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::global::Global;
+use super::urls::{self, Address};
 use super::values;
 use crate::error::{Kind, Problem};
 use crate::location::Location;
@@ -62,7 +63,8 @@ pub enum Command {
     /// Download streams so that they play offline, and look after what is stored
     ///
     /// "kithara cache URL..." is short for "kithara cache add URL...". A stored stream plays and
-    /// dumps with --offline.
+    /// dumps with --offline. A live stream is recorded, until --length is reached, it ends or
+    /// Ctrl-C is pressed; what was recorded plays with --offline from its beginning.
     #[command(
         subcommand_negates_reqs = true,
         subcommand_value_name = "VERB",
@@ -156,9 +158,12 @@ pub struct Cache {
 /// Flags of `cache URL` and `cache add URL`.
 #[derive(Debug, Args)]
 pub struct Add {
-    /// Addresses
-    #[arg(value_name = "URL", required = true, value_parser = Location::parse)]
-    pub urls: Vec<Location>,
+    /// Addresses; - reads them from standard input
+    ///
+    /// One a line; blank lines and those that begin with # are left out. The end is the worst of
+    /// them all.
+    #[arg(value_name = "URL", required = true, value_parser = urls::parse)]
+    pub urls: Vec<Address>,
     /// Downloads at a time
     #[arg(
         short,
@@ -175,6 +180,9 @@ pub struct Add {
     /// Which variant.
     #[command(flatten)]
     pub choice: Choice,
+    /// Where in a live stream.
+    #[command(flatten)]
+    pub live: Live,
     /// Output for programs.
     #[command(flatten)]
     pub json: Json,
@@ -187,14 +195,20 @@ pub enum Verb {
     #[command(after_long_help = "Example: kithara cache add https://example.org/album.m3u8")]
     Add(Add),
     /// List the stored streams
+    ///
+    /// Size, state, length, last use and address, the stream used last first. "complete" plays
+    /// without a network from its beginning to its end, "recorded" is what was recorded of a live
+    /// stream, and of others a part is stored: in per cent.
     #[command(after_long_help = "Example: kithara cache ls --json")]
     Ls(Json),
-    /// Remove one stored stream
+    /// Remove stored streams
+    ///
+    /// One that is not stored is only told: what was asked for is the case.
     #[command(after_long_help = "Example: kithara cache rm https://example.org/album.m3u8")]
     Rm {
-        /// Its address
-        #[arg(value_name = "URL", value_parser = Location::parse)]
-        url: Location,
+        /// Their addresses
+        #[arg(value_name = "URL", required = true, value_parser = Location::parse)]
+        urls: Vec<Location>,
     },
     /// Remove the least recently used streams until the limit is kept
     #[command(after_long_help = "Example: kithara cache gc --cache-size 500M")]
@@ -208,6 +222,25 @@ pub enum Verb {
         /// Remove what is damaged; it is downloaded again when it is needed
         #[arg(long, env = "KITHARA_REPAIR", value_parser = FalseyValueParser::new())]
         repair: bool,
+    },
+    /// Write a stored stream as plain files that play anywhere
+    ///
+    /// Of an HLS stream a folder to play from its index.m3u8: segments, init sections, keys, and
+    /// the playlists of every variant that is stored in full. Of a file that file. What is missing
+    /// in the cache is not fetched: exit code 9.
+    #[command(
+        after_long_help = "Example: kithara cache export https://example.org/album.m3u8 album && ffplay album/index.m3u8"
+    )]
+    Export {
+        /// Its address
+        #[arg(value_name = "URL", value_parser = Location::parse)]
+        url: Location,
+        /// The folder to write; a new or an empty one
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Write into a folder that is not empty, over files of the same names
+        #[arg(short, long, env = "KITHARA_FORCE", value_parser = FalseyValueParser::new())]
+        force: bool,
     },
     /// Print the folder of the cache
     #[command(after_long_help = "Example: du -sh \"$(kithara cache path)\"")]

@@ -110,6 +110,13 @@ impl Desk {
         self.screen.warn(line);
     }
 
+    /// Tells programs what keeps a run from beginning.
+    pub fn tell_error(&self, problem: &Problem) -> Result<(), Problem> {
+        let stats = Stats::default();
+        let line = Line::new("error", &stats, MediaTime::ZERO, What::problem(problem));
+        self.events.map_or(Ok(()), |lines| lines.write(&line))
+    }
+
     /// Tells programs why a run ended. Returns the way it ended, which is
     /// another one if they have gone.
     fn tell_end(&self, way: Way, url: &str, stats: &Stats, position: MediaTime) -> Way {

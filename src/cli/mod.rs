@@ -1,6 +1,7 @@
 //! The command line: flags in, exit code out. The only room that prints, and
 //! the only one that decides how the process ends.
 
+mod age;
 mod args;
 mod cache;
 mod devices;
@@ -31,6 +32,7 @@ mod status;
 mod table;
 mod titles;
 mod trace;
+mod urls;
 mod usage;
 mod values;
 

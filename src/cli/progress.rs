@@ -13,7 +13,9 @@ use super::exit;
 use super::global::When;
 use super::status::Status;
 
-const BAR: &str = "{wide_bar} {bytes} of {total_bytes} {bytes_per_sec} {eta}";
+const BAR: &str = "{wide_bar} {percent}% {bytes} of {total_bytes} {bytes_per_sec} {eta}";
+/// Of what has no end that is known, such as a recording.
+const COUNT: &str = "{spinner} {bytes} {bytes_per_sec} {elapsed}";
 const REDRAWS: u8 = 5; // a second
 const LINE_EVERY: Duration = Duration::from_secs(1); // into a file or pipe
 const REMEMBERED: usize = 1000; // warnings that are not said twice
@@ -52,6 +54,8 @@ pub struct Screen {
     drawn: usize,
     last: Option<Instant>,
     bar: Option<ProgressBar>,
+    /// The bar has an end.
+    has_total: bool,
     said: Vec<String>,
 }
 
@@ -71,6 +75,7 @@ impl Screen {
             drawn: 0,
             last: None,
             bar: None,
+            has_total: false,
             said: Vec::new(),
         }
     }
@@ -159,11 +164,18 @@ impl Screen {
     }
 
     fn bar(&mut self, stored: Stored) {
+        let has_total = stored.total.is_some();
+        let is_other = self.bar.is_none() || self.has_total != has_total;
+        self.has_total = has_total;
         let bar = self.bar.get_or_insert_with(|| {
             let target = ProgressDrawTarget::stderr_with_hz(REDRAWS);
-            let style = ProgressStyle::with_template(BAR).expect("the template is well formed");
-            ProgressBar::with_draw_target(stored.total, target).with_style(style)
+            ProgressBar::with_draw_target(stored.total, target)
         });
+        if is_other {
+            let template = if has_total { BAR } else { COUNT };
+            let style = ProgressStyle::with_template(template);
+            bar.set_style(style.expect("the template is well formed"));
+        }
         bar.set_length(stored.total.unwrap_or(stored.bytes));
         bar.set_position(stored.bytes);
     }

@@ -93,16 +93,42 @@ impl Session<'_> {
         selection: &Selection,
         wish: &Wish<'_>,
     ) -> Result<End, Problem> {
+        let entries: Vec<_> = locations.iter().cloned().map(Ok).collect();
+        self.run_list(&entries, task, selection, wish)
+    }
+
+    /// As [`Session::run`], over a list in which some entries cannot be used:
+    /// each is told in its turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::run`].
+    pub fn run_list(
+        &self,
+        entries: &[Result<Location, Problem>],
+        task: &Task,
+        selection: &Selection,
+        wish: &Wish<'_>,
+    ) -> Result<End, Problem> {
         let network = self.global.network()?;
         let mut desk = self.desk(wish)?;
         let mut worst = End::DONE;
-        for (index, location) in locations.iter().enumerate() {
+        for (index, entry) in entries.iter().enumerate() {
+            let location = match entry {
+                Ok(location) => location,
+                Err(problem) => {
+                    let told = desk.tell_error(problem);
+                    worst = worst.max(exit::fail(problem, None, self.bugs));
+                    worst = worst.max(self.end_of(&told));
+                    continue;
+                }
+            };
             let job = self.job(location, task, selection, &network)?;
             let stats = Arc::new(self.stats(index == 0));
             let outcome = follow(job, &stats, &mut desk);
             let reported = report(&outcome, &stats, wish);
             let run = format!("cannot {} \"{location}\"", wish.verb);
-            let run = (locations.len() > 1).then_some(run.as_str());
+            let run = (entries.len() > 1).then_some(run.as_str());
             worst = worst.max(self.end(&outcome.way, run));
             worst = worst.max(self.end_of(&reported));
             if outcome.way == Way::Quit || matches!(worst, End::Signal(_)) {

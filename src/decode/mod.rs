@@ -14,6 +14,7 @@ mod join;
 pub mod lane;
 pub mod latm;
 pub mod mpeg;
+mod onward;
 pub mod outlet;
 pub mod packed;
 pub mod placement;

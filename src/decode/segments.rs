@@ -5,16 +5,13 @@ use std::sync::Arc;
 
 use crate::decode::decrypt::{self, Part};
 use crate::decode::join::Join;
-use crate::decode::lane::{Flow, Label, Times};
-use crate::decode::packed::Cut;
-use crate::decode::placement::{EXTINF_SLACK, Window};
+use crate::decode::lane::{Flow, Label};
+use crate::decode::placement::Window;
 use crate::decode::stream::{self, Stream, Tail};
-use crate::decode::ts;
-use crate::decode::unit::Edit;
 use crate::decode::{Decoding, checksum};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
-use crate::media::{Anchor, Gap, Init, Segment, Source, Title};
+use crate::media::{Anchor, Gap, Init, Segment, Title};
 use crate::stats::Stage;
 use crate::units::{BitRate, MediaTime};
 
@@ -170,61 +167,18 @@ impl Decoding<'_> {
             Join::Next
         };
         let media = decrypt::open(segment.media, segment.cipher, Part::Segment)?;
-        let (tail, media) = self.go_on(join, media)?;
+        let onward = self.go_on(join, media)?;
         let near = self.near(join, start, init);
         let begin = near.unwrap_or(start); // where its own bytes have no time
-        let stream = Stream::open(init, media, begin, near, tail, &self.stats)?;
+        let mut stream = Stream::open(init, onward.media, begin, near, onward.tail, &self.stats)?;
+        if onward.is_joined {
+            stream.go_on_at(begin);
+        }
         let join = match self.fit(stream.track())? {
             true => join.with_change(),
             false => join,
         };
         Ok((stream, join))
-    }
-
-    /// What the segment before left to this one, and the bytes of this one with
-    /// the frame made whole that the other ended inside of.
-    fn go_on(
-        &mut self,
-        join: Join,
-        mut media: Box<dyn Source>,
-    ) -> Result<(Option<ts::Tail>, Box<dyn Source>), Problem> {
-        match self.tail.take() {
-            Some(Tail::Ts(tail)) => Ok((Some(tail).filter(|_| join.goes_on()), media)),
-            Some(Tail::Packed(cut)) if join.goes_on() => {
-                let head = stream::peek(media.as_mut(), Cut::HEAD_BYTES)?;
-                match cut.place(&head) {
-                    Some(place) => media = cut.join(media, place),
-                    None => self.lose(&cut)?,
-                }
-                Ok((None, media))
-            }
-            Some(Tail::Packed(_)) => {
-                self.stats.decode_errors.add(1); // what comes now has its own time
-                Ok((None, media))
-            }
-            None => Ok((None, media)),
-        }
-    }
-
-    /// Silence in place of a frame whose end never came.
-    fn lose(&mut self, cut: &Cut) -> Result<(), Problem> {
-        self.stats.decode_errors.add(1);
-        tracing::warn!("the segment before ended inside a frame that this one does not go on with");
-        let times = Times::of(&cut.unit(), Edit::default());
-        self.lane.conceal(times).map(drop)
-    }
-
-    /// A segment that ends inside a frame may have lost more than that: it must
-    /// reach as far behind `begin` as the playlist says.
-    fn check_cut(&mut self, begin: MediaTime, duration: MediaTime) -> Result<(), Problem> {
-        let is_early = |cut: &Cut| cut.unit().end - begin < duration - EXTINF_SLACK;
-        match self
-            .tail
-            .take_if(|tail| matches!(tail, Tail::Packed(cut) if is_early(cut)))
-        {
-            Some(Tail::Packed(cut)) => Err(cut.complaint()),
-            _ => Ok(()),
-        }
     }
 
     fn init(&mut self, init: Init) -> Result<Arc<stream::Init>, Problem> {

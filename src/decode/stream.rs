@@ -54,7 +54,7 @@ impl Init {
 #[derive(Debug)]
 pub enum Tail {
     /// Of a transport stream.
-    Ts(ts::Tail),
+    Ts(Box<ts::Tail>),
     /// Of packed audio: a frame that is not whole.
     Packed(packed::Cut),
 }
@@ -127,6 +127,14 @@ impl Stream {
         }
     }
 
+    /// The first unit began in the segment before, and is due at `time`.
+    pub fn go_on_at(&mut self, time: MediaTime) {
+        match self {
+            Self::Packed(demuxer) => demuxer.go_on_at(time),
+            Self::Fmp4(_) | Self::Ts(_) => {}
+        }
+    }
+
     /// Whether the next access unit needs another decoder than the one before:
     /// [`Stream::track`] is another one then.
     pub fn turns(&mut self) -> Result<bool, Problem> {
@@ -159,7 +167,7 @@ impl Stream {
     /// What the segment leaves to the one that follows it.
     pub fn into_tail(self) -> Option<Tail> {
         match self {
-            Self::Ts(demuxer) => demuxer.into_tail().map(Tail::Ts),
+            Self::Ts(demuxer) => demuxer.into_tail().map(Box::new).map(Tail::Ts),
             Self::Packed(demuxer) => demuxer.into_cut().map(Tail::Packed),
             Self::Fmp4(_) => None,
         }

@@ -157,6 +157,9 @@ impl Client {
         record: Record,
     ) -> Response {
         let headers = answer.headers();
+        let own = self.0.settings.credentials.as_ref();
+        let sent = own.and_then(|own| own.for_url(url));
+        let has_secrets = sent.is_some_and(|secrets| !secrets.is_empty());
         let validator = |name| word(headers, name).filter(|text| text.len() <= VALIDATOR_BYTES);
         let head = Head {
             status: place.status,
@@ -166,7 +169,7 @@ impl Client {
             etag: validator(header::ETAG).map(str::to_owned),
             last_modified: validator(header::LAST_MODIFIED).map(str::to_owned),
             content_type: word(headers, header::CONTENT_TYPE).map(text::safe),
-            no_store: forbids_keeping(headers),
+            no_store: forbids_keeping(headers, has_secrets),
             accepts_ranges: accepts_ranges(headers),
         };
         Response {
@@ -293,11 +296,17 @@ fn accepts_ranges(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"bytes"))
 }
 
-fn forbids_keeping(headers: &HeaderMap) -> bool {
+/// Whether the answer may not be kept: of one that is for the owner of the
+/// credentials alone nothing is written down.
+fn forbids_keeping(headers: &HeaderMap, with_credentials: bool) -> bool {
+    let says = |word: &str, this: &str| {
+        let name = word.split('=').next().unwrap_or_default();
+        name.trim().eq_ignore_ascii_case(this)
+    };
     headers
         .get_all(header::CACHE_CONTROL)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(','))
-        .any(|word| word.trim().eq_ignore_ascii_case("no-store"))
+        .any(|word| says(word, "no-store") || (with_credentials && says(word, "private")))
 }

@@ -11,7 +11,7 @@ use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, RequestKind};
-use crate::fetch::{Client, Credentials};
+use crate::fetch::Credentials;
 use crate::hls::feed::Feed;
 use crate::hls::live;
 use crate::hls::media::Media;
@@ -180,7 +180,9 @@ impl Look {
             Location::Http(url) => client.proxy_of(url),
             Location::File(_) => None,
         };
-        let store = self.store(client, location, asker.as_deref(), cache)?;
+        let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
+        let (asker, policy) = (asker.as_deref(), net::policy(cache.mode, false, true));
+        let store = shelf.store(client, location, asker, policy, &self.stats, &self.events)?;
         let wanted = Wanted::whole(location.clone(), RequestKind::File);
         let mut description = match store.first(&wanted).await? {
             First::Media(opened) => {
@@ -216,27 +218,6 @@ impl Look {
         description.codec = format;
         description.proxy = proxy;
         Ok(description)
-    }
-
-    fn store(
-        &self,
-        client: Client,
-        location: &Location,
-        asker: Option<&str>,
-        cache: &CacheChoice,
-    ) -> Result<Store, Problem> {
-        let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
-        let disk = shelf.stream(location, asker, false, &self.events)?;
-        let policy = net::policy(cache.mode, false, true);
-        let spare = shelf.spare(location);
-        Ok(Store::new(
-            client,
-            disk,
-            spare,
-            policy,
-            &self.stats,
-            &self.events,
-        ))
     }
 
     /// A stream that can be described but not played is no error.
@@ -400,8 +381,8 @@ fn window(media: &Media) -> LiveRow {
     }
 }
 
-/// An initialisation section means fragmented MP4; anything else only its
-/// bytes can tell.
+/// An initialisation section means fragmented MP4 (that of a transport stream is
+/// hardly ever seen); anything else only its bytes can tell.
 fn container(media: &Media) -> Option<&'static str> {
     (!media.maps.is_empty()).then_some("fmp4")
 }

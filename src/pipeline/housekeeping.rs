@@ -4,22 +4,29 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::thread;
+use std::time::Duration;
 
 use crate::bell::Bell;
 use crate::cache::{Cache, Identity};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
+use crate::fetch::Client;
 use crate::location::Location;
 use crate::pipeline::{self, CacheChoice, CacheMode, Job};
 use crate::stats::Stats;
-use crate::store::Disk;
+use crate::store::{Disk, Places, Policy, Store};
+
+/// How long the disk is left to what sound needs.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// The cache of a run.
 pub struct Shelf {
     cache: Cache,
     memory: Cache,
     mode: CacheMode,
+    /// Where a place of this run's own is made.
+    parent: PathBuf,
 }
 
 impl Shelf {
@@ -60,7 +67,32 @@ impl Shelf {
             cache,
             memory,
             mode: choice.mode,
+            parent: parent(choice),
         })
+    }
+
+    /// The bytes of `location`, fetched by `client`; see [`Shelf::stream`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Shelf::stream`].
+    pub fn store(
+        &self,
+        client: Client,
+        location: &Location,
+        asker: Option<&str>,
+        policy: Policy,
+        stats: &Arc<Stats>,
+        events: &Events,
+    ) -> Result<Store, Problem> {
+        let disk = self.stream(location, asker, policy.must_store, events)?;
+        let (spare, parent) = (self.spare(location), self.parent.clone());
+        let places = Places {
+            disk,
+            spare,
+            parent,
+        };
+        Ok(Store::new(client, places, policy, stats, events))
     }
 
     /// The place of `location` in it, as `asker` sees it: the credentials that
@@ -104,7 +136,7 @@ impl Shelf {
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Result<Disk, Problem> {
-        let made = Cache::private(&parent(&job.cache), Arc::clone(bell), Arc::clone(stats));
+        let made = Cache::private(&self.parent, Arc::clone(bell), Arc::clone(stats));
         match made {
             Err(problem) if problem.kind.is_cache() => {
                 events.send(Event::Warning(without(problem)));
@@ -127,15 +159,17 @@ impl Shelf {
         Disk::new(self.memory.clone(), identity(location))
     }
 
-    /// Counts and trims the cache on a thread of its own.
+    /// Counts and trims the cache on a thread of its own, when sound has begun.
     pub fn trim_later(&self) {
         if self.cache.is_memory() || self.mode == CacheMode::Offline || self.mode == CacheMode::None
         {
             return;
         }
-        let cache = self.cache.clone();
+        // A run that is over by then takes its cache along.
+        let trim = self.cache.trimming();
         let work = move || {
-            if let Err(problem) = cache.trim() {
+            thread::sleep(QUIET);
+            if let Err(problem) = trim() {
                 tracing::warn!("{problem}");
             }
         };
@@ -207,21 +241,6 @@ fn parent(choice: &CacheChoice) -> PathBuf {
         .unwrap_or_else(env::temp_dir)
 }
 
-/// A stored stream, as `cache ls` lists it.
-#[derive(Clone, Debug)]
-pub struct CacheRow {
-    /// Address.
-    pub url: String,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Resources.
-    pub entries: u64,
-    /// Whether every resource begun is whole.
-    pub complete: bool,
-    /// When it was last opened.
-    pub last_used: SystemTime,
-}
-
 /// What a check of the cache found.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -229,18 +248,6 @@ pub struct Verified {
     pub bytes: u64,
     /// What is damaged.
     pub damaged: Vec<String>,
-}
-
-/// The streams in the cache, the one used last first.
-pub fn cache_list(choice: &CacheChoice) -> Result<Vec<CacheRow>, Problem> {
-    let row = |stored: crate::cache::Stored| CacheRow {
-        url: stored.url,
-        bytes: stored.bytes,
-        entries: stored.entries,
-        complete: stored.complete == stored.entries,
-        last_used: stored.last_used,
-    };
-    Ok(open(choice)?.list()?.into_iter().map(row).collect())
 }
 
 /// Removes a stream, whoever asked for it; the bytes that went, `None` when it
@@ -271,6 +278,7 @@ pub fn cache_path(choice: &CacheChoice) -> Result<PathBuf, Problem> {
     root(choice)
 }
 
-fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
+/// The cache, for a verb.
+pub(super) fn open(choice: &CacheChoice) -> Result<Cache, Problem> {
     Cache::open(&root(choice)?, choice.size, Arc::default(), Arc::default())
 }

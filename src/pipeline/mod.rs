@@ -10,10 +10,13 @@
 //! card's callback or the null device. Each tells its end as [`Event::Done`].
 
 pub mod describe;
+pub mod export;
 pub mod housekeeping;
 pub mod job;
 mod net;
+mod outfolder;
 mod sound;
+pub mod stored;
 mod watchdog;
 
 use std::path::Path;
@@ -40,14 +43,14 @@ use crate::stats::Stats;
 use crate::units::MediaTime;
 
 pub use describe::{Description, LiveRow, VariantRow, describe};
-pub use housekeeping::{
-    CacheRow, Verified, cache_list, cache_path, cache_remove, cache_trim, cache_verify,
-};
+pub use export::{Exported, cache_export};
+pub use housekeeping::{Verified, cache_path, cache_remove, cache_trim, cache_verify};
 pub use job::{
     Authorities, CacheChoice, CacheMode, Certificate, Edge, Job, Network, OutputChoice, Proxies,
     Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
 };
 pub use sound::{DeviceRow, devices};
+pub use stored::{CacheRow, Whole, cache_list};
 
 /// Enough for TLS and the deepest decoder; only touched pages cost memory.
 const STACK_BYTES: usize = 1 << 20;

@@ -17,6 +17,7 @@ use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
 use crate::hls::renewal::Root;
 use crate::hls::wishes::{Purpose, Wishes};
+use crate::location::Location;
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::{CacheMode, Job, Network, Task};
@@ -124,10 +125,14 @@ impl Net {
             .await
     }
 
-    /// A live stream leaves nothing behind: its bytes are this run's own.
+    /// A live stream leaves nothing behind, its bytes are this run's own; unless
+    /// it is recorded.
     fn live_store(&self, shelf: &Shelf, store: Store) -> Result<Store, Problem> {
         if matches!(self.job.task, Task::Cache { .. }) {
-            return Err(endless());
+            return match self.job.location {
+                Location::Http(_) => Ok(store.asking_first()),
+                Location::File(_) => Err(local()),
+            };
         }
         let private = shelf.private(&self.job, &self.bell, &self.stats, &self.events)?;
         Ok(store.on(private))
@@ -145,14 +150,12 @@ impl Net {
             &self.events,
         )?;
         let asker = credentials.as_ref().and_then(Credentials::summary);
-        let asker = asker.as_deref();
-        let disk = shelf.stream(&self.job.location, asker, must_store, &self.events)?;
+        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
+        let policy = policy(mode, must_store, must_store);
+        let (place, stats, events) = (&self.job.location, &self.stats, &self.events);
+        let store = shelf.store(client, place, asker.as_deref(), policy, stats, events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
-        let policy = policy(mode, must_store, must_store);
-        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
-        let spare = shelf.spare(&self.job.location);
-        let store = Store::new(client, disk, spare, policy, &self.stats, &self.events);
         Ok((shelf, store))
     }
 
@@ -202,12 +205,12 @@ async fn beside(
     result
 }
 
-fn endless() -> Problem {
+fn local() -> Problem {
     Problem::new(
         Kind::Unsupported,
-        "cannot cache the stream",
-        "it is live and has no end",
-        "record it with \"kithara dump\", or play it",
+        "cannot record the stream",
+        "its playlist is a local file",
+        "give the address it came from, or use \"kithara dump\"",
     )
 }
 

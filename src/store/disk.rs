@@ -1,6 +1,7 @@
 //! Where the bytes of a stream are kept: its folder in a cache, which is made
 //! when the first of them is. A run that keeps nothing leaves nothing there.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::cache::{Cache, Entry, Identity, Stream};
@@ -23,6 +24,22 @@ impl Disk {
             identity,
             stream,
         }
+    }
+
+    /// A place for the same stream that is this run's own and goes with it, in
+    /// a folder of its own in `parent`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Cache::private`].
+    pub fn hidden(&self, parent: &Path) -> Result<Self, Problem> {
+        let cache = self.cache.beside(parent)?;
+        Ok(Self::new(cache, self.identity.clone()))
+    }
+
+    /// Whether other runs may read what is kept here.
+    pub fn is_shared(&self) -> bool {
+        self.cache.is_shared()
     }
 
     /// Whether it is in memory.

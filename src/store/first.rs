@@ -39,6 +39,9 @@ impl Store {
         let identity = wanted.identity(url);
         let old = self.find(&identity);
         if self.policy.is_offline() {
+            if let Some(text) = self.recorded(&wanted.location) {
+                return Ok(First::Playlist(text));
+            }
             let entry = old.ok_or_else(|| offline(wanted))?;
             return self.first_offline(entry);
         }
@@ -264,7 +267,7 @@ impl Store {
 }
 
 /// The first bytes of an entry, as far as they are here.
-fn head_bytes(entry: &Entry) -> Vec<u8> {
+pub(super) fn head_bytes(entry: &Entry) -> Vec<u8> {
     let mut head = vec![0; TAGS_WITHIN];
     let known = entry.peek(0, &mut head);
     head.truncate(known);

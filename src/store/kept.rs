@@ -82,6 +82,13 @@ impl Kept {
             .or_else(|| self.entry.wanted())
     }
 
+    /// Whether a reader waits for bytes that are not here. One that was served
+    /// just now may not have said so yet.
+    pub(super) fn is_starved(&self) -> bool {
+        self.wanted()
+            .is_some_and(|offset| self.known_until(offset) == offset)
+    }
+
     /// `waker` is called whenever a reader begins to wait.
     pub fn set_waker(&self, waker: Arc<dyn Fn() + Send + Sync>) {
         let ours = Arc::clone(&waker);

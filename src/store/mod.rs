@@ -7,18 +7,22 @@ mod body;
 mod disk;
 mod first;
 mod follow;
+mod hidden;
 mod kept;
 mod live;
 mod policy;
 mod recheck;
+mod recording;
 mod sniff;
 mod source;
+mod stored;
 mod text;
 mod transfer;
 mod tree;
 mod wanted;
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,6 +35,7 @@ use crate::event::{Event, Events, RequestKind};
 use crate::fetch::{self, ByteRange, Client, Request, Response, Status};
 use crate::location::Location;
 use crate::stats::Stats;
+use crate::store::hidden::Hidden;
 use crate::store::policy::unless_same;
 use crate::store::recheck::Unasked;
 use crate::store::text::{is_network, stale};
@@ -42,9 +47,21 @@ pub use first::First;
 pub use follow::Carrier;
 pub use kept::Kept;
 pub use policy::{Asking, Policy};
+pub use recording::Tape;
+pub use stored::{Held, held, playlist, recording};
 pub use text::Text;
 pub use transfer::{Moved, Transfer};
 pub use wanted::Wanted;
+
+/// Where the bytes of one stream may go.
+pub struct Places {
+    /// The place in the cache.
+    pub disk: Disk,
+    /// The one in memory that takes over when the disk refuses.
+    pub spare: Disk,
+    /// The folder in which a place is made for what may not be kept.
+    pub parent: PathBuf,
+}
 
 /// The bytes of one stream's resources.
 #[derive(Clone)]
@@ -54,6 +71,8 @@ pub struct Store {
     disk: Disk,
     /// Where they go, in memory, when the disk refuses.
     spare: Disk,
+    /// Where what may not be kept goes.
+    hidden: Hidden,
     is_degraded: Arc<AtomicBool>,
     /// The user knows that not everything is kept.
     is_told: Arc<AtomicBool>,
@@ -67,16 +86,19 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store over `disk`; `spare` is the place in memory that takes over when
-    /// the disk refuses.
+    /// A store over `places`.
     pub fn new(
         client: Client,
-        disk: Disk,
-        spare: Disk,
+        places: Places,
         mut policy: Policy,
         stats: &Arc<Stats>,
         events: &Events,
     ) -> Self {
+        let Places {
+            disk,
+            spare,
+            parent,
+        } = places;
         if policy.asking == Asking::Later && disk.is_outdated() {
             policy.asking = Asking::First;
         }
@@ -84,6 +106,7 @@ impl Store {
             client,
             disk,
             spare,
+            hidden: Hidden::new(parent),
             is_degraded: Arc::default(),
             is_told: Arc::default(),
             policy,
@@ -124,10 +147,11 @@ impl Store {
         self.disk().is_memory()
     }
 
-    /// Whether all bytes of `location` are in the cache.
+    /// Whether all bytes of the playlist at `location` are in the cache, or a
+    /// recording of it.
     pub fn has(&self, location: &Location) -> bool {
-        self.cached(&Wanted::whole(location.clone(), RequestKind::Media))
-            .is_some()
+        let wanted = Wanted::whole(location.clone(), RequestKind::Media);
+        self.cached(&wanted).is_some() || self.recorded(location).is_some()
     }
 
     /// Makes everything stored so far survive a power cut.
@@ -259,10 +283,15 @@ impl Store {
             let end = head.total.map_or(range.end, |total| range.end.min(total));
             head.total = end.checked_sub(range.start);
         }
-        let begun = self.kept_by(wanted.is_ahead, |stream| {
-            self.begin(stream, wanted, &identity, &head, offset)
-        });
-        let (entry, writer) = match begun? {
+        let no_store = response.head.no_store;
+        let begun = self.kept_by(&identity, no_store, |stream| {
+            match self.begin(stream, wanted, &identity, &head, offset) {
+                // What is fetched ahead waits for room.
+                Err(problem) if problem.kind == Kind::Full && wanted.is_ahead => Ok(Err(problem)),
+                begun => begun.map(Ok),
+            }
+        })??;
+        let (entry, writer) = match begun {
             (entry, Some(writer)) => (entry, writer),
             (entry, None) if self.admits(&entry) => return Ok(self.follow(wanted, entry)),
             // What another process keeps of it goes as soon as it was read there.
@@ -352,16 +381,20 @@ impl Store {
         }
     }
 
-    /// Runs `work` on the stream; when the disk refuses, once more in memory,
-    /// unless the bytes must be stored, or it only lacks room for what `is_ahead`.
+    /// Runs `work` on the stream, or on the hidden place of what may not be
+    /// kept; when the disk refuses, once more in memory, unless the bytes must
+    /// be stored.
     fn kept_by<T>(
         &self,
-        is_ahead: bool,
+        identity: &Identity,
+        no_store: bool,
         work: impl Fn(&Stream) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        let disk = self.disk();
+        let disk = match no_store {
+            true => self.hide(identity)?,
+            false => self.disk(),
+        };
         match disk.made().and_then(&work) {
-            Err(problem) if problem.kind == Kind::Full && is_ahead => Err(problem),
             Err(problem)
                 if problem.kind.is_cache() && !self.policy.must_store && !disk.is_memory() =>
             {
@@ -418,7 +451,11 @@ impl Store {
             .is_degraded
             .load(Ordering::Acquire)
             .then(|| self.spare.entry(identity));
-        spare.flatten().or_else(|| self.disk.entry(identity))
+        let hidden = || self.hidden.found()?.entry(identity);
+        spare
+            .flatten()
+            .or_else(hidden)
+            .or_else(|| self.disk.entry(identity))
     }
 
     fn count_hit(&self, body: &Body) {

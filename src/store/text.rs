@@ -55,6 +55,11 @@ impl Store {
     ///
     /// Those of [`crate::fetch::Client::fetch`]; [`Kind::Offline`].
     pub async fn text(&self, wanted: &Wanted) -> Result<Text, Problem> {
+        if self.policy.is_offline()
+            && let Some(text) = self.recorded(&wanted.location)
+        {
+            return Ok(text);
+        }
         let is_asked = !self.policy.trusts_lists();
         self.small(wanted, limits::PLAYLIST_BYTES, is_asked).await
     }
@@ -127,7 +132,7 @@ impl Store {
         };
         let mut head = head.clone();
         head.total = Some(text.bytes.len() as u64);
-        self.kept_by(false, |stream| {
+        self.kept_by(identity, false, |stream| {
             let entry = stream.begin(identity, head.clone())?;
             let Some(mut writer) = entry.writer(0)? else {
                 return Ok(());

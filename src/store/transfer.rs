@@ -222,6 +222,9 @@ impl Transfer {
 
     /// Goes on in spite of a disk that refuses, or ends what is fetched ahead.
     async fn refused(&mut self, problem: Problem) -> Result<(), Problem> {
+        if self.target.is_memory() {
+            return Err(problem); // nothing is left to turn to
+        }
         if problem.kind == Kind::Full {
             let is_read = self.kept.entry().read_until().is_some();
             if self.is_ahead && !is_read {
@@ -251,7 +254,7 @@ impl Transfer {
                 Err(_) => return false, // the file system knows no holes
             }
         }
-        if self.kept.wanted().is_some() {
+        if self.kept.is_starved() {
             return false;
         }
         self.wait_for_reader().await;
@@ -268,7 +271,7 @@ impl Transfer {
                 self.kept.set_given_up();
             }
             let ahead = self.writer.position().saturating_sub(read);
-            if ahead < MEMORY_WINDOW || self.kept.wanted().is_some() {
+            if ahead < MEMORY_WINDOW || self.kept.is_starved() {
                 return Ok(());
             }
             self.wait_for_reader().await;

@@ -49,7 +49,8 @@ impl Wanted {
         self.moved_to.as_ref().unwrap_or(&self.location)
     }
 
-    pub(super) fn name(&self) -> String {
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
         match self.segment {
             Some(number) => format!("segment {number} ({})", self.location),
             None => format!("\"{}\"", self.location),

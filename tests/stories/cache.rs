@@ -1,5 +1,9 @@
 //! The cache: what was fetched once is there, exactly, and nothing else is.
 
+mod export;
+mod list;
+mod recording;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +21,7 @@ pub fn offline(sandbox: &Sandbox, url: &str, file: &str) {
 }
 
 /// Expects that nothing of `url` can be played without a network.
-fn not_cached(sandbox: &Sandbox, url: &str) {
+pub fn not_cached(sandbox: &Sandbox, url: &str) {
     sandbox
         .kithara(["dump", url, "-o", "none.wav", "-f", "--offline"])
         .fails(9, &[])
@@ -40,7 +44,7 @@ fn stored_file(sandbox: &Sandbox, fixture: &str) -> PathBuf {
 }
 
 /// Turns over one bit in the middle of the stored copy of a fixture.
-fn flip(sandbox: &Sandbox, fixture: &str) {
+pub fn flip(sandbox: &Sandbox, fixture: &str) {
     let path = stored_file(sandbox, fixture);
     let mut held = fs::read(&path).expect("a cache file");
     let middle = held.len() / 2;

@@ -16,7 +16,7 @@ use crate::sandbox::Sandbox;
 use crate::wav::{Sample, Sound, first_break, hex};
 use crate::{bytes, dump, expected_of, stage};
 
-const KEY: [u8; 16] = *b"hush-hush-hush-6";
+pub const KEY: [u8; 16] = *b"hush-hush-hush-6";
 const OTHER: [u8; 16] = *b"other-other-oth2";
 const DURATIONS: [&str; 6] = [
     "0.522449", "0.522449", "0.522449", "0.522449", "0.417959", "0.492245",
@@ -26,7 +26,7 @@ const LIST: &str = "/enc/list.m3u8";
 const FRAMES: usize = 5 * 4608; // of each of the first four segments
 
 /// `clear` in AES-128 CBC with PKCS#7 padding.
-fn encrypt(clear: &[u8], key: [u8; 16], iv: u128) -> Vec<u8> {
+pub fn encrypt(clear: &[u8], key: [u8; 16], iv: u128) -> Vec<u8> {
     let encryptor = cbc::Encryptor::<Aes128>::new(&key.into(), &iv.to_be_bytes().into());
     let mut wire = clear.to_vec();
     wire.resize(clear.len() / 16 * 16 + 16, 0);

@@ -434,15 +434,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
 }
 
 #[test]
-fn a_live_stream_cannot_be_cached_and_says_what_to_do() {
-    let (origin, sandbox) = live(&[page(0, 3)]);
-    sandbox
-        .kithara(["cache", &origin.url(LIVE)])
-        .fails(5, &["it is live", "kithara dump"])
-        .run();
-}
-
-#[test]
 fn the_length_of_a_live_dump_is_exact() {
     let (origin, sandbox) = live(&[page(0, 3), page(0, 6)]);
     let sound = dump(&sandbox, &origin.url(LIVE), &["--length", "1.5"]);

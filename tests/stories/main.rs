@@ -3,6 +3,7 @@
 //! program's inside.
 
 mod cache;
+mod care;
 mod choice;
 mod dates;
 mod dump;

@@ -1,6 +1,8 @@
 //! Packed audio and MP4 in fragments as the field has them: cut anywhere,
 //! tagged, wrapped, under wrong names, in one file, with titles.
 
+mod cuts;
+
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -207,73 +209,6 @@ fn s4_packed_mp3_sounds_the_same_in_whatever_segments() {
         );
         assert_same(&whole, &got.slice(late, whole.frames()), "without it");
     }
-}
-
-#[test]
-fn s4_a_frame_that_is_cut_between_segments_is_heard() {
-    let (origin, sandbox) = stage();
-    let cases = [
-        ("adts", Frames::of_adts("files/adts.aac", 44_100.0), true),
-        ("mp3", Frames::of_mp3(), false),
-        ("tagged", Frames::of_mp3(), true),
-    ];
-    for (name, frames, is_tagged) in cases {
-        let whole = frames.serve(&origin, &format!("{name}-whole"), 12, untagged);
-        let want = dump(&sandbox, &whole, &[]);
-        let stream = frames.units.concat();
-        let (size, seconds) = (4001, frames.seconds * frames.units.len() as f64);
-        let mut list = List::default();
-        for (number, part) in stream.chunks(size).enumerate() {
-            let share = seconds / stream.len() as f64;
-            let begin = share * (number * size) as f64;
-            let tag = if is_tagged {
-                timestamp(0, begin)
-            } else {
-                Vec::new()
-            };
-            let file = format!("{number}.bin");
-            let body = [&tag, part].concat();
-            origin.serve(&format!("/{name}/{file}"), "audio/mpeg", body);
-            list.segment(&file, share * part.len() as f64);
-        }
-        let url = list.serve(&origin, &format!("/{name}/list.m3u8"));
-        let summary = ["dump", &url, "-o", "x.wav", "--force", "--json"];
-        let summary = sandbox.kithara(summary).prints().run().summary();
-        assert_eq!(summary["decode"]["errors"], 0, "{name}: {summary}");
-        assert_same(&want, &dump(&sandbox, &url, &[]), name);
-    }
-}
-
-#[test]
-fn s4_a_frame_that_is_cut_for_good_is_silence_and_more_is_an_error() {
-    let (origin, sandbox) = stage();
-    let frames = Frames::of_adts("files/adts.aac", 44_100.0);
-    let whole = dump(&sandbox, &frames.serve(&origin, "whole", 40, untagged), &[]);
-    let cut = |name: &str, lost: usize| {
-        let url = frames.serve(&origin, name, 40, untagged);
-        let first = frames.units[..40].concat();
-        let kept = first[..first.len() - lost].to_vec();
-        origin.serve(&format!("/{name}/0.bin"), "audio/aac", kept);
-        url
-    };
-    let url = cut("frame", 10);
-    let summary = ["dump", &url, "-o", "x.wav", "--force", "--json"];
-    let summary = sandbox.kithara(summary).prints().run().summary();
-    assert_eq!(summary["decode"]["errors"], 1, "{summary}");
-    let got = dump(&sandbox, &url, &[]);
-    assert_eq!(got.frames(), whole.frames());
-    let before = 39 * 1024;
-    assert_eq!(got.slice(0, before), whole.slice(0, before));
-    let gone = got.slice(before, 1024).floats();
-    assert!(gone.iter().all(|sample| *sample == 0.0), "silence");
-    let behind = |sound: &Sound| sound.slice(60_000, 60_000).floats();
-    let snr = snr_db(&behind(&whole), &behind(&got));
-    assert!(snr > 60.0, "{snr} dB behind it");
-    let half = frames.units[..25].concat().len();
-    let url = cut("half", frames.units[..40].concat().len() - half - 10);
-    let run = sandbox.kithara(["dump", &url, "-o", "half.wav"]);
-    let words = ["cannot play segment 0", "it ends inside a frame"];
-    run.fails(5, &words).run();
 }
 
 #[test]

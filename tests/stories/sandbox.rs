@@ -240,6 +240,13 @@ impl Run {
         self
     }
 
+    /// What the run reads on standard input.
+    pub fn input(mut self, path: &Path) -> Self {
+        let file = fs::File::open(path).expect("the input is there");
+        self.command.stdin(file);
+        self
+    }
+
     /// Runs to the end and checks everything that was expected.
     pub fn run(self) -> Outcome {
         self.spawn().finish()

@@ -79,7 +79,7 @@ impl Transport {
         }))
     }
 
-    /// Passes over units until less than [`PRE_ROLL`] lies before `to`, without
+    /// Passes over units until no more than a second lies before `to`, without
     /// decoding them; forward only. Returns where it stands.
     ///
     /// # Errors

@@ -141,3 +141,114 @@ impl Source for Joined {
         self.media.is_seekable()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::decode::packed::Demuxer;
+    use crate::decode::window::tests::Drip;
+
+    const TAG: &[u8] = b"ID3\x04\0\0\0\0\0\x04\0\0\0\0";
+
+    /// 100 bytes of ADTS that tell their number.
+    fn adts(number: u8) -> Vec<u8> {
+        let header = [0xFF, 0xF1, 0x50, 0x80, 0x0C, 0x9F, 0xFC];
+        [&header[..], &[number; 93]].concat()
+    }
+
+    /// 104 bytes of MP3.
+    fn mp3(number: u8) -> Vec<u8> {
+        [&[0xFF, 0xFB, 0x10, 0x44][..], &[number; 100]].concat()
+    }
+
+    fn open(source: Box<dyn Source>) -> Demuxer {
+        let zero = MediaTime::ZERO;
+        Demuxer::segment(source, Arc::default(), zero, Some(zero)).expect("packed audio")
+    }
+
+    fn source(bytes: &[u8], step: usize) -> Box<dyn Source> {
+        let mut drip = Drip::new(bytes.to_vec(), step);
+        drip.seekable = true;
+        Box::new(drip)
+    }
+
+    fn drain(demuxer: &mut Demuxer) -> Vec<Vec<u8>> {
+        let mut units = Vec::new();
+        while let Some(unit) = demuxer.next_unit().expect("sound") {
+            units.push(unit.data.to_vec());
+        }
+        units
+    }
+
+    #[test]
+    fn a_frame_is_made_whole_wherever_it_was_cut() {
+        for frame in [adts, mp3] {
+            let frames: Vec<Vec<u8>> = (0..6).map(frame).collect();
+            let bytes = frames.concat();
+            let length = frames[0].len();
+            for at in 2 * length + 1..4 * length {
+                for (tag, step) in [(&[][..], 1), (&[], 4096), (TAG, 1), (TAG, 70)] {
+                    let mut first = open(source(&bytes[..at], step));
+                    let mut units = drain(&mut first);
+                    let rest = [tag, &bytes[at..]].concat();
+                    let mut rest_source = source(&rest, step);
+                    let is_clean = at.is_multiple_of(length);
+                    match first.into_cut() {
+                        None => assert!(is_clean, "{at}"),
+                        Some(cut) => {
+                            assert!(!is_clean, "{at}");
+                            let place = cut.place(&rest).expect("it goes on");
+                            assert_eq!(place, tag.len(), "{at}");
+                            rest_source = cut.join(rest_source, place);
+                        }
+                    }
+                    units.extend(drain(&mut open(rest_source)));
+                    assert_eq!(units, frames, "at {at} in steps of {step}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_segment_that_begins_anew_does_not_go_on() {
+        let whole = [adts(0), adts(1), adts(2)].concat();
+        let cases = [
+            ("frames of its own", [adts(5), adts(6)].concat()),
+            ("and a tag", [TAG, &adts(5), &adts(6)].concat()),
+            ("another piece", [&adts(5)[20..], &adts(6)].concat()),
+            ("another codec", [mp3(5), mp3(6)].concat()),
+            ("noise", vec![0x55; 4000]),
+            ("nothing", Vec::new()),
+            ("a tag that is longer", TAG[..12].to_vec()),
+        ];
+        let mut demuxer = open(source(&whole[..250], 64));
+        assert_eq!(drain(&mut demuxer).len(), 2);
+        let cut = demuxer.into_cut().expect("half a frame");
+        assert_eq!(cut.unit().data.len(), 50);
+        for (case, head) in cases {
+            assert_eq!(cut.place(&head), None, "{case}");
+        }
+    }
+
+    #[test]
+    fn every_place_of_a_joined_segment_can_be_sought() {
+        let (before, bytes) = (b"0123".to_vec(), b"abc".to_vec());
+        let whole = b"0123abc4567";
+        let rest = [&before[..], b"4567"].concat();
+        let mut joined = Joined {
+            media: source(&rest, 2),
+            place: 4,
+            bytes,
+            position: 0,
+        };
+        assert_eq!(joined.length(), Some(11));
+        for at in (0..=whole.len()).rev() {
+            let mut got = Vec::new();
+            joined.seek(SeekFrom::Start(at as u64)).expect("in range");
+            joined.read_to_end(&mut got).expect("bytes");
+            assert_eq!(got, whole[at..], "from {at}");
+        }
+    }
+}

@@ -28,6 +28,7 @@ pub use cut::Cut;
 pub use framing::looks_like_adts;
 
 const JUNK_BYTES: u64 = 64 << 10; // at the end of a file, of an unknown tag
+const JITTER: MediaTime = MediaTime::from_nanos(10_000_000); // clocks are rounded, to milliseconds at worst
 const TITLES: usize = 64; // kept until they are asked for
 
 /// Takes the frames out of one source.
@@ -146,6 +147,17 @@ impl Demuxer {
     /// What the first frame says.
     pub fn track(&self) -> &Track {
         &self.track
+    }
+
+    /// The first frame began in the segment before, and is due at `time`: the tag
+    /// may mean the frame behind it.
+    pub fn go_on_at(&mut self, time: MediaTime) {
+        let ahead = self.clock.now() - time;
+        let length = self.header.frames().time(self.header.rate());
+        let most = length + JITTER;
+        if ahead <= most && MediaTime::ZERO - ahead <= most {
+            self.clock = Clock::new(time, self.header.rate());
+        }
     }
 
     /// The titles of tags met since this was last asked, each with the time of

@@ -3,11 +3,9 @@
 
 use std::collections::VecDeque;
 
-use crate::decode::ts::clock::Lasts;
+use crate::decode::ts::coding::Header;
 use crate::decode::ts::pes::{Begin, Part};
 use crate::decode::ts::program::Format;
-use crate::decode::{adts, latm, mpeg};
-use crate::units::Frames;
 
 const TIDY_BYTES: usize = 16 << 10; // rather keep what was given out than move the rest for every frame
 
@@ -293,79 +291,6 @@ enum Verdict {
     /// More bytes are needed to tell.
     Wait,
     Junk,
-}
-
-/// The header of a frame of any format.
-#[derive(Clone, Copy, Debug)]
-pub enum Header {
-    /// Of ADTS.
-    Adts(adts::Header),
-    /// Of LOAS.
-    Loas(latm::Header),
-    /// Of MPEG layers I to III.
-    Mpeg(mpeg::Header),
-}
-
-impl Header {
-    fn read(format: Format, bytes: &[u8]) -> Option<Self> {
-        match format {
-            Format::Adts => adts::Header::read(bytes).map(Self::Adts),
-            Format::Latm => latm::Header::read(bytes).map(Self::Loas),
-            Format::Mpeg => mpeg::Header::parse(bytes).map(Self::Mpeg),
-        }
-    }
-
-    fn format(&self) -> Format {
-        match self {
-            Self::Adts(_) => Format::Adts,
-            Self::Loas(_) => Format::Latm,
-            Self::Mpeg(_) => Format::Mpeg,
-        }
-    }
-
-    /// Bytes of the frame.
-    fn length(&self) -> usize {
-        match self {
-            Self::Adts(header) => header.length,
-            Self::Loas(header) => header.length,
-            Self::Mpeg(header) => header.length,
-        }
-    }
-
-    /// How long the frame lasts; LOAS says it elsewhere.
-    pub fn lasts(&self) -> Option<Lasts> {
-        match self {
-            Self::Adts(header) => Some(Lasts {
-                frames: Frames(adts::BLOCK_FRAMES * header.blocks),
-                rate: header.rate,
-            }),
-            Self::Loas(_) => None,
-            Self::Mpeg(header) => Some(Lasts {
-                frames: Frames(header.frames),
-                rate: header.rate,
-            }),
-        }
-    }
-
-    /// Whether both can be headers of one stream.
-    pub fn agrees(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Adts(header), Self::Adts(other)) => header.agrees(other),
-            (Self::Loas(_), Self::Loas(_)) => true,
-            (Self::Mpeg(header), Self::Mpeg(other)) => header.continues(other),
-            _ => false,
-        }
-    }
-}
-
-impl Format {
-    fn header_bytes(self) -> usize {
-        match self {
-            Self::Adts => adts::HEADER_BYTES,
-            Self::Latm => latm::HEADER_BYTES,
-            Self::Mpeg => mpeg::HEADER_BYTES,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! pictures are passed over where they lie. Damage costs the frames it hits.
 
 mod clock;
+mod coding;
 mod cutter;
 mod init;
 mod packet;
@@ -25,9 +26,10 @@ use crate::media::Source;
 use crate::stats::Stats;
 use crate::units::{Frames, MediaTime};
 
+use coding::Coding;
 use packet::Packets;
 use program::Choice;
-use sound::{Coding, Dated, Sound};
+use sound::{Dated, Sound};
 use tables::Tables;
 use titles::Titles;
 
@@ -211,11 +213,11 @@ impl Streams {
                 self.sound.push(&packet, &self.stats)?;
             } else if Some(packet.pid) == choice.titles {
                 self.titles.push(&packet, self.sound.clock());
-            } else if let Some(new) = self.tables.choice().filter(|new| *new != choice) {
-                if !self.sound.follow(new) {
-                    self.sound.end(&self.stats)?;
-                    self.other = Some(new);
-                }
+            } else if let Some(new) = self.tables.choice().filter(|new| *new != choice)
+                && !self.sound.follow(new)
+            {
+                self.sound.end(&self.stats)?;
+                self.other = Some(new);
             }
         }
         Ok(())

@@ -5,20 +5,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3,
-};
-
 use crate::decode::latm::Multiplex;
 use crate::decode::ts::clock::{Clock, Lasts};
-use crate::decode::ts::cutter::{Cutter, Frame, Header};
+use crate::decode::ts::coding::Coding;
+use crate::decode::ts::cutter::{Cutter, Frame};
 use crate::decode::ts::packet::{Continuity, Order, Packet};
 use crate::decode::ts::pes::Unpacker;
 use crate::decode::ts::program::{Choice, Format};
-use crate::decode::unit::{Edit, Track};
 use crate::error::{Kind, Problem};
-use crate::media::Codec;
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
@@ -314,60 +308,6 @@ impl Waiting {
 
     fn lasts(&self) -> Option<Lasts> {
         self.coding().lasts()
-    }
-}
-
-/// What a frame says of the stream it belongs to.
-#[derive(Clone, Debug)]
-pub struct Coding {
-    header: Header,
-    multiplex: Option<Arc<Multiplex>>,
-}
-
-impl Coding {
-    /// Whether frames of both are for one decoder.
-    pub fn agrees(&self, other: &Self) -> bool {
-        self.header.agrees(&other.header) && self.specific() == other.specific()
-    }
-
-    /// The AudioSpecificConfig, where there is one.
-    fn specific(&self) -> Option<&[u8]> {
-        let multiplex = self.multiplex.as_ref();
-        multiplex.map(|multiplex| multiplex.specific.as_slice())
-    }
-
-    fn lasts(&self) -> Option<Lasts> {
-        let multiplex = self.multiplex.as_ref().map(|multiplex| Lasts {
-            frames: multiplex.frames,
-            rate: multiplex.rate,
-        });
-        self.header.lasts().or(multiplex)
-    }
-
-    /// As it is told to a decoder.
-    pub fn track(&self) -> Track {
-        let (codec, id) = match self.header {
-            Header::Adts(_) | Header::Loas(_) => (Codec::Aac, CODEC_ID_AAC),
-            Header::Mpeg(header) => match header.layer {
-                1 => (Codec::Mp3, CODEC_ID_MP1),
-                2 => (Codec::Mp3, CODEC_ID_MP2),
-                _ => (Codec::Mp3, CODEC_ID_MP3),
-            },
-        };
-        let mut parameters = AudioCodecParameters::new();
-        parameters.for_codec(id);
-        if let Some(lasts) = self.lasts() {
-            parameters.with_sample_rate(lasts.rate.hertz());
-        }
-        if let Some(specific) = self.specific() {
-            parameters.with_extra_data(specific.into());
-        }
-        Track {
-            codec,
-            parameters,
-            edit: Edit::default(),
-            duration: None,
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod damage;
 mod joins;
 mod property;
+mod turns;
 
 use super::testkit::{Mux, PICTURES, SOUND, TITLES, frame, frames, stamp};
 use super::*;

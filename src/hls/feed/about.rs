@@ -18,7 +18,7 @@ const SECTIONS: usize = 64;
 
 /// A segment as it was listed.
 #[derive(Clone, Debug)]
-pub(super) struct About {
+pub(in crate::hls) struct About {
     /// Its variant.
     pub rung: usize,
     /// Where its bytes are.
@@ -45,7 +45,7 @@ pub(super) struct About {
 
 /// An init section as it was listed.
 #[derive(Clone, Debug)]
-pub(super) struct InitAbout {
+pub(in crate::hls) struct InitAbout {
     /// Where its bytes are.
     pub wanted: Wanted,
     /// How it is encrypted.
@@ -54,7 +54,7 @@ pub(super) struct InitAbout {
 
 /// Where a key is, and the vector that goes with it; or what is wrong with them.
 #[derive(Clone, Debug)]
-pub(super) struct Seal(pub Result<(Address, [u8; 16]), Problem>);
+pub(in crate::hls) struct Seal(pub Result<(Address, [u8; 16]), Problem>);
 
 impl About {
     /// The segment at `place` of `list`, which is that of variant `rung`.

@@ -116,6 +116,7 @@ impl Feed {
                     live::longest_loss(loaded.media.target_duration, elapsed.unwrap_or_default());
                 let (list, change) = self.list(rung).reload(Arc::new(loaded.media), at_most);
                 if change.is_restart {
+                    self.refuse_reused_names(list.media())?;
                     self.events.send(Event::Warning(restarted()));
                 }
                 if list.media().ended {

@@ -51,7 +51,7 @@ impl Feed {
         Ok(false)
     }
 
-    fn note_handed(&mut self, place: usize, end: MediaTime) {
+    pub(super) fn note_handed(&mut self, place: usize, end: MediaTime) {
         self.starve(false);
         self.handed = Some(place);
         self.frontier = end;
@@ -59,7 +59,7 @@ impl Feed {
     }
 
     /// The segments before `place` will not be read again.
-    fn forget_before(&mut self, place: usize) {
+    pub(super) fn forget_before(&mut self, place: usize) {
         let old = |this: &usize| *this >= place;
         self.refused.retain(|this, _| old(this));
         self.later.retain(|this, _| old(this));
@@ -69,8 +69,9 @@ impl Feed {
             return;
         }
         self.lost.retain(|this, _| old(this));
-        for stored in self.held.cut_before(place) {
-            if let Some(about) = self.known.get(&stored) {
+        let cut = self.held.cut_before(place);
+        for stored in cut {
+            if let Some(about) = self.known.get(&stored).filter(|_| !self.is_recording()) {
                 self.store.forget(&about.wanted);
             }
         }
@@ -139,7 +140,7 @@ impl Feed {
     }
 
     /// The init section of a segment, when it and its key are here.
-    fn init(&mut self, place: usize, about: &About) -> Result<Option<Init>, Problem> {
+    pub(super) fn init(&mut self, place: usize, about: &About) -> Result<Option<Init>, Problem> {
         let rung = about.rung;
         let Some(init) = about.init.clone() else {
             return Ok(None);

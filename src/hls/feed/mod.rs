@@ -3,7 +3,7 @@
 //! hands over only the segment that was demanded, as soon as its response has
 //! begun, so that far ones stay open to better choices.
 
-mod about;
+pub(in crate::hls) mod about;
 mod broadcast;
 mod choosing;
 mod handing;
@@ -11,6 +11,7 @@ mod held;
 mod loading;
 mod missing;
 mod noting;
+mod recording;
 mod renewing;
 mod room;
 mod unlocking;
@@ -25,6 +26,7 @@ use tokio::task::JoinSet;
 use self::about::{About, Sections};
 use self::broadcast::Broadcast;
 use self::held::Held;
+use self::recording::Recording;
 use self::renewing::Renewals;
 pub use self::renewing::Search;
 use crate::decode::inbox::Doors;
@@ -99,6 +101,8 @@ pub struct Feed {
     reference: usize,
     /// What only a stream without end has.
     broadcast: Option<Broadcast>,
+    /// What only one that is recorded has.
+    recording: Option<Recording>,
     /// The rung the next segment is fetched in.
     rung: usize,
     /// What is stored.
@@ -170,6 +174,9 @@ impl Feed {
         }
         stats.start.set(from);
         let broadcast = is_live.then(|| Broadcast::new(list.media(), &presentation, surplus > 0));
+        let is_recorded = is_live && wishes.purpose != Purpose::Decode;
+        let location = &presentation.ladder.rungs[rung].location;
+        let recording = is_recorded.then(|| Recording::new(location.clone(), begin));
         let adaptive = presentation.ladder.adaptive();
         let rates: Vec<BitRate> = adaptive
             .iter()
@@ -215,6 +222,7 @@ impl Feed {
             from,
             reference: rung,
             broadcast,
+            recording,
             rung,
             notes,
             tell,
@@ -239,8 +247,12 @@ impl Feed {
             if self.hand_over()? {
                 return self.settle().await;
             }
+            if self.record()? {
+                return self.store.sync();
+            }
             let is_stored = self.start_loads() == Step::Done && self.flights.is_empty();
-            if is_stored && self.wishes.purpose != Purpose::Decode {
+            if is_stored && self.is_strict() {
+                self.drop_recording();
                 return self.store.sync();
             }
             self.start_reload();
@@ -294,7 +306,8 @@ impl Feed {
         };
         // Media times may run a little behind the sums of the playlist.
         let wanted = list.places_in(self.from, Some(until - self.from));
-        (wanted.end + 1).min(list.end())
+        let beyond = usize::from(!self.is_recording());
+        (wanted.end + beyond).min(list.end())
     }
 
     /// Whether nothing at or after `place` is wanted or will come.

@@ -122,11 +122,12 @@ impl Feed {
         if self.wishes.purpose == Purpose::Decode {
             return;
         }
-        let (segments, of) = (
-            self.stored_segments,
-            self.end().saturating_sub(self.begin) as u64,
-        );
-        let total = Some(self.stored_bytes / segments.max(1) * of);
+        let segments = self.stored_segments;
+        let end = self.end().saturating_sub(self.begin) as u64;
+        let (total, of) = match self.is_recording() {
+            true => (self.recorded_total(), segments),
+            false => (Some(self.stored_bytes / segments.max(1) * end), end),
+        };
         self.events.send(Event::Progress {
             bytes: self.stored_bytes,
             total,
@@ -162,7 +163,7 @@ impl Feed {
     ) -> Result<(), Problem> {
         let (index, rung) = match load {
             Load::Segment { index, rung } => (index, rung),
-            Load::Init { id } if self.wishes.purpose == Purpose::Decode => {
+            Load::Init { id } if !self.is_strict() => {
                 if let Some(section) = self.sections.named(id) {
                     section.state = SectionState::Lost(problem);
                 }
@@ -198,7 +199,8 @@ impl Feed {
             self.events.send(Event::Warning(problem));
             return Ok(());
         }
-        if self.wishes.purpose != Purpose::Decode {
+        let is_refused_by_disk = problem.kind.is_cache() && self.is_recording();
+        if self.is_strict() || is_refused_by_disk {
             return Err(problem);
         }
         if self.broadcast.is_some() {

@@ -72,7 +72,7 @@ impl Feed {
     ) -> Result<(), Problem> {
         self.stats.end(Stage::Key);
         match loaded {
-            Err(problem) if self.wishes.purpose != Purpose::Decode => return Err(problem),
+            Err(problem) if self.is_strict() => return Err(problem),
             loaded => self.keys.note(key, loaded),
         }
         Ok(())
