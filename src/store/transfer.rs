@@ -15,6 +15,8 @@ use crate::store::kept::Kept;
 use crate::store::sniff::is_web_page;
 use crate::text;
 
+/// What is written at once when room is short.
+const STEP: usize = 16 << 10;
 /// How much of a file is held in memory ahead of its reader.
 const MEMORY_WINDOW: u64 = 8 << 20;
 
@@ -202,22 +204,26 @@ impl Transfer {
         self.moved += bytes.len() as u64;
         self.store.stats.cache_miss_bytes.add(bytes.len() as u64);
         self.store.stats.wire_bytes.add(bytes.len() as u64);
-        loop {
+        let mut step = usize::MAX;
+        while !bytes.is_empty() {
             self.spare_memory().await?;
             let before = self.writer.position();
-            let written = self.writer.write(bytes);
+            let (now, _) = bytes.split_at(step.min(bytes.len()));
+            let written = self.writer.write(now);
             let done = self.writer.position().saturating_sub(before);
-            bytes = bytes
-                .get(usize::try_from(done).unwrap_or(usize::MAX)..)
-                .unwrap_or_default();
+            let done = usize::try_from(done).unwrap_or(usize::MAX);
+            bytes = bytes.get(done..).unwrap_or_default();
             self.kept.set_reached(self.writer.position());
             match written {
+                // Less may fit.
+                Err(problem) if problem.kind == Kind::Full && step > STEP => step = STEP,
                 Err(problem) if problem.kind.is_cache() && !self.store.policy.must_store => {
                     self.refused(problem).await?;
                 }
-                result => return result,
+                result => result?,
             }
         }
+        Ok(())
     }
 
     /// Goes on in spite of a disk that refuses, or ends what is fetched ahead.

@@ -60,6 +60,9 @@ impl Feed {
             return;
         };
         self.hold(index, rung);
+        if index < self.played {
+            self.let_go(index);
+        }
         if self.broadcast.is_none() {
             // The network is back: what was lost meanwhile can be had again.
             self.lost.retain(|_, (problem, _)| is_refusal(problem));

@@ -41,7 +41,8 @@ impl Feed {
         self.played = place;
     }
 
-    fn let_go(&self, place: usize) {
+    /// The segment at `place` was played.
+    pub(super) fn let_go(&self, place: usize) {
         let about = self
             .held
             .rung(place)
