@@ -19,6 +19,7 @@ mod folder;
 mod head;
 mod key;
 mod known;
+mod lease;
 mod log;
 mod reader;
 mod record;
@@ -27,12 +28,12 @@ mod root;
 mod space;
 mod spans;
 mod stream;
+mod sums;
 mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -53,9 +54,6 @@ use evict::Removal;
 use folder::Folder;
 use space::Space;
 use stream::Shelf;
-
-/// Each is lost only to a process that evicts just what we open.
-const RACES: u32 = 8;
 
 /// The cache of one run. Clones are the same cache.
 #[derive(Clone, Debug)]
@@ -296,7 +294,7 @@ impl Cache {
             return Ok(Some(Stream::new(shelf)));
         }
         let folder = match &self.house.space {
-            Some(space) => match folder(space, identity, is_made)? {
+            Some(space) => match lease::folder(space, identity, is_made)? {
                 Some(folder) => Some(folder),
                 None => return Ok(None),
             },
@@ -309,55 +307,6 @@ impl Cache {
         self.house.stats.cache_open_us.add(micros);
         Ok(Some(stream))
     }
-}
-
-/// Opens a stream's folder; `None` when it is not there and is not to be made.
-fn folder(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Problem> {
-    for _ in 1..RACES {
-        match leased(space, identity, is_made) {
-            // What another process removes under our hands is looked for once more.
-            Err(Refusal::Disk(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            leased => return leased.map_err(|refusal| refusal.problem(space)),
-        }
-    }
-    leased(space, identity, is_made).map_err(|refusal| refusal.problem(space))
-}
-
-/// Why a folder cannot be leased.
-enum Refusal {
-    Disk(io::Error),
-    Other(Problem),
-}
-
-impl Refusal {
-    fn problem(self, space: &Space) -> Problem {
-        match self {
-            Self::Disk(error) => root::unusable(space.root(), error),
-            Self::Other(problem) => problem,
-        }
-    }
-}
-
-fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Refusal> {
-    let root = match is_made {
-        true => root::make(space.root()).map(Some),
-        false => root::open(space.root()),
-    };
-    let Some(root) = root.map_err(Refusal::Other)? else {
-        return Ok(None);
-    };
-    if is_made {
-        space.enter(&root).map_err(Refusal::Disk)?;
-    }
-    let folder = Folder::lease(&root, &identity.name(), is_made).map_err(Refusal::Disk)?;
-    if let Some(folder) = &folder {
-        let touched = folder.touch(identity);
-        if is_made {
-            let bytes = touched.map_err(Refusal::Disk)?;
-            space.take(bytes).map_err(Refusal::Other)?;
-        }
-    }
-    Ok(folder)
 }
 
 fn busy(what: &str) -> Problem {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::dir::Dir;
 use super::evict::{self, Candidate, Removal};
 use super::root;
+use super::sums::Sums;
 use crate::error::{Kind, Problem};
 use crate::limits::FREE_SPACE_FLOOR;
 use crate::stats::Stats;
@@ -285,49 +286,6 @@ fn fits(total: u64, bytes: u64, limit: u64, free: u64) -> Option<u64> {
     (sum <= limit && rest >= FREE_SPACE_FLOOR).then_some(sum)
 }
 
-/// What all processes share, as one line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sums {
-    /// Bytes on disk, and those that processes may write without asking again.
-    total: u64,
-    /// Bytes removed since the cache was made.
-    given: u64,
-}
-
-impl Sums {
-    fn read(file: &File) -> io::Result<Option<Self>> {
-        let mut text = [0; 42];
-        let length = file.read_at(&mut text, 0)?;
-        let text = std::str::from_utf8(text.get(..length).unwrap_or_default());
-        let numbers = text
-            .ok()
-            .and_then(|text| text.strip_suffix('\n')?.split_once(' '));
-        let sums = numbers.and_then(|(total, given)| {
-            Some(Self {
-                total: total.parse().ok()?,
-                given: given.parse().ok()?,
-            })
-        });
-        Ok(sums)
-    }
-
-    fn text(self) -> String {
-        format!("{:020} {:020}\n", self.total, self.given)
-    }
-
-    /// The sums when a count that began at `before` has `found` so many bytes.
-    /// What was taken meanwhile is added. What was given back meanwhile may have
-    /// been counted or not: the total is rather too high until the next count.
-    fn corrected(self, before: Self, found: u64) -> Self {
-        let given = self.given.wrapping_sub(before.given);
-        let total = (self.total.saturating_add(given)).saturating_add(found);
-        Self {
-            total: total.saturating_sub(before.total),
-            ..self
-        }
-    }
-}
-
 fn does_not_fit() -> Problem {
     Problem::new(
         Kind::Full,
@@ -349,25 +307,6 @@ fn nearly_full() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_count_never_makes_the_total_too_low() {
-        let sums = |total, given| Sums { total, given };
-        let before = sums(1000, 70);
-        let cases = [
-            // now, found and free, wanted
-            ("nothing happened", sums(1000, 70), 900, 900),
-            ("100 were taken", sums(1100, 70), 900, 1000),
-            ("100 were given and counted", sums(900, 170), 900, 900),
-            ("100 were given and not counted", sums(900, 170), 800, 800),
-            ("a total that was too low", sums(1000, 70), 5000, 5000),
-            ("one that was far too low", sums(0, 1070), 5000, 5000),
-        ];
-        for (name, now, found, want) in cases {
-            let corrected = now.corrected(before, found);
-            assert_eq!(corrected, sums(want, now.given), "{name}");
-        }
-    }
 
     #[test]
     fn limit_and_free_space_both_have_a_say() {

@@ -33,9 +33,9 @@ pub struct Stream {
 pub(super) struct Shelf {
     /// The cache it belongs to.
     pub house: Arc<House>,
-    folder: Option<Folder>,
+    pub(super) folder: Option<Folder>,
     entries: Mutex<HashMap<String, Weak<Entry>>>,
-    needs: Mutex<Needs>,
+    pub(super) needs: Mutex<Needs>,
 }
 
 impl Stream {
@@ -117,30 +117,6 @@ impl Stream {
         self.shelf.needs().ask(&identity.name());
         self.shelf
             .with_room(|| self.begin_now(identity, head.clone()))
-    }
-
-    /// This run has played what is kept of `identity` and will not read it
-    /// again: it goes first when the rest of the stream needs its room.
-    pub fn played(&self, identity: &Identity) {
-        self.shelf.needs().play(identity.name());
-    }
-
-    /// Whether a resource of `bytes` could be kept whole.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Cache`] when the limit cannot be told.
-    pub fn admits(&self, bytes: u64) -> Result<bool, Problem> {
-        self.shelf.house.admits(bytes)
-    }
-
-    /// Makes room for `bytes` that will come; `false` when there is none.
-    pub fn makes_room(&self, bytes: u64) -> bool {
-        let is_taken = self.shelf.take(bytes).is_ok();
-        if is_taken {
-            self.shelf.house.put_back(bytes);
-        }
-        is_taken
     }
 
     fn begin_now(&self, identity: &Identity, head: Head) -> Result<Arc<Entry>, Problem> {
@@ -309,55 +285,8 @@ impl Shelf {
         }
     }
 
-    /// Takes room for `bytes`; what this run has played makes some.
-    pub fn take(&self, bytes: u64) -> Result<(), Problem> {
-        self.with_room(|| self.house.take(bytes))
-    }
-
-    /// Does `work`; as long as there is no room for it, something goes.
-    fn with_room<T>(&self, work: impl Fn() -> Result<T, Problem>) -> Result<T, Problem> {
-        loop {
-            match work() {
-                Err(problem) if problem.kind == Kind::Full => {
-                    if !self.shed() {
-                        return Err(problem);
-                    }
-                }
-                done => return done,
-            }
-        }
-    }
-
-    /// Removes what this run needs least; `false` when nothing may go.
-    fn shed(&self) -> bool {
-        let Some(folder) = &self.folder else {
-            return false;
-        };
-        let mut needs = self.needs();
-        let is_read = |name: &str| {
-            let entries = self.entries();
-            entries
-                .get(name)
-                .is_some_and(|live| live.strong_count() > 0)
-        };
-        match needs.shed(folder, is_read) {
-            Ok(Some(bytes)) => {
-                self.house.give(bytes);
-                self.house.stats.evicted_bytes.add(bytes);
-                true
-            }
-            // A disk that refuses shows it to what is written next.
-            Ok(None) | Err(_) => false,
-        }
-    }
-
-    // Names are added and removed one at a time: whole after every step.
-    fn needs(&self) -> MutexGuard<'_, Needs> {
-        self.needs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     // A map of weak pointers is whole after every step.
-    fn entries(&self) -> MutexGuard<'_, HashMap<String, Weak<Entry>>> {
+    pub(super) fn entries(&self) -> MutexGuard<'_, HashMap<String, Weak<Entry>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

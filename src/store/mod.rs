@@ -13,6 +13,7 @@ mod live;
 mod policy;
 mod recheck;
 mod recording;
+mod room;
 mod sniff;
 mod source;
 mod stored;
@@ -20,6 +21,7 @@ mod text;
 mod transfer;
 mod tree;
 mod wanted;
+mod window;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -29,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::cache::{Entry, Head, Identity, Stream, Writer};
+use crate::cache::{Entry, Head, Identity, Stream};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
 use crate::fetch::{self, ByteRange, Client, Request, Response, Status};
@@ -329,48 +331,6 @@ impl Store {
         })
     }
 
-    /// Begins an entry, with room for all of it if it must or may be without.
-    fn begin(
-        &self,
-        stream: &Stream,
-        wanted: &Wanted,
-        identity: &Identity,
-        head: &Head,
-        offset: u64,
-    ) -> Result<(Arc<Entry>, Option<Writer>), Problem> {
-        let is_whole = self.policy.must_store || wanted.is_ahead;
-        if is_whole && !stream.is_memory() && !stream.admits(head.total.unwrap_or(0))? {
-            return Err(no_room(wanted));
-        }
-        let entry = stream.begin(identity, head.clone())?;
-        let mut writer = entry.writer(offset)?;
-        let reserved = match &mut writer {
-            Some(writer) if is_whole => writer.reserve(),
-            Some(_) | None => Ok(()),
-        };
-        if let Err(problem) = reserved {
-            drop(writer);
-            if entry.known_bytes() == 0 {
-                stream.remove(identity)?;
-            }
-            return Err(match problem.kind {
-                Kind::Full => Problem {
-                    what: no_room(wanted).what,
-                    ..problem
-                },
-                _ => problem,
-            });
-        }
-        Ok((entry, writer))
-    }
-
-    /// Whether all of `entry` could be kept.
-    fn admits(&self, entry: &Entry) -> bool {
-        let stream = self.disk().found();
-        let total = entry.total().unwrap_or(0);
-        stream.is_none_or(|stream| stream.admits(total).unwrap_or(true))
-    }
-
     /// An entry whose bytes are all here.
     fn hit(&self, entry: Arc<Entry>) -> Opened {
         let body = Body::Entry(Kept::new(entry));
@@ -402,38 +362,6 @@ impl Store {
                 self.spare.made().and_then(work)
             }
             result => result,
-        }
-    }
-
-    /// What the disk refuses is kept in memory. Said once. A disk that only
-    /// lacks room is tried again for the next resource, any other never again.
-    fn go_without(&self, problem: Problem) {
-        if self.disk.is_memory() {
-            return;
-        }
-        if problem.kind != Kind::Full {
-            self.is_degraded.store(true, Ordering::Release);
-        }
-        if !self.is_told.swap(true, Ordering::AcqRel) {
-            let todo = "going on without the cache";
-            self.events
-                .send(Event::Warning(Problem { todo, ..problem }));
-        }
-    }
-
-    /// Makes room for `bytes` that will be asked for; `false` when there is none.
-    pub fn makes_room(&self, bytes: u64) -> bool {
-        let stream = self.disk().found();
-        stream.is_none_or(|stream| stream.makes_room(bytes))
-    }
-
-    /// What is kept of `wanted` was played and will not be read again: it goes
-    /// first when the rest of the stream needs its room.
-    pub fn played(&self, wanted: &Wanted) {
-        if let Location::Http(url) = &wanted.location
-            && let Some(stream) = self.disk().found()
-        {
-            stream.played(&wanted.identity(url));
         }
     }
 
@@ -495,15 +423,6 @@ fn head_of(head: &fetch::Head) -> Head {
         content_type: head.content_type.clone(),
         final_url: Some(head.final_url.to_string()),
     }
-}
-
-fn no_room(wanted: &Wanted) -> Problem {
-    Problem::new(
-        Kind::Full,
-        format!("cannot keep {}", wanted.name()),
-        "it does not fit in the cache",
-        "allow more with --cache-size",
-    )
 }
 
 fn offline(wanted: &Wanted) -> Problem {
