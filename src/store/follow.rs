@@ -10,7 +10,7 @@ use crate::error::Problem;
 use crate::store::{Body, Kept, Moved, Opened, Store, Transfer, Wanted, remote, resume};
 
 /// How often a look is taken at what another process does: nobody rings for it.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// How long a request of another process, which has no answer yet, is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -137,6 +137,7 @@ impl Store {
         entry.refresh();
         // Where we may not write, nothing tells: the bytes go into memory then.
         let is_ours = |gap: Range<u64>| !matches!(entry.writer(gap.start), Ok(None));
-        entry.first_gap(0).is_some_and(|gap| !is_ours(gap))
+        let is_theirs = entry.first_gap(0).is_some_and(|gap| !is_ours(gap));
+        is_theirs && self.admits(entry)
     }
 }

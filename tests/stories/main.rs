@@ -12,6 +12,7 @@ mod errors;
 mod fixtures;
 mod info;
 mod input;
+mod limits;
 mod live;
 mod origin;
 mod packed;

@@ -6,6 +6,7 @@ mod child;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
@@ -54,7 +55,7 @@ impl Sandbox {
         self.root.path().join("cache/kithara")
     }
 
-    /// Every regular file of the cache, with its size.
+    /// Every regular file of the cache, with its size, less its holes.
     pub fn cache_files(&self) -> Vec<(PathBuf, u64)> {
         let mut files = Vec::new();
         walk(&self.cache_root(), &mut files);
@@ -74,6 +75,18 @@ impl Sandbox {
         I::Item: AsRef<OsStr>,
     {
         self.run_of(Command::new(BINARY), arguments)
+    }
+
+    /// The same behind shell commands, such as `ulimit`.
+    pub fn kithara_after<I>(&self, commands: &str, arguments: I) -> Run
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
+        let mut command = Command::new("/bin/sh");
+        let script = format!("{commands}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, BINARY]);
+        self.run_of(command, arguments)
     }
 
     /// A run of another command in this home, with the binary in its arguments.
@@ -119,7 +132,7 @@ fn walk(folder: &Path, files: &mut Vec<(PathBuf, u64)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.metadata() {
             Ok(data) if data.is_dir() => walk(&entry.path(), files),
-            Ok(data) => files.push((entry.path(), data.len())),
+            Ok(data) => files.push((entry.path(), data.len().min(data.blocks() * 512))),
             Err(_) => {} // removed meanwhile
         }
     }

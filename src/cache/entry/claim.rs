@@ -95,7 +95,7 @@ impl Entry {
     }
 
     /// Appends a line to the record, unless another process is writing it.
-    fn note(&self, state: &mut State, line: &Line) -> Result<(), Problem> {
+    pub(super) fn note(&self, state: &mut State, line: &Line) -> Result<(), Problem> {
         let Some(log) = &self.log else {
             return Ok(());
         };

@@ -67,6 +67,7 @@ impl Feed {
         self.later.retain(|this, _| old(this));
         self.turns.retain(|this, _| old(this));
         if self.broadcast.is_none() {
+            self.let_go_before(place);
             return;
         }
         self.lost.retain(|this, _| old(this));

@@ -13,6 +13,7 @@ mod missing;
 mod noting;
 mod recording;
 mod renewing;
+mod room;
 mod unlocking;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -135,6 +136,10 @@ pub struct Feed {
     /// What was handed over last, the newest first.
     read: VecDeque<(Load, Wanted, Arc<Kept>)>,
     handed: Option<usize>,
+    /// Every segment before this one was played, and may go from the cache.
+    played: usize,
+    /// While this is in demand, the cache has no room for what is ahead of it.
+    full_at: Option<usize>,
     /// The place that a live stream jumped to last, over what is not heard.
     jumped_to: Option<usize>,
     /// Where what was handed over ends.
@@ -206,6 +211,8 @@ impl Feed {
             barred: Vec::new(),
             read: VecDeque::new(),
             handed: None,
+            played: begin,
+            full_at: None,
             jumped_to: None,
             frontier: from,
             stored_bytes: 0,

@@ -62,12 +62,16 @@ impl Feed {
             return;
         };
         self.hold(index, rung);
+        if index < self.played {
+            self.let_go(index);
+        }
         if self.broadcast.is_none() {
             // The network is back: what was lost meanwhile can be had again.
             self.lost.retain(|_, (problem, _)| is_refusal(problem));
         }
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
-        if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
+        let is_memory = body.as_ref().is_some_and(Body::is_memory);
+        if is_memory && self.handed.is_none_or(|handed| handed < index) {
             self.in_memory.extend(body.map(|body| (index, body)));
         }
         let busy = self.meter.end(self.stats.network_bytes.total());
@@ -190,6 +194,10 @@ impl Feed {
                 return Ok(());
             }
         };
+        if problem.kind == Kind::Full && self.wishes.purpose == Purpose::Decode {
+            self.full_at = Some(self.demanded());
+            return Ok(());
+        }
         if self.handed == Some(index) {
             // Its reader has been told, and decodes what came.
             self.hold(index, rung);
@@ -208,7 +216,7 @@ impl Feed {
             self.events.send(Event::Warning(problem));
             return Ok(());
         }
-        let is_refused_by_disk = problem.kind == Kind::Cache && self.is_recording();
+        let is_refused_by_disk = problem.kind.is_cache() && self.is_recording();
         if self.is_strict() || is_refused_by_disk {
             return Err(problem);
         }
