@@ -198,7 +198,7 @@ impl Feed {
         }));
         self.read.truncate(READ_AT_ONCE - 1);
         let load = Load::Segment { index: place, rung };
-        self.read.push_front((load, wanted, Arc::clone(kept)));
+        self.read.push_front((load, wanted, Arc::downgrade(kept)));
     }
 
     /// The anchor that goes with the first segment handed over; `None` while

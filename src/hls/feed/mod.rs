@@ -17,7 +17,7 @@ mod room;
 mod unlocking;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -133,8 +133,8 @@ pub struct Feed {
     asked: Vec<usize>,
     /// Rungs whose playlist cannot be had or does not fit: not chosen any more.
     barred: Vec<usize>,
-    /// What was handed over last, the newest first.
-    read: VecDeque<(Load, Wanted, Arc<Kept>)>,
+    /// What was handed over last, the newest first, as long as it is read.
+    read: VecDeque<(Load, Wanted, Weak<Kept>)>,
     handed: Option<usize>,
     /// Every segment before this one was played, and may go from the cache.
     played: usize,

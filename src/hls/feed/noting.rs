@@ -1,6 +1,5 @@
 //! Noting what the tasks tell: what began, what is whole, what will not come.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::about::SectionState;
@@ -92,11 +91,14 @@ impl Feed {
     /// A body that was handed over lost bytes.
     fn mend(&mut self, place: usize, rung: usize) {
         let load = Load::Segment { index: place, rung };
-        let Some((_, wanted, kept)) = self.read.iter().find(|(this, ..)| *this == load) else {
-            return; // it is not read any more
+        let handed = self.read.iter().find(|(this, ..)| *this == load);
+        let Some((_, wanted, kept)) = handed else {
+            return; // long ago
         };
-        if !self.flights.contains_key(&load) {
-            let (store, wanted, kept) = (self.store.clone(), wanted.clone(), Arc::clone(kept));
+        if let Some(kept) = kept.upgrade()
+            && !self.flights.contains_key(&load)
+        {
+            let (store, wanted) = (self.store.clone(), wanted.clone());
             self.tasks.spawn(mend(store, wanted, kept));
         }
     }
