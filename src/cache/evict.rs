@@ -205,14 +205,26 @@ fn sweep_stream(dir: &Dir) -> io::Result<()> {
         None => false,
     };
     for (entry, files) in entries {
-        sweep_entry(dir, entry, &files, is_unused)?;
+        sweep_files(dir, entry, &files, is_unused)?;
     }
     Ok(())
 }
 
-/// Removes those of an entry's `files` that its record does not name and that
-/// no live process made.
-fn sweep_entry(dir: &Dir, entry: &str, files: &[&str], is_unused: bool) -> io::Result<()> {
+/// Removes files of one entry that its record does not name and that no live
+/// process made.
+pub(super) fn sweep_entry(dir: &Dir, entry: &str) -> io::Result<()> {
+    let names = dir.names()?;
+    let ours = names.iter().filter_map(|name| entry_of(name));
+    let files: Vec<_> = ours
+        .filter(|(name, _)| *name == entry)
+        .map(|(_, rest)| rest)
+        .collect();
+    sweep_files(dir, entry, &files, false)
+}
+
+/// Removes those of an entry's `files` that its record does not name, if the
+/// whole stream `is_unused` or their makers are dead.
+fn sweep_files(dir: &Dir, entry: &str, files: &[&str], is_unused: bool) -> io::Result<()> {
     let current = match Log::open(dir, &format!("{entry}{RECORD}"))? {
         Found::Log(log) => data_name(entry, log.record.generation),
         Found::Nothing | Found::Garbled => String::new(),

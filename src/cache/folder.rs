@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::dir::{Dir, Opened, Writing};
-use super::evict::{ASKED, FRESH, LEASE, OUTDATED, RECORD, data_name, entry_of, now};
+use super::evict::{self, ASKED, FRESH, LEASE, OUTDATED, RECORD, data_name, entry_of, now};
 use super::key::Identity;
 use super::log::{Found, Log};
 use super::record::Record;
@@ -182,6 +182,12 @@ impl Folder {
     /// Removes a version's bytes; how many there were.
     pub fn remove_data(&self, name: &str, generation: u64) -> io::Result<u64> {
         self.dir.remove(&data_name(name, generation))
+    }
+
+    /// Removes what a record that could not be read may have named.
+    pub fn sweep(&self, name: &str) {
+        // What stays is swept in a later run.
+        let _ = evict::sweep_entry(&self.dir, name);
     }
 
     /// Writes everything to the disk that is not there yet. One call for 15,000

@@ -231,9 +231,10 @@ impl Stream {
             // Nobody knows it yet.
             let _ = folder.remove_data(name, generation);
         })?;
-        if let Some(old) = old {
-            let bytes = folder.remove_data(name, old)?;
-            self.shelf.house.give(bytes);
+        match old {
+            Some(old) => self.shelf.house.give(folder.remove_data(name, old)?),
+            None if is_there => folder.sweep(name),
+            None => {}
         }
         Ok((log, data, true))
     }

@@ -64,6 +64,7 @@ impl Store {
             let head = head_bytes(entry);
             if is_playlist(&head) {
                 request.kind = playlist_kind(&head);
+                entry.check(); // "not changed" is of use only for what is whole
             }
             match entry.is_complete() {
                 true => unless_same(&mut request, entry),

@@ -144,6 +144,11 @@ impl Store {
         self.policy.trusts_lists()
     }
 
+    /// Whether bytes that cannot be stored are an error.
+    pub fn must_store(&self) -> bool {
+        self.policy.must_store
+    }
+
     /// Whether bytes are kept in memory only.
     pub fn is_memory(&self) -> bool {
         self.disk().is_memory()
