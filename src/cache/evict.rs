@@ -210,7 +210,8 @@ fn sweep_stream(dir: &Dir) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes old files of one entry that its record does not name.
+/// Removes files of one entry that its record does not name and that no live
+/// process made.
 pub(super) fn sweep_entry(dir: &Dir, entry: &str) -> io::Result<()> {
     let names = dir.names()?;
     let ours = names.iter().filter_map(|name| entry_of(name));
@@ -221,8 +222,8 @@ pub(super) fn sweep_entry(dir: &Dir, entry: &str) -> io::Result<()> {
     sweep_files(dir, entry, &files, false)
 }
 
-/// Removes those of an entry's `files` that its record does not name and that
-/// no live process made.
+/// Removes those of an entry's `files` that its record does not name, if the
+/// whole stream `is_unused` or their makers are dead.
 fn sweep_files(dir: &Dir, entry: &str, files: &[&str], is_unused: bool) -> io::Result<()> {
     let current = match Log::open(dir, &format!("{entry}{RECORD}"))? {
         Found::Log(log) => data_name(entry, log.record.generation),

@@ -38,8 +38,9 @@ impl Entry {
     ///
     /// [`Kind::Cache`] where the file system knows no holes.
     pub fn forget(&self, range: Range<u64>) -> Result<u64, Problem> {
-        let range = range.start.next_multiple_of(BLOCK)..range.end - range.end % BLOCK;
         let mut state = self.state();
+        let end = range.end.min(state.known.end().next_multiple_of(BLOCK));
+        let range = range.start.next_multiple_of(BLOCK)..end - end % BLOCK;
         let is_ours = self.log.is_none() || (state.is_claimed && state.writers > 0);
         if range.is_empty() || !is_ours {
             return Ok(0);
