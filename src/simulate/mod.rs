@@ -14,3 +14,6 @@ pub use self::metrics::Metrics;
 pub use self::playback::Playback;
 pub use self::session::{Setting, run, run_with};
 pub use self::trace::Trace;
+
+#[cfg(test)]
+mod tests;

@@ -224,7 +224,10 @@ impl<'a> Session<'a> {
         let mut parts = Vec::new();
         if let Some(segment) = segment {
             let request = self.requests.len() - 1;
-            self.requests[request].buffer_s = Some((buffer * 1e4).round() / 1e4);
+            // With more requests under way parts come within the rounding of a moment.
+            if self.setting.player.in_flight == 1 {
+                self.requests[request].buffer_s = Some(round(buffer));
+            }
             let count = self.parts(segment);
             let before = self.trace.bits(first);
             let pending = self

@@ -209,3 +209,6 @@ fn bit_rate(kilobits: f64) -> BitRate {
     // A float becomes an integer saturating, and rates are not negative.
     BitRate((kilobits * 1e3).round() as u64)
 }
+
+#[cfg(test)]
+mod tests;
