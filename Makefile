@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 CARGO ?= cargo
 ARGS ?= --help
-PACKAGES := build-essential pkg-config libasound2-dev cmake
+PACKAGES := build-essential pkg-config libasound2-dev cmake strace
 KITHARA := target/release/kithara
 RUST := $(shell sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml)
 RUSTUP := curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y
@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= 8
 # Right after Rust was installed no new shell is needed.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help demo test check bench setup doctor build run install uninstall man completions fixtures fuzz clean
+.PHONY: help demo test torture check bench setup doctor build run install uninstall man completions fixtures fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,10 @@ demo: setup ## build, serve the fixtures on loopback, and play, cache, dump and 
 test: setup ## unit tests and stories: loopback only, no sound card needed
 	$(CARGO) test --locked
 
+torture: setup ## the long form of the cache's tests: killed, refused, damaged, without power, shared; about 25 minutes
+	KITHARA_TORTURE=1 $(CARGO) test --locked --lib cache:: -- --nocapture
+	KITHARA_TORTURE=1 $(CARGO) test --locked --test torture -- --nocapture
+
 check: setup ## format, lints, documentation, levels, manual
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -45,8 +49,8 @@ check: setup ## format, lints, documentation, levels, manual
 	$(CARGO) test --locked --test levels --quiet
 	@if [ -e tests/manual.rs ]; then $(CARGO) test --locked --test manual --quiet; fi
 
-bench: setup ## decode beside ffmpeg, playlists beside hls_m3u8: medians and ratios; see benches/README.md
-	$(CARGO) bench --locked --bench peers --bench playlist
+bench: setup ## decode beside ffmpeg, playlists beside hls_m3u8, cache beside a bare file: medians and ratios; see benches/README.md
+	$(CARGO) bench --locked --bench peers --bench playlist --bench cache
 
 setup: ## install what is missing on a Debian machine (first step of demo, test, check); safe to repeat
 	@command -v $(CARGO) >/dev/null && printf '%s\n' $(RUST) "$$($(CARGO) --version | cut -d' ' -f2)" | sort -VC || { \
@@ -71,6 +75,7 @@ doctor: ## what is present or missing, with versions and the line that fixes it
 	if pkg-config --exists alsa 2>/dev/null; then say alsa "$$(pkg-config --modversion alsa)"; else say alsa "missing: make setup"; fi; \
 	look ffmpeg "ffmpeg -version" "apt-get install ffmpeg (only for make fixtures)"; \
 	look python3 "python3 --version" "apt-get install python3 (only for make fixtures)"; \
+	look strace "strace -V" "make setup (the sweeps of tests/torture are skipped without it)"; \
 	if ls /dev/snd/pcm*p >/dev/null 2>&1; then say sound "$$(ls /dev/snd/pcm*p | wc -l) playback devices"; else say sound "no card: play --ao null and dump work"; fi
 
 build: ## the release binary, target/release/kithara

@@ -53,6 +53,8 @@ pub enum Kind {
     Output,
     /// The cache cannot be used and the task needs it.
     Cache,
+    /// The cache has no room for it and the task needs it.
+    Full,
     /// `cache verify` found damage.
     Damage,
     /// Stopped for safety: scheme, address, redirect, permissions.
@@ -86,7 +88,7 @@ impl Kind {
             Self::Audio => "audio",
             Self::LocalFile => "local_file",
             Self::Output => "output",
-            Self::Cache => "cache",
+            Self::Cache | Self::Full => "cache",
             Self::Damage => "damage",
             Self::Unsafe => "unsafe",
             Self::Limit => "limit",
@@ -94,6 +96,12 @@ impl Kind {
             Self::Stopped => "stopped",
             Self::ClosedPipe => "closed_pipe",
         }
+    }
+
+    /// Whether the cache refuses, for want of room or for another reason: a run
+    /// that need not store goes on without it.
+    pub fn is_cache(self) -> bool {
+        matches!(self, Self::Cache | Self::Full)
     }
 }
 

@@ -2,6 +2,7 @@
 //! where the decoder waits somewhere else (a seek, a moov at the end), one
 //! ranged request goes there, and the hole is filled later.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,6 +83,9 @@ async fn fill(
     events: &Events,
 ) -> Result<(), Problem> {
     let entry = kept.entry();
+    if !job.only_store {
+        kept.set_rolling();
+    }
     let moved = Arc::new(Notify::new());
     let waker = Arc::clone(&moved);
     kept.set_waker(Arc::new(move || waker.notify_one()));
@@ -89,6 +93,7 @@ async fn fill(
     loop {
         if let Some(transfer) = transfer.take() {
             let begin = transfer.position();
+            kept.set_reached(begin);
             has_ranges &= begin == 0 || transfer.is_part();
             tokio::select! {
                 done = transfer.run() => { done?; }
@@ -97,15 +102,17 @@ async fn fill(
             }
             report(entry, job, events);
         }
-        let from = kept.wanted().unwrap_or(0);
-        match kept.first_gap(from).or_else(|| kept.first_gap(0)) {
+        if let Some(problem) = unreadable(kept) {
+            store.bring_into_memory(&job.wanted, kept, problem).await?;
+        }
+        match next_gap(kept) {
             Some(gap) => {
                 let span = store.open_span(&job.wanted, kept, gap).await;
                 let span = span.inspect_err(|problem| kept.target().fail(problem.clone()))?;
-                transfer = match span {
-                    Some(span) => Some(Carrier::Ours(span)),
+                transfer = Some(match span {
+                    Some(span) => Carrier::Ours(span),
                     None => store.follow_on(&job.wanted, kept),
-                };
+                });
             }
             None if job.only_store => return Ok(()),
             // A reader that finds a damaged block waits for it, and wakes us.
@@ -114,12 +121,30 @@ async fn fill(
     }
 }
 
+/// Why the file of `kept` cannot be read, unless memory has taken its place.
+fn unreadable(kept: &Kept) -> Option<Problem> {
+    let is_on_disk = Arc::ptr_eq(kept.entry(), kept.target());
+    let problem = kept.entry().unreadable_file();
+    problem.filter(|_| is_on_disk)
+}
+
+/// What to ask for next. What a reader waits for goes first; a hole that was
+/// left on the way is filled later, but not one that has no room.
+fn next_gap(kept: &Kept) -> Option<Range<u64>> {
+    let wanted = kept.wanted();
+    let first = kept.first_gap(wanted.unwrap_or(0));
+    match kept.has_given_up() {
+        true => first.filter(|gap| wanted == Some(gap.start)),
+        false => first.or_else(|| kept.first_gap(0)),
+    }
+}
+
 /// Returns when a reader waits for bytes that the transfer begun at `begin`
 /// will not bring soon.
 async fn elsewhere(kept: &Kept, moved: &Notify, begin: u64, has_ranges: bool) {
     loop {
         moved.notified().await;
-        let reached = kept.known_until(begin);
+        let reached = kept.known_until(begin).max(kept.reached());
         let is_far = |wanted: u64| {
             let is_near = (reached..reached.saturating_add(NEAR)).contains(&wanted);
             // A reader that was served just now has not yet said so.

@@ -2,6 +2,7 @@
 //! by `kithara cache ls` and `verify`, never on the way to sound.
 
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::time::SystemTime;
 
@@ -13,6 +14,8 @@ use super::known::Known;
 use super::log::{Found, Log};
 use super::record::{Line, Piece};
 use crate::limits::URL_BYTES;
+
+const BLANK: [u8; 512] = [b'\n'; 512];
 
 /// A stream as `kithara cache ls` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,9 +98,10 @@ pub(super) fn verify(root: &Dir, repair: bool) -> io::Result<Report> {
 
 fn verify_entry(dir: &Dir, name: &str, repair: bool, report: &mut Report) -> io::Result<()> {
     let record = format!("{name}{RECORD}");
+    let is_strange = dir.status(&record)?.is_some_and(|found| !found.is_plain);
     let log = match Log::open(dir, &record)? {
-        Found::Nothing => return Ok(()), // removed meanwhile
-        Found::Garbled => {
+        Found::Nothing if !is_strange => return Ok(()), // removed meanwhile
+        Found::Nothing | Found::Garbled => {
             report.damaged.push(Damage {
                 url: label(dir)?,
                 what: "a record cannot be read".to_owned(),
@@ -109,10 +113,48 @@ fn verify_entry(dir: &Dir, name: &str, repair: bool, report: &mut Report) -> io:
         }
         Found::Log(log) => log,
     };
+    let known = known(&log)?;
+    let bad = damaged(dir, name, &log, &known, report)?;
+    // What a later line says too is no loss.
+    let garbled = match known.is_complete() {
+        true => Vec::new(),
+        false => log.garbled()?,
+    };
+    // A record that was replaced meanwhile had lost its bytes to the new version;
+    // one that is being written may end in half a line.
+    let is_sound = bad.is_empty() && (garbled.is_empty() || !log.claim()?);
+    if is_sound || !log.is_at(dir, &record)? {
+        return Ok(());
+    }
+    let lost: u64 = bad.iter().map(|piece| u64::from(piece.length)).sum();
+    report.damaged.push(Damage {
+        url: log.record.identity.url().to_owned(),
+        what: match lost {
+            0 => "lines of its record cannot be read".to_owned(),
+            _ => format!("{lost} bytes are damaged"),
+        },
+    });
+    match repair {
+        true => {
+            blank(dir, &record, &garbled)?;
+            forget(&log, &bad)
+        }
+        false => Ok(()),
+    }
+}
+
+/// The pieces whose bytes are not those that the record claims.
+fn damaged(
+    dir: &Dir,
+    name: &str,
+    log: &Log,
+    known: &Known,
+    report: &mut Report,
+) -> io::Result<Vec<Piece>> {
     let data = data_name(name, log.record.generation);
     let data = dir.open_file(&data, Writing::Anywhere)?;
     let mut bad = Vec::new();
-    for piece in pieces(&known(&log)?) {
+    for piece in pieces(known) {
         let found = data
             .as_ref()
             .and_then(|data| checksum(&data.file, piece.range()).ok());
@@ -121,19 +163,24 @@ fn verify_entry(dir: &Dir, name: &str, repair: bool, report: &mut Report) -> io:
             bad.push(piece);
         }
     }
-    // A record that was replaced meanwhile had lost its bytes to the new version.
-    if bad.is_empty() || !log.is_at(dir, &record)? {
+    Ok(bad)
+}
+
+/// Writes line ends over lines that cannot be read: nothing else moves.
+fn blank(dir: &Dir, record: &str, garbled: &[Range<u64>]) -> io::Result<()> {
+    let Some(opened) = dir.open_file(record, Writing::Anywhere)? else {
         return Ok(());
+    };
+    for range in garbled {
+        let mut offset = range.start;
+        while offset < range.end {
+            let rest = usize::try_from(range.end - offset).unwrap_or(usize::MAX);
+            let part = BLANK.get(..rest).unwrap_or(&BLANK);
+            opened.file.write_all_at(part, offset)?;
+            offset += part.len() as u64;
+        }
     }
-    let lost: u64 = bad.iter().map(|piece| u64::from(piece.length)).sum();
-    report.damaged.push(Damage {
-        url: log.record.identity.url().to_owned(),
-        what: format!("{lost} bytes are damaged"),
-    });
-    match repair {
-        true => forget(&log, &bad),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 /// Notes in the record that `bad` pieces are lost. One that another process is

@@ -57,6 +57,8 @@ pub(super) struct Status {
     pub inode: (u64, u64),
     /// Whether it is a folder.
     pub is_folder: bool,
+    /// Whether it is a plain file with one name.
+    pub is_plain: bool,
     /// Bytes on disk: the length, or less where it has holes.
     pub bytes: u64,
     /// Last change of the content.
@@ -189,6 +191,8 @@ impl Dir {
         Ok(Some(Status {
             inode: (stat.st_dev, stat.st_ino),
             is_folder: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+            is_plain: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && stat.st_nlink == 1,
             bytes: number(stat.st_size).min(number(stat.st_blocks).saturating_mul(BLOCK)),
             modified: SystemTime::UNIX_EPOCH
                 + Duration::from_secs(number(stat.st_mtime))

@@ -8,7 +8,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use super::dir::Dir;
+use super::dir::{Dir, Writing};
 use super::key::{is_hex, is_name};
 use super::log::{Found, Log};
 use super::root;
@@ -27,6 +27,7 @@ pub(super) const ASKED: &str = ".asked";
 const GONE: &str = ".gone";
 
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
+const YOUTH: Duration = Duration::from_secs(5); // its maker may not hold the lock yet
 
 /// A stream that may be evicted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,16 +111,20 @@ pub(super) fn remove(
 }
 
 /// Finishes what dead processes left: folders half removed, files of entries
-/// that were never published or were replaced, when they are a day old.
+/// that were never published or were replaced. A process holds a lock on such
+/// files, and on the lease of their stream, as long as it lives.
 pub(super) fn sweep(root: &Dir) -> io::Result<()> {
     for name in root.names()? {
+        if !is_gone(&name) && !is_name(&name) {
+            continue;
+        }
         let Some(dir) = root.child(&name)? else {
             continue;
         };
         if is_gone(&name) {
             empty(&dir)?;
             let _ = root.remove_folder(&name);
-        } else if is_name(&name) {
+        } else {
             sweep_stream(&dir)?;
         }
     }
@@ -190,30 +195,59 @@ fn sweep_stream(dir: &Dir) -> io::Result<()> {
     for (entry, rest) in names.iter().filter_map(|name| entry_of(name)) {
         entries.entry(entry).or_default().push(rest);
     }
+    entries.retain(|_, files| files.len() != 2 || !files.contains(&RECORD));
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let lease = dir.open_file(LEASE, Writing::Anywhere)?;
+    let is_unused = match &lease {
+        Some(lease) => lock(&lease.file)?, // until we are through
+        None => false,
+    };
     for (entry, files) in entries {
-        let is_tidy = files.len() == 2 && files.contains(&RECORD);
-        if !is_tidy {
-            sweep_entry(dir, entry, &files)?;
-        }
+        sweep_files(dir, entry, &files, is_unused)?;
     }
     Ok(())
 }
 
-/// Removes the old ones of an entry's `files` that its record does not name.
-fn sweep_entry(dir: &Dir, entry: &str, files: &[&str]) -> io::Result<()> {
+/// Removes files of one entry that its record does not name and that no live
+/// process made.
+pub(super) fn sweep_entry(dir: &Dir, entry: &str) -> io::Result<()> {
+    let names = dir.names()?;
+    let ours = names.iter().filter_map(|name| entry_of(name));
+    let files: Vec<_> = ours
+        .filter(|(name, _)| *name == entry)
+        .map(|(_, rest)| rest)
+        .collect();
+    sweep_files(dir, entry, &files, false)
+}
+
+/// Removes those of an entry's `files` that its record does not name, if the
+/// whole stream `is_unused` or their makers are dead.
+fn sweep_files(dir: &Dir, entry: &str, files: &[&str], is_unused: bool) -> io::Result<()> {
     let current = match Log::open(dir, &format!("{entry}{RECORD}"))? {
         Found::Log(log) => data_name(entry, log.record.generation),
         Found::Nothing | Found::Garbled => String::new(),
     };
     for rest in files.iter().filter(|rest| **rest != RECORD) {
         let name = format!("{entry}{rest}");
-        let status = dir.status(&name)?;
-        let age = status.and_then(|status| status.modified.elapsed().ok());
-        if name != current && age.is_some_and(|age| age > LEFTOVER_AGE) {
+        if name != current && (is_unused || is_left(dir, &name)?) {
             dir.remove(&name)?;
         }
     }
     Ok(())
+}
+
+/// Whether the maker of a file in a stream that is used is dead.
+fn is_left(dir: &Dir, name: &str) -> io::Result<bool> {
+    let status = dir.status(name)?;
+    let age = status.and_then(|status| status.modified.elapsed().ok());
+    let Some(age) = age.filter(|age| *age > YOUTH) else {
+        return Ok(false);
+    };
+    let file = dir.open_file(name, Writing::Anywhere)?;
+    let is_free = file.map_or(Ok(true), |file| lock(&file.file))?;
+    Ok(is_free || age > LEFTOVER_AGE)
 }
 
 /// The file of an entry's bytes.
@@ -289,9 +323,42 @@ mod tests {
     }
 
     #[test]
-    fn what_dead_processes_left_is_swept_and_what_is_not_ours_stays() {
+    fn what_dead_processes_left_is_swept_at_once() {
         let (place, root) = root();
-        stream(place.path(), 'a', OLD);
+        let lease = stream(place.path(), 'a', OLD);
+        let made = |file: &str| {
+            let path = place.path().join(name('a')).join(file);
+            let made = File::create(&path).expect("made");
+            made.set_modified(SystemTime::now() - 2 * YOUTH)
+                .expect("dated");
+            (path, made)
+        };
+        let asked = [made(&(name('1') + ASKED)), made(&(name('2') + ASKED))];
+        let fresh = [
+            made(&(data_name(&name('3'), 1) + FRESH)),
+            made(&data_name(&name('4'), 1)),
+        ];
+        let young = made(&data_name(&name('5'), 1));
+        young.1.set_modified(SystemTime::now()).expect("dated");
+        lease.lock_shared().expect("leased");
+        asked[0].1.try_lock().expect("asking");
+        fresh[0].1.try_lock().expect("writing");
+        let there = || {
+            let files = asked.iter().chain(&fresh).chain([&young]);
+            files.map(|(path, _)| path.exists()).collect::<Vec<_>>()
+        };
+        sweep(&root).expect("swept");
+        assert_eq!(there(), [true, false, true, false, true], "in use");
+        lease.unlock().expect("returned");
+        sweep(&root).expect("swept");
+        assert_eq!(there(), [false; 5], "nobody uses the stream");
+    }
+
+    #[test]
+    fn what_is_old_is_swept_and_what_is_not_ours_stays() {
+        let (place, root) = root();
+        let lease = stream(place.path(), 'a', OLD);
+        lease.lock_shared().expect("leased");
         let at = |file: &str| place.path().join(name('a')).join(file);
         let data = |generation| data_name(&name('0'), generation);
         let record = super::super::record::Record {

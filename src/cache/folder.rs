@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::dir::{Dir, Opened, Writing};
-use super::evict::{ASKED, FRESH, LEASE, OUTDATED, RECORD, data_name, now};
+use super::evict::{self, ASKED, FRESH, LEASE, OUTDATED, RECORD, data_name, entry_of, now};
 use super::key::Identity;
 use super::log::{Found, Log};
 use super::record::Record;
@@ -153,7 +153,11 @@ impl Folder {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     generation = generation.checked_add(1).ok_or(error)?;
                 }
-                created => return Ok((generation, created?)),
+                created => {
+                    let file = created?;
+                    file.try_lock()?; // until a record names it: no litter
+                    return Ok((generation, file));
+                }
             }
         }
     }
@@ -180,11 +184,42 @@ impl Folder {
         self.dir.remove(&data_name(name, generation))
     }
 
+    /// Removes what a record that could not be read may have named.
+    pub fn sweep(&self, name: &str) {
+        // What stays is swept in a later run.
+        let _ = evict::sweep_entry(&self.dir, name);
+    }
+
     /// Writes everything to the disk that is not there yet. One call for 15,000
     /// files: their order does not matter, a record that comes before its bytes
     /// claims checksums that do not fit.
     pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(self.dir.file())?)
+    }
+
+    /// Removes an entry unless another process writes it; the bytes that went.
+    pub fn remove_unclaimed(&self, name: &str) -> io::Result<Option<u64>> {
+        match self.open(name)? {
+            Present::Version(log, _) if !log.claim()? => Ok(None),
+            Present::Version(..) | Present::Garbled | Present::Nothing => {
+                self.remove(name).map(Some)
+            }
+        }
+    }
+
+    /// The entries that nobody has written to since `moment`, the oldest last.
+    pub fn older_than(&self, moment: SystemTime) -> io::Result<Vec<String>> {
+        let mut entries = Vec::new();
+        for file in self.dir.names()? {
+            let entry = entry_of(&file).filter(|(_, rest)| *rest == RECORD);
+            if let (Some((name, _)), Some(status)) = (entry, self.dir.status(&file)?)
+                && status.modified < moment
+            {
+                entries.push((status.modified, name.to_owned()));
+            }
+        }
+        entries.sort_by(|one, other| other.cmp(one));
+        Ok(entries.into_iter().map(|(_, name)| name).collect())
     }
 
     /// Removes an entry, first its record; the bytes that went.

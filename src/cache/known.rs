@@ -205,7 +205,123 @@ mod tests {
         assert!(Known::new(Some(0)).is_complete());
     }
 
+    /// What is known, byte by byte.
+    #[derive(Default)]
+    struct Bitmap {
+        is_known: Vec<bool>,
+        claimed: Vec<Option<Piece>>,
+        total: Option<u64>,
+    }
+
+    impl Bitmap {
+        fn new(end: u64) -> Self {
+            let end = end as usize;
+            Self {
+                is_known: vec![false; end],
+                claimed: vec![None; end],
+                total: None,
+            }
+        }
+
+        /// A claim goes whole, and what it covers with it.
+        fn disclaim(&mut self, range: &Range<u64>) {
+            for at in range.start..range.end {
+                if let Some(piece) = self.claimed[at as usize] {
+                    for at in piece.range() {
+                        self.is_known[at as usize] = false;
+                        self.claimed[at as usize] = None;
+                    }
+                }
+            }
+        }
+
+        fn apply(&mut self, line: &Line) {
+            match line {
+                Line::Block(piece) if self.total.is_none_or(|total| piece.range().end <= total) => {
+                    self.disclaim(&piece.range());
+                    for at in piece.range() {
+                        self.is_known[at as usize] = true;
+                        self.claimed[at as usize] = Some(*piece);
+                    }
+                }
+                Line::Block(_) => {}
+                Line::Lost(range) => {
+                    self.disclaim(range);
+                    range
+                        .clone()
+                        .for_each(|at| self.is_known[at as usize] = false);
+                }
+                Line::Total(total) => {
+                    let end = self.is_known.iter().rposition(|known| *known);
+                    if self.total.is_none() && end.is_none_or(|end| (end as u64) < *total) {
+                        self.total = Some(*total);
+                    }
+                }
+            }
+        }
+
+        fn look(&self, offset: u64) -> Look {
+            let at = offset as usize;
+            if self.total.is_some_and(|total| offset >= total) {
+                return Look::End;
+            }
+            if !self.is_known[at] {
+                return Look::Missing;
+            }
+            if let Some(piece) = self.claimed[at] {
+                return Look::Unchecked(piece);
+            }
+            let is_trusted = |at: &usize| self.is_known[*at] && self.claimed[*at].is_none();
+            let end = (at..self.is_known.len()).find(|at| !is_trusted(at));
+            Look::Trusted(end.unwrap_or(self.is_known.len()) as u64)
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_known_is_known_byte_by_byte(
+            steps in prop::collection::vec((0u8..5, 0..80u64, 1..40u64), 0..30)
+        ) {
+            // Around the border of two blocks, where pieces end.
+            let (low, end) = (BLOCK - 60, 120);
+            let (mut known, mut model) = (Known::new(None), Bitmap::new(low + end));
+            for (verb, start, length) in steps {
+                let range = low + start..low + start + length;
+                let line = match verb {
+                    0 => Some(Line::Lost(range.clone())),
+                    1 if length == 1 => Some(Line::Total(range.end)),
+                    2 => {
+                        // Only what is missing is written.
+                        if (range.clone()).all(|at| model.look(at) == Look::Missing) {
+                            known.publish(range.clone());
+                            range.clone().for_each(|at| model.is_known[at as usize] = true);
+                        }
+                        None
+                    }
+                    3 => {
+                        if let Look::Unchecked(piece) = known.look(range.start) {
+                            prop_assert!(known.trust(&piece));
+                            piece.range().for_each(|at| model.claimed[at as usize] = None);
+                        }
+                        None
+                    }
+                    _ => Piece::new(range, u32::from(verb)).map(Line::Block),
+                };
+                if let Some(line) = line {
+                    known.apply(&line);
+                    model.apply(&line);
+                }
+                prop_assert_eq!(known.total, model.total);
+                for at in low..low + end {
+                    prop_assert_eq!(known.look(at), model.look(at), "{}", at);
+                }
+            }
+            let count = model.is_known.iter().filter(|known| **known).count();
+            prop_assert_eq!(known.bytes(), count as u64);
+            let whole = |total| model.is_known[..total as usize].iter().all(|known| *known);
+            prop_assert_eq!(known.is_complete(), model.total.is_some_and(whole));
+        }
+
         #[test]
         fn nothing_a_record_says_is_served_unchecked(
             lines in prop::collection::vec((0u8..4, 0..4 * BLOCK, 1..BLOCK), 0..40),

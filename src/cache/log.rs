@@ -3,6 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::dir::{Dir, Writing};
@@ -71,7 +72,29 @@ impl Log {
     /// Gives every good line from `position` on to `apply`; garbled ones are
     /// skipped. Returns where the next call goes on: a last line without its
     /// end is read again.
-    pub fn read(&self, mut position: u64, mut apply: impl FnMut(Line)) -> io::Result<u64> {
+    pub fn read(&self, position: u64, mut apply: impl FnMut(Line)) -> io::Result<u64> {
+        self.lines(position, |_, line| {
+            Line::parse(self.seed, line)
+                .into_iter()
+                .for_each(&mut apply);
+        })
+    }
+
+    /// Where lines lie that cannot be read; one that was blanked is none.
+    pub fn garbled(&self) -> io::Result<Vec<Range<u64>>> {
+        let mut garbled = Vec::new();
+        let end = self.lines(self.start, |at, line| {
+            if !line.is_empty() && Line::parse(self.seed, line).is_none() {
+                garbled.push(at..at + line.len() as u64);
+            }
+        })?;
+        let length = self.length()?;
+        garbled.extend((end < length).then_some(end..length));
+        Ok(garbled)
+    }
+
+    /// Gives every line that has an end, with where it begins, to `apply`.
+    fn lines(&self, mut position: u64, mut apply: impl FnMut(u64, &[u8])) -> io::Result<u64> {
         let mut buffer = [0; READ_BYTES];
         loop {
             let length = self.file.read_at(&mut buffer, position)?;
@@ -82,10 +105,11 @@ impl Log {
                 None => return Ok(position),
             };
             let lines = bytes.get(..whole).unwrap_or_default();
-            lines
-                .split(|byte| *byte == b'\n')
-                .filter_map(|line| Line::parse(self.seed, line))
-                .for_each(&mut apply);
+            let mut at = position;
+            for line in lines.split(|byte| *byte == b'\n') {
+                apply(at, line);
+                at += line.len() as u64 + 1;
+            }
             position += whole as u64;
         }
     }

@@ -19,13 +19,16 @@ mod folder;
 mod head;
 mod key;
 mod known;
+mod lease;
 mod log;
 mod reader;
 mod record;
+mod room;
 mod root;
 mod space;
 mod spans;
 mod stream;
+mod sums;
 mod writer;
 
 use std::collections::HashMap;
@@ -51,9 +54,6 @@ use evict::Removal;
 use folder::Folder;
 use space::Space;
 use stream::Shelf;
-
-/// Each is lost only to a process that evicts just what we open.
-const RACES: u32 = 8;
 
 /// The cache of one run. Clones are the same cache.
 #[derive(Clone, Debug)]
@@ -207,6 +207,15 @@ impl Cache {
         }
     }
 
+    /// What [`Cache::trim`] does, to be done later if the cache is still used then.
+    pub fn trimming(&self) -> impl FnOnce() -> Result<u64, Problem> + Send + 'static {
+        let house = Arc::downgrade(&self.house);
+        move || match house.upgrade() {
+            Some(house) => Self { house }.trim(),
+            None => Ok(0),
+        }
+    }
+
     /// Removes the stream of a URL, as each asker sees it: credentials do not
     /// count. Returns its bytes on disk, `None` when it was not there.
     ///
@@ -285,7 +294,7 @@ impl Cache {
             return Ok(Some(Stream::new(shelf)));
         }
         let folder = match &self.house.space {
-            Some(space) => match folder(space, identity, is_made)? {
+            Some(space) => match lease::folder(space, identity, is_made)? {
                 Some(folder) => Some(folder),
                 None => return Ok(None),
             },
@@ -298,39 +307,6 @@ impl Cache {
         self.house.stats.cache_open_us.add(micros);
         Ok(Some(stream))
     }
-}
-
-/// Opens a stream's folder; `None` when it is not there and is not to be made.
-fn folder(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Problem> {
-    for _ in 0..RACES {
-        // What another process evicts under our hands is looked for once more.
-        if let Ok(folder) = leased(space, identity, is_made) {
-            return Ok(folder);
-        }
-    }
-    leased(space, identity, is_made)
-}
-
-fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Folder>, Problem> {
-    let root = match is_made {
-        true => Some(root::make(space.root())?),
-        false => root::open(space.root())?,
-    };
-    let Some(root) = root else {
-        return Ok(None);
-    };
-    let unusable = |error| root::unusable(space.root(), error);
-    if is_made {
-        space.enter(&root).map_err(unusable)?;
-    }
-    let folder = Folder::lease(&root, &identity.name(), is_made).map_err(unusable)?;
-    if let Some(folder) = &folder {
-        let touched = folder.touch(identity);
-        if is_made {
-            space.take(touched.map_err(unusable)?)?;
-        }
-    }
-    Ok(folder)
 }
 
 fn busy(what: &str) -> Problem {
@@ -352,6 +328,19 @@ impl House {
     fn take(&self, bytes: u64) -> Result<(), Problem> {
         let space = self.space.as_ref();
         space.map_or(Ok(()), |space| space.take(bytes))
+    }
+
+    /// Whether an entry of `bytes` could be held at all.
+    fn admits(&self, bytes: u64) -> Result<bool, Problem> {
+        let space = self.space.as_ref();
+        space.map_or(Ok(true), |space| space.admits(bytes))
+    }
+
+    /// Puts back room that was taken and not used.
+    fn put_back(&self, bytes: u64) {
+        if let Some(space) = &self.space {
+            space.put_back(bytes);
+        }
     }
 
     /// Gives back the room of bytes that were removed.

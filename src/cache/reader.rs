@@ -4,6 +4,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::Entry;
 use crate::media::Source;
@@ -13,16 +14,28 @@ use crate::media::Source;
 pub struct Reader {
     entry: Arc<Entry>,
     position: u64,
+    /// Tells the entry how far we are.
+    seat: Arc<AtomicU64>,
 }
 
 impl Reader {
     pub(super) fn new(entry: Arc<Entry>) -> Self {
-        Self { entry, position: 0 }
+        let seat = entry.seat();
+        Self {
+            entry,
+            position: 0,
+            seat,
+        }
     }
 
     /// The entry it reads.
     pub fn entry(&self) -> &Arc<Entry> {
         &self.entry
+    }
+
+    fn go_to(&mut self, position: u64) {
+        self.position = position;
+        self.seat.store(position, Ordering::Release);
     }
 
     /// One read of bytes that may be served; `None` when they were lost meanwhile.
@@ -40,8 +53,13 @@ impl Reader {
                 self.entry.lose(self.position..until); // cut short behind us
                 Ok(None)
             }
-            Ok(length) => Ok((self.entry.losses() == losses).then_some(length)),
+            Ok(length) => Ok(self.entry.holds_since(losses).then_some(length)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+            // Whoever fills the entry brings it anew, elsewhere if need be.
+            Err(error) if self.entry.give_up_on(&error) => {
+                self.entry.lose(self.position..until);
+                Ok(None)
+            }
             Err(error) => Err(self.entry.unreadable(&error).into()),
         }
     }
@@ -54,7 +72,7 @@ impl Read for Reader {
         }
         loop {
             if let Some(length) = self.attempt(buffer)? {
-                self.position += length as u64;
+                self.go_to(self.position + length as u64);
                 return Ok(length);
             }
         }
@@ -73,7 +91,7 @@ impl Seek for Reader {
             }
         };
         let outside = || io::Error::new(io::ErrorKind::InvalidInput, "a seek before the start");
-        self.position = position.ok_or_else(outside)?;
+        self.go_to(position.ok_or_else(outside)?);
         Ok(self.position)
     }
 }

@@ -171,7 +171,7 @@ fn marker(dir: &Dir) -> io::Result<Marker> {
 fn adopt(dir: &Dir) -> io::Result<()> {
     dir.file()
         .set_permissions(fs::Permissions::from_mode(0o700))?;
-    for (name, text) in [(MARKER, FORMAT), (TOTAL, "0\n")] {
+    for (name, text) in [(MARKER, FORMAT), (TOTAL, "0 0\n")] {
         match dir.create(name, Writing::Anywhere) {
             Ok(mut file) => file.write_all(text.as_bytes())?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

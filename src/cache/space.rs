@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::dir::Dir;
 use super::evict::{self, Candidate, Removal};
 use super::root;
+use super::sums::Sums;
 use crate::error::{Kind, Problem};
 use crate::limits::FREE_SPACE_FLOOR;
 use crate::stats::Stats;
 
 const DEFAULT_LIMIT: u64 = 2 << 30;
+const OWN_BYTES: u64 = 128; // the root's own files count too
 const STEP_MAX: u64 = 8 << 20; // what a killed process may leave counted
 const STEP_MIN: u64 = 64 << 10;
 const STEPS_IN_LIMIT: u64 = 64; // a small limit is not eaten up by what is merely leased
@@ -73,7 +75,7 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// [`Kind::Cache`] when they do not fit, whatever is evicted.
+    /// [`Kind::Full`] when they do not fit, whatever is evicted.
     pub fn take(&self, bytes: u64) -> Result<(), Problem> {
         let mut purse = self.purse();
         if purse.free < bytes {
@@ -84,21 +86,25 @@ impl Space {
         Ok(())
     }
 
+    /// Puts back room that was taken and not used.
+    pub fn put_back(&self, bytes: u64) {
+        self.purse().free += bytes;
+    }
+
     /// Gives back the room of what was removed.
     pub fn give(&self, bytes: u64) {
         if let (true, Ok(root)) = (bytes > 0, Dir::open(&self.root)) {
             // A total that stays too high is put right by the next count.
-            let _ = self.total(&root, |total| total.saturating_sub(bytes));
+            let _ = self.total(&root, |sums| Sums {
+                total: sums.total.saturating_sub(bytes),
+                given: sums.given.wrapping_add(bytes),
+            });
         }
     }
 
-    /// Whether a stream of `bytes` could be held at all.
-    pub fn admits(&self, bytes: u64) -> Result<(), Problem> {
-        let limit = self.limit(&self.open()?)?;
-        match bytes <= limit {
-            true => Ok(()),
-            false => Err(does_not_fit()),
-        }
+    /// Whether `bytes` could be held at all.
+    pub fn admits(&self, bytes: u64) -> Result<bool, Problem> {
+        Ok(bytes <= self.limit(&self.open()?)?)
     }
 
     /// Recounts what is on disk, if no other process uses the root just now,
@@ -107,30 +113,37 @@ impl Space {
         let root = self.open()?;
         let counted = self.is_alone(&root).and_then(|is_alone| {
             evict::sweep(&root)?;
-            let before = (self.total(&root, |total| total)?, self.purse().free);
+            let (before, free) = (self.total(&root, |sums| sums)?, self.purse().free);
             let candidates = evict::candidates(&root)?;
             let found = evict::sizes(&root, &candidates)?;
             self.purse().candidates = candidates;
-            // What was taken and given meanwhile is in the total already.
-            let (total, free) = before;
             let now = self.total(&root, |now| match is_alone {
-                true => now.saturating_add(found + free).saturating_sub(total),
+                true => now.corrected(before, found + free),
                 false => now,
             })?;
-            Ok(now)
+            Ok(now.total)
         });
         counted.map_err(|error| root::unusable(&self.root, error))
     }
 
-    /// Evicts until the total is within the limit; the bytes that went.
+    /// Evicts until the total is within the limit, and as much below it as the
+    /// next run takes at first: it finds room without looking for any. Returns
+    /// the bytes that went.
     pub fn trim(&self) -> Result<u64, Problem> {
         let root = self.open()?;
         let limit = self.limit(&root)?;
-        let mut purse = self.purse();
+        let spare = Some(limit / STEPS_IN_LIMIT).filter(|step| *step >= STEP_MIN);
+        let goal = limit - spare.unwrap_or(0).min(STEP_MAX);
         let mut evicted = 0;
         loop {
-            let total = self.total(&root, |total| total);
-            if total.map_err(|error| root::unusable(&self.root, error))? <= limit {
+            // Whoever writes meanwhile waits for one stream at most.
+            let mut purse = self.purse();
+            let sums = self.total(&root, |sums| sums);
+            if sums
+                .map_err(|error| root::unusable(&self.root, error))?
+                .total
+                <= goal
+            {
                 return Ok(evicted);
             }
             match self.evict(&root, &mut purse)? {
@@ -168,12 +181,12 @@ impl Space {
         loop {
             let free = root.free().map_err(failed)?;
             let mut is_leased = false;
-            self.total(root, |total| match fits(total, bytes, limit, free) {
-                Some(sum) => {
+            self.total(root, |sums| match fits(sums.total, bytes, limit, free) {
+                Some(total) => {
                     is_leased = true;
-                    sum
+                    Sums { total, ..sums }
                 }
-                None => total,
+                None => sums,
             })
             .map_err(failed)?;
             if is_leased || self.evict(root, purse)? == 0 {
@@ -207,20 +220,23 @@ impl Space {
         }
     }
 
-    /// Changes the shared total under its lock; the new one. A total that is
-    /// missing or garbled is counted anew first.
-    fn total(&self, root: &Dir, change: impl FnOnce(u64) -> u64) -> io::Result<u64> {
+    /// Changes the shared sums under their lock; the new ones. Sums that are
+    /// missing or garbled are counted anew first.
+    fn total(&self, root: &Dir, change: impl FnOnce(Sums) -> Sums) -> io::Result<Sums> {
         let file = root.open_or_create(root::TOTAL)?.file;
         file.lock()?; // held by others for a few microseconds
-        let known = read_number(&file)?;
-        let total = change(match known {
-            Some(total) => total,
-            None => evict::sizes(root, &evict::candidates(root)?)?,
+        let known = Sums::read(&file)?;
+        let sums = change(match known {
+            Some(sums) => sums,
+            None => Sums {
+                total: evict::sizes(root, &evict::candidates(root)?)?,
+                given: 0,
+            },
         });
-        if known != Some(total) {
-            file.write_all_at(format!("{total:020}\n").as_bytes(), 0)?;
+        if known != Some(sums) {
+            file.write_all_at(sums.text().as_bytes(), 0)?;
         }
-        Ok(total)
+        Ok(sums)
     }
 
     fn is_alone(&self, root: &Dir) -> io::Result<bool> {
@@ -236,12 +252,13 @@ impl Space {
 
     fn limit(&self, root: &Dir) -> Result<u64, Problem> {
         if let Some(limit) = self.wish.or(self.limit.get().copied()) {
-            return Ok(limit);
+            return Ok(limit.saturating_sub(OWN_BYTES));
         }
         let free = root
             .free()
             .map_err(|error| root::unusable(&self.root, error))?;
-        Ok(*self.limit.get_or_init(|| DEFAULT_LIMIT.min(free / 10)))
+        let limit = self.limit.get_or_init(|| DEFAULT_LIMIT.min(free / 10));
+        Ok(limit.saturating_sub(OWN_BYTES))
     }
 
     fn open(&self) -> Result<Dir, Problem> {
@@ -269,17 +286,9 @@ fn fits(total: u64, bytes: u64, limit: u64, free: u64) -> Option<u64> {
     (sum <= limit && rest >= FREE_SPACE_FLOOR).then_some(sum)
 }
 
-fn read_number(file: &File) -> io::Result<Option<u64>> {
-    let mut text = [0; 21];
-    let length = file.read_at(&mut text, 0)?;
-    let text = std::str::from_utf8(text.get(..length).unwrap_or_default());
-    let number = text.ok().and_then(|text| text.strip_suffix('\n'));
-    Ok(number.and_then(|number| number.parse().ok()))
-}
-
 fn does_not_fit() -> Problem {
     Problem::new(
-        Kind::Cache,
+        Kind::Full,
         "cannot keep the stream",
         "it does not fit in the cache",
         "allow more with --cache-size",
@@ -288,7 +297,7 @@ fn does_not_fit() -> Problem {
 
 fn nearly_full() -> Problem {
     Problem::new(
-        Kind::Cache,
+        Kind::Full,
         "cannot keep the stream",
         "the disk is nearly full",
         "free some space, or name another disk with --cache-dir",

@@ -15,6 +15,7 @@ use super::head::Head;
 use super::key::Identity;
 use super::log::Log;
 use super::record::Record;
+use super::room::Needs;
 use crate::error::{Kind, Problem, reason};
 use crate::text;
 
@@ -32,8 +33,9 @@ pub struct Stream {
 pub(super) struct Shelf {
     /// The cache it belongs to.
     pub house: Arc<House>,
-    folder: Option<Folder>,
+    pub(super) folder: Option<Folder>,
     entries: Mutex<HashMap<String, Weak<Entry>>>,
+    pub(super) needs: Mutex<Needs>,
 }
 
 impl Stream {
@@ -75,6 +77,7 @@ impl Stream {
     /// none that can be read.
     pub fn find(&self, identity: &Identity) -> Option<Arc<Entry>> {
         let name = identity.name();
+        self.shelf.needs().ask(&name);
         let mut entries = self.shelf.entries();
         let live = entries.get(&name).and_then(Weak::upgrade);
         if let Some(live) = live.filter(|live| live.identity() == identity) {
@@ -108,8 +111,15 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// [`Kind::Cache`] when the cache cannot be written, or the bytes will not fit.
+    /// [`Kind::Cache`] when the cache cannot be written, [`Kind::Full`] when
+    /// there is no room even for a record.
     pub fn begin(&self, identity: &Identity, head: Head) -> Result<Arc<Entry>, Problem> {
+        self.shelf.needs().ask(&identity.name());
+        self.shelf
+            .with_room(|| self.begin_now(identity, head.clone()))
+    }
+
+    fn begin_now(&self, identity: &Identity, head: Head) -> Result<Arc<Entry>, Problem> {
         let name = identity.name();
         let mut entries = self.shelf.entries();
         let live = entries.get(&name).and_then(Weak::upgrade);
@@ -121,9 +131,6 @@ impl Stream {
             let data = memory().map_err(|error| unusable(identity, error))?;
             return Ok(self.hold(&mut entries, name, identity.clone(), head, (data, None)));
         };
-        if let (Some(space), Some(total)) = (&self.shelf.house.space, head.total) {
-            space.admits(total)?;
-        }
         let (log, data, is_claimed) = self
             .version(folder, &name, identity, &head)
             .map_err(|error| unusable(identity, error))?;
@@ -133,7 +140,7 @@ impl Stream {
             // The same validator on a shorter body: what is there is not of it.
             Err(problem) if problem.kind == Kind::Changed => {
                 self.remove(identity)?;
-                self.begin(identity, head)
+                self.begin_now(identity, head)
             }
             Err(problem) => Err(problem),
             Ok(()) => Ok(entry),
@@ -224,9 +231,10 @@ impl Stream {
             // Nobody knows it yet.
             let _ = folder.remove_data(name, generation);
         })?;
-        if let Some(old) = old {
-            let bytes = folder.remove_data(name, old)?;
-            self.shelf.house.give(bytes);
+        match old {
+            Some(old) => self.shelf.house.give(folder.remove_data(name, old)?),
+            None if is_there => folder.sweep(name),
+            None => {}
         }
         Ok((log, data, true))
     }
@@ -274,11 +282,12 @@ impl Shelf {
             house,
             folder,
             entries: Mutex::default(),
+            needs: Mutex::new(Needs::new()),
         }
     }
 
     // A map of weak pointers is whole after every step.
-    fn entries(&self) -> MutexGuard<'_, HashMap<String, Weak<Entry>>> {
+    pub(super) fn entries(&self) -> MutexGuard<'_, HashMap<String, Weak<Entry>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,6 +10,8 @@ use super::record::{BLOCK, Line, Piece};
 use crate::error::Problem;
 
 const TAIL_STEP: u64 = 16 << 10; // what a kill may cost, and how late another process sees bytes
+const RECORD_SHARE: u64 = 256; // of the bytes, for their lines
+const RECORD_SPARE: u64 = 256;
 const COMPARE_BYTES: usize = 16 << 10; // of stack
 
 /// Writes a span of an entry.
@@ -17,6 +19,8 @@ const COMPARE_BYTES: usize = 16 << 10; // of stack
 pub struct Writer {
     entry: Arc<Entry>,
     position: u64,
+    /// Room that was taken and not used yet.
+    reserve: u64,
     tail: Tail,
     /// Record lines of one write, kept for its memory.
     lines: String,
@@ -36,6 +40,7 @@ impl Writer {
         Self {
             entry,
             position: offset,
+            reserve: 0,
             tail: Tail::at(offset),
             lines: String::new(),
         }
@@ -46,12 +51,25 @@ impl Writer {
         self.position
     }
 
+    /// Takes room for all bytes that are missing, so that no write lacks it.
+    ///
+    /// # Errors
+    ///
+    /// `Kind::Full` when they do not fit.
+    pub fn reserve(&mut self) -> Result<(), Problem> {
+        let missing = self.entry.missing_bytes();
+        let room = missing + missing / RECORD_SHARE + RECORD_SPARE;
+        self.entry.take(room)?;
+        self.reserve += room;
+        Ok(())
+    }
+
     /// Writes the next bytes of the body. Bytes that are there already are
     /// compared, never overwritten: a reader may be reading them.
     ///
     /// # Errors
     ///
-    /// `Kind::Cache` when the disk refuses or they do not fit,
+    /// `Kind::Cache` when the disk refuses, `Kind::Full` when they do not fit,
     /// `Kind::Changed` when they differ from what is there or lie past the end.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), Problem> {
         while !bytes.is_empty() {
@@ -84,7 +102,7 @@ impl Writer {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<usize, Problem> {
-        self.entry.take(bytes.len() as u64)?;
+        self.take(bytes.len() as u64)?;
         self.entry
             .data()
             .write_all_at(bytes, self.position)
@@ -166,15 +184,26 @@ impl Writer {
     }
 
     fn flush(&mut self) -> Result<(), Problem> {
-        let Some(log) = self.entry.log().filter(|_| !self.lines.is_empty()) else {
+        if self.lines.is_empty() {
             return Ok(());
-        };
-        let noted = self.entry.take(self.lines.len() as u64).and_then(|()| {
-            log.append(&self.lines)
-                .map_err(|error| self.entry.unwritable(&error))
+        }
+        let lines = std::mem::take(&mut self.lines);
+        let entry = Arc::clone(&self.entry);
+        let noted = self.take(lines.len() as u64).and_then(|()| {
+            let appended = entry.log().map_or(Ok(()), |log| log.append(&lines));
+            appended.map_err(|error| entry.unwritable(&error))
         });
+        self.lines = lines;
         self.lines.clear();
         noted
+    }
+
+    /// Room for `bytes`, out of the reserve as far as it goes.
+    fn take(&mut self, bytes: u64) -> Result<(), Problem> {
+        let reserved = bytes.min(self.reserve);
+        self.entry.take(bytes - reserved)?;
+        self.reserve -= reserved;
+        Ok(())
     }
 }
 
@@ -183,6 +212,7 @@ impl Drop for Writer {
     /// the next writer begins behind it.
     fn drop(&mut self) {
         let _ = self.seal();
+        self.entry.put_back(self.reserve);
         self.entry.leave();
     }
 }

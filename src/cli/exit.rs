@@ -61,7 +61,7 @@ fn code(kind: Kind) -> u8 {
         | Kind::Encryption
         | Kind::Changed => 5,
         Kind::Audio => 6,
-        Kind::LocalFile | Kind::Output | Kind::Cache | Kind::Damage => 7,
+        Kind::LocalFile | Kind::Output | Kind::Cache | Kind::Full | Kind::Damage => 7,
         Kind::Unsafe | Kind::Limit => 8,
         Kind::Offline => 9,
         Kind::ClosedPipe => 141,
@@ -194,6 +194,7 @@ mod tests {
             (Kind::LocalFile, 7),
             (Kind::Output, 7),
             (Kind::Cache, 7),
+            (Kind::Full, 7),
             (Kind::Damage, 7),
             (Kind::Unsafe, 8),
             (Kind::Limit, 8),

@@ -16,6 +16,7 @@ mod keys;
 mod listing;
 mod log;
 mod manual;
+mod parts;
 mod password;
 mod play;
 mod process;

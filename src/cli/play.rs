@@ -1,8 +1,9 @@
 //! `kithara play`: streams to the sound card, one after another.
 
-use super::args::{Ao, Play};
+use super::args::Play;
 use super::events::Lines;
 use super::exit::End;
+use super::parts::Ao;
 use super::session::{Report, Selection, Session, Wish};
 use crate::error::{Kind, Problem};
 use crate::pipeline::{OutputChoice, Quality, Task};

@@ -32,7 +32,7 @@ pub struct File {
 #[derive(Clone)]
 pub enum Bytes {
     /// A stored resource.
-    Stored(Wanted),
+    Stored(Box<Wanted>),
     /// A key that stood in the playlist.
     Key([u8; 16]),
 }
@@ -161,7 +161,7 @@ impl<'a> Names<'a> {
             return known.clone();
         }
         self.known.insert(place, name.clone());
-        let bytes = Bytes::Stored(wanted.clone());
+        let bytes = Bytes::Stored(Box::new(wanted.clone()));
         self.files.push(File {
             name: name.clone(),
             bytes,

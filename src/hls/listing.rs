@@ -154,9 +154,21 @@ pub fn parse(text: &Text, parent: Option<&Common>) -> Result<Parsed, Problem> {
 }
 
 /// A finished stream's playlists are kept, so that it plays offline.
-pub fn keep(store: &Store, text: &Text, ended: bool) {
-    if ended && let Err(problem) = store.keep(text) {
-        tracing::warn!("{problem}");
+///
+/// # Errors
+///
+/// Those of [`Store::keep`], when the run is there to store.
+pub fn keep(store: &Store, text: &Text, ended: bool) -> Result<(), Problem> {
+    if !ended {
+        return Ok(());
+    }
+    match store.keep(text) {
+        Err(problem) if store.must_store() => Err(problem),
+        Err(problem) => {
+            tracing::warn!("{problem}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 
@@ -171,7 +183,7 @@ async fn load_from(
     let loaded = loaded(wanted, &text, common)?;
     store.stats().lists().encryption = key::encryption(&loaded.media);
     refuse_unplayable(&loaded.media)?;
-    keep(store, &text, loaded.media.ended);
+    keep(store, &text, loaded.media.ended)?;
     Ok(loaded)
 }
 

@@ -73,7 +73,7 @@ impl Presentation {
             Playlist::Media(media) => {
                 stats.stage(Stage::MediaPlaylist, asked, Instant::now());
                 stats.lists().encryption = key::encryption(&media);
-                keep(store, &text, media.ended);
+                keep(store, &text, media.ended)?;
                 let ladder = Ladder::single(text.base.clone());
                 Ok(Self {
                     lists: vec![Some(listing::first(media))],
@@ -153,7 +153,7 @@ impl Presentation {
         self.chosen = Some(chosen);
         // That of a live stream may name addresses that are good for today only.
         if let Some(text) = self.unkept.take() {
-            keep(store, &text, !self.is_live());
+            keep(store, &text, !self.is_live())?;
         }
         Ok(self)
     }

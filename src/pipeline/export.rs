@@ -161,7 +161,10 @@ fn file(stream: &Stream, location: &Location) -> Result<Plan, Problem> {
         Location::File(path) => text::file_stem(&path.to_string_lossy()),
     };
     Ok(Plan {
-        files: vec![(format!("{stem}.{extension}"), Bytes::Stored(wanted))],
+        files: vec![(
+            format!("{stem}.{extension}"),
+            Bytes::Stored(Box::new(wanted)),
+        )],
         texts: Vec::new(),
     })
 }

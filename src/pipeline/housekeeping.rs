@@ -4,6 +4,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::bell::Bell;
 use crate::cache::{Cache, Identity};
@@ -14,6 +16,9 @@ use crate::location::Location;
 use crate::pipeline::{self, CacheChoice, CacheMode, Job};
 use crate::stats::Stats;
 use crate::store::{Disk, Places, Policy, Store};
+
+/// How long the disk is left to what sound needs.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// The cache of a run.
 pub struct Shelf {
@@ -52,7 +57,7 @@ impl Shelf {
             }
         };
         let cache = match opened {
-            Err(problem) if problem.kind == Kind::Cache && !must_store => {
+            Err(problem) if problem.kind.is_cache() && !must_store => {
                 events.send(Event::Warning(without(problem)));
                 memory.clone()
             }
@@ -110,7 +115,7 @@ impl Shelf {
             return Ok(self.spare(location));
         }
         match self.identity(location, asker) {
-            Err(problem) if problem.kind == Kind::Cache && !must_store => {
+            Err(problem) if problem.kind.is_cache() && !must_store => {
                 events.send(Event::Warning(without(problem)));
                 Ok(self.spare(location))
             }
@@ -133,7 +138,7 @@ impl Shelf {
     ) -> Result<Disk, Problem> {
         let made = Cache::private(&self.parent, Arc::clone(bell), Arc::clone(stats));
         match made {
-            Err(problem) if problem.kind == Kind::Cache => {
+            Err(problem) if problem.kind.is_cache() => {
                 events.send(Event::Warning(without(problem)));
                 Ok(self.spare(&job.location))
             }
@@ -154,15 +159,17 @@ impl Shelf {
         Disk::new(self.memory.clone(), identity(location))
     }
 
-    /// Counts and trims the cache on a thread of its own.
+    /// Counts and trims the cache on a thread of its own, when sound has begun.
     pub fn trim_later(&self) {
         if self.cache.is_memory() || self.mode == CacheMode::Offline || self.mode == CacheMode::None
         {
             return;
         }
-        let cache = self.cache.clone();
+        // A run that is over by then takes its cache along.
+        let trim = self.cache.trimming();
         let work = move || {
-            if let Err(problem) = cache.trim() {
+            thread::sleep(QUIET);
+            if let Err(problem) = trim() {
                 tracing::warn!("{problem}");
             }
         };

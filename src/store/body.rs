@@ -55,6 +55,14 @@ impl Body {
         })
     }
 
+    /// Whether some of its bytes are in memory, as long as someone holds it.
+    pub fn is_memory(&self) -> bool {
+        match self {
+            Self::Entry(kept) => kept.target().is_memory(),
+            Self::File(..) => false,
+        }
+    }
+
     /// Its length in bytes, once it is known.
     pub fn length(&self) -> Option<u64> {
         match self {

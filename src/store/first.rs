@@ -64,6 +64,7 @@ impl Store {
             let head = head_bytes(entry);
             if is_playlist(&head) {
                 request.kind = playlist_kind(&head);
+                entry.check(); // "not changed" is of use only for what is whole
             }
             match entry.is_complete() {
                 true => unless_same(&mut request, entry),
@@ -107,7 +108,9 @@ impl Store {
             return Ok(Some(First::Media(self.hit(Arc::clone(entry)))));
         }
         let kind = playlist_kind(&head);
-        let text = kept_text(entry)?;
+        let Ok(text) = kept_text(entry) else {
+            return Ok(None); // what the disk does not give back is not stored
+        };
         self.ask_later(
             &Wanted {
                 kind,

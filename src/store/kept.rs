@@ -4,27 +4,40 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::cache::{Entry, Reader};
-use crate::error::{Kind, Problem};
+use crate::error::Problem;
 use crate::media::Source;
 
 /// An entry that a reader can rely on.
 pub struct Kept {
     entry: Arc<Entry>,
     spare: OnceLock<Arc<Entry>>,
+    /// What was read may go when there is no room for the rest.
+    is_rolling: AtomicBool,
+    has_given_up: AtomicBool,
+    /// How far the present transfer is.
+    reached: AtomicU64,
+    /// Told whenever a reader has read.
+    read: Notify,
     waker: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 impl Kept {
     /// Around an entry.
     pub fn new(entry: Arc<Entry>) -> Arc<Self> {
-        let (spare, waker) = (OnceLock::new(), Mutex::default());
         Arc::new(Self {
             entry,
-            spare,
-            waker,
+            spare: OnceLock::new(),
+            is_rolling: AtomicBool::new(false),
+            has_given_up: AtomicBool::new(false),
+            reached: AtomicU64::new(0),
+            read: Notify::new(),
+            waker: Mutex::default(),
         })
     }
 
@@ -69,6 +82,13 @@ impl Kept {
             .or_else(|| self.entry.wanted())
     }
 
+    /// Whether a reader waits for bytes that are not here. One that was served
+    /// just now may not have said so yet.
+    pub(super) fn is_starved(&self) -> bool {
+        self.wanted()
+            .is_some_and(|offset| self.known_until(offset) == offset)
+    }
+
     /// `waker` is called whenever a reader begins to wait.
     pub fn set_waker(&self, waker: Arc<dyn Fn() + Send + Sync>) {
         let ours = Arc::clone(&waker);
@@ -83,6 +103,42 @@ impl Kept {
         }
         // Set once: memory does not refuse a second time.
         let _ = self.spare.set(spare);
+    }
+
+    /// What was read may go when there is no room for the rest: whoever fills
+    /// the entry asks again for what is wanted once more.
+    pub fn set_rolling(&self) {
+        self.is_rolling.store(true, Ordering::Relaxed);
+    }
+
+    /// See [`Kept::set_rolling`].
+    pub(super) fn is_rolling(&self) -> bool {
+        self.is_rolling.load(Ordering::Relaxed)
+    }
+
+    /// Whether bytes went that were read, or could not be kept at all.
+    pub fn has_given_up(&self) -> bool {
+        self.has_given_up.load(Ordering::Relaxed)
+    }
+
+    /// See [`Kept::has_given_up`].
+    pub(super) fn set_given_up(&self) {
+        self.has_given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// How far the present transfer is.
+    pub fn reached(&self) -> u64 {
+        self.reached.load(Ordering::Relaxed)
+    }
+
+    /// See [`Kept::reached`].
+    pub fn set_reached(&self, offset: u64) {
+        self.reached.store(offset, Ordering::Relaxed);
+    }
+
+    /// Waits until a reader has read.
+    pub(super) async fn read(&self) {
+        self.read.notified().await;
     }
 
     /// A reader at the start.
@@ -122,6 +178,7 @@ impl KeptReader {
 
 impl Read for KeptReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.kept.read.notify_one(); // what was read before is no longer needed
         let position = self.reader.stream_position()?;
         let is_here = self.kept.entry.known_until(position) > position;
         if self.kept.spare.get().is_some() && !is_here {
@@ -130,7 +187,7 @@ impl Read for KeptReader {
         match self.reader.read(buffer) {
             // The disk refused while we waited for it.
             Err(error)
-                if Problem::inside(&error).is_some_and(|problem| problem.kind == Kind::Cache) =>
+                if Problem::inside(&error).is_some_and(|problem| problem.kind.is_cache()) =>
             {
                 match self.kept.spare.get() {
                     Some(_) => self.read_spare(position, buffer),

@@ -13,6 +13,7 @@ mod live;
 mod policy;
 mod recheck;
 mod recording;
+mod room;
 mod sniff;
 mod source;
 mod stored;
@@ -20,6 +21,7 @@ mod text;
 mod transfer;
 mod tree;
 mod wanted;
+mod window;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -74,6 +76,8 @@ pub struct Store {
     /// Where what may not be kept goes.
     hidden: Hidden,
     is_degraded: Arc<AtomicBool>,
+    /// The user knows that not everything is kept.
+    is_told: Arc<AtomicBool>,
     policy: Policy,
     /// Taken from the cache without asking.
     unasked: Arc<Unasked>,
@@ -106,6 +110,7 @@ impl Store {
             spare,
             hidden: Hidden::new(parent),
             is_degraded: Arc::default(),
+            is_told: Arc::default(),
             policy,
             unasked: Arc::default(),
             tree: Tree::default(),
@@ -137,6 +142,11 @@ impl Store {
     /// Whether stored playlists are used without asking first.
     pub fn trusts_lists(&self) -> bool {
         self.policy.trusts_lists()
+    }
+
+    /// Whether bytes that cannot be stored are an error.
+    pub fn must_store(&self) -> bool {
+        self.policy.must_store
     }
 
     /// Whether bytes are kept in memory only.
@@ -280,13 +290,25 @@ impl Store {
             let end = head.total.map_or(range.end, |total| range.end.min(total));
             head.total = end.checked_sub(range.start);
         }
-        let (entry, writer) = self.kept_by(&identity, response.head.no_store, |stream| {
-            let entry = stream.begin(&identity, head.clone())?;
-            let writer = entry.writer(offset)?;
-            Ok((entry, writer))
-        })?;
-        let Some(writer) = writer else {
-            return Ok(self.follow(wanted, entry));
+        let no_store = response.head.no_store;
+        let begun = self.kept_by(&identity, no_store, |stream| {
+            match self.begin(stream, wanted, &identity, &head, offset) {
+                // What is fetched ahead waits for room.
+                Err(problem) if problem.kind == Kind::Full && wanted.is_ahead => Ok(Err(problem)),
+                begun => begun.map(Ok),
+            }
+        })??;
+        let (entry, writer) = match begun {
+            (entry, Some(writer)) => (entry, writer),
+            (entry, None) if self.admits(&entry) => return Ok(self.follow(wanted, entry)),
+            // What another process keeps of it goes as soon as it was read there.
+            (_, None) => {
+                let stream = self.spare.made()?;
+                let entry = stream.begin(&identity, head.clone())?;
+                let writer = entry.writer(offset)?;
+                let writer = writer.expect("in memory nobody else writes");
+                (entry, writer)
+            }
         };
         // What an earlier run left and this answer goes on from.
         self.stats.cache_hit_bytes.add(offset);
@@ -306,6 +328,7 @@ impl Store {
             first_byte,
             moved: 0,
             skip,
+            is_ahead: wanted.is_ahead,
         };
         Ok(Opened {
             body: Body::Entry(kept),
@@ -338,21 +361,12 @@ impl Store {
         };
         match disk.made().and_then(&work) {
             Err(problem)
-                if problem.kind == Kind::Cache && !self.policy.must_store && !disk.is_memory() =>
+                if problem.kind.is_cache() && !self.policy.must_store && !disk.is_memory() =>
             {
-                self.degrade(problem);
+                self.go_without(problem);
                 self.spare.made().and_then(work)
             }
             result => result,
-        }
-    }
-
-    /// From now on bytes are kept in memory. Said once.
-    fn degrade(&self, problem: Problem) {
-        if !self.disk.is_memory() && !self.is_degraded.swap(true, Ordering::AcqRel) {
-            let todo = "going on without the cache";
-            self.events
-                .send(Event::Warning(Problem { todo, ..problem }));
         }
     }
 

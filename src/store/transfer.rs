@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use crate::cache::{Entry, Writer};
 use crate::error::{Kind, Problem};
 use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
-use crate::store::Store;
 use crate::store::first::web_page;
 use crate::store::kept::Kept;
 use crate::store::sniff::is_web_page;
+use crate::store::{Body, Store, Wanted, offline, remote};
 use crate::text;
 
+/// What is written at once when room is short.
+const STEP: usize = 16 << 10;
 /// What a transfer moved, for the throughput estimate.
 #[derive(Clone, Copy, Debug)]
 pub struct Moved {
@@ -43,6 +45,8 @@ pub struct Transfer {
     pub(super) moved: u64,
     /// Body bytes that come before the part that is wanted.
     pub(super) skip: u64,
+    /// See [`Wanted::is_ahead`].
+    pub(super) is_ahead: bool,
 }
 
 impl Transfer {
@@ -87,6 +91,7 @@ impl Transfer {
             first_byte,
             moved: 0,
             skip,
+            is_ahead: false,
         })))
     }
 
@@ -129,13 +134,14 @@ impl Transfer {
 
 impl Transfer {
     async fn receive(&mut self) -> Result<(), Problem> {
+        self.kept.set_reached(self.writer.position());
         let head = std::mem::take(&mut self.head_bytes);
-        self.write(&head)?;
+        self.write(&head).await?;
         while !self.has_all() {
             let broken = match self.response.chunk().await {
                 Ok(Some(chunk)) => {
                     self.refuse_web_page(&chunk)?;
-                    self.write(&chunk)?;
+                    self.write(&chunk).await?;
                     continue;
                 }
                 Ok(None) => return Ok(()),
@@ -189,40 +195,30 @@ impl Transfer {
     }
 
     /// Writes the next bytes; when the disk refuses, into memory from here on.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        let bytes = self.clip(bytes);
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let mut bytes = self.clip(bytes);
         self.moved += bytes.len() as u64;
         self.store.stats.cache_miss_bytes.add(bytes.len() as u64);
         self.store.stats.wire_bytes.add(bytes.len() as u64);
-        let before = self.writer.position();
-        match self.writer.write(bytes) {
-            Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {
-                let done =
-                    usize::try_from(self.writer.position().saturating_sub(before)).unwrap_or(0);
-                self.go_on_in_memory(problem)?;
-                self.writer.write(bytes.get(done..).unwrap_or_default())
+        let mut step = usize::MAX;
+        while !bytes.is_empty() {
+            self.spare_memory().await?;
+            let before = self.writer.position();
+            let (now, _) = bytes.split_at(step.min(bytes.len()));
+            let written = self.writer.write(now);
+            let done = self.writer.position().saturating_sub(before);
+            let done = usize::try_from(done).unwrap_or(usize::MAX);
+            bytes = bytes.get(done..).unwrap_or_default();
+            self.kept.set_reached(self.writer.position());
+            match written {
+                // Less may fit.
+                Err(problem) if problem.kind == Kind::Full && step > STEP => step = STEP,
+                Err(problem) if problem.kind.is_cache() && !self.store.policy.must_store => {
+                    self.refused(problem).await?;
+                }
+                result => result?,
             }
-            result => result,
         }
-    }
-
-    /// Readers of the entry pass to one in memory at the first byte it lacks.
-    fn go_on_in_memory(&mut self, problem: Problem) -> Result<(), Problem> {
-        let position = self.writer.position();
-        let entry = self.kept.entry();
-        self.store.degrade(problem.clone());
-        let spare = self
-            .store
-            .spare
-            .made()?
-            .begin(entry.identity(), entry.head().clone())?;
-        let Some(writer) = spare.writer(position)? else {
-            return Err(problem);
-        };
-        self.writer = writer;
-        self.target = Arc::clone(&spare);
-        self.kept.go_on_in(spare);
-        entry.fail(problem);
         Ok(())
     }
 
@@ -277,8 +273,8 @@ impl Transfer {
             self.writer.close()
         };
         match sealed {
-            Err(problem) if problem.kind == Kind::Cache && !self.store.policy.must_store => {
-                self.store.degrade(problem);
+            Err(problem) if problem.kind.is_cache() && !self.store.policy.must_store => {
+                self.store.go_without(problem);
                 Ok(())
             }
             result => result,
@@ -289,6 +285,44 @@ impl Transfer {
 /// Whether two lengths, as far as they are known, are the same.
 fn agree(one: Option<u64>, other: Option<u64>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one == other)
+}
+
+impl Store {
+    /// Brings `wanted` into memory for the readers of `kept`, whose file cannot
+    /// be read: they pass to it at the first byte they lack.
+    ///
+    /// # Errors
+    ///
+    /// `problem` when the run must store; [`Kind::Offline`]; those of the server.
+    pub async fn bring_into_memory(
+        &self,
+        wanted: &Wanted,
+        kept: &Arc<Kept>,
+        problem: Problem,
+    ) -> Result<(), Problem> {
+        if self.policy.must_store {
+            return Err(problem);
+        }
+        let url = remote(wanted)?;
+        if self.policy.is_offline() {
+            return Err(offline(wanted));
+        }
+        self.go_without(problem.clone());
+        let request = wanted.request(url);
+        let asked = Instant::now();
+        let mut attempts = self.client.attempts();
+        let response = self.client.open(&request, &mut attempts).await?;
+        // From here on new bytes go to memory: this is where they come.
+        let opened = self.receive(wanted, request, response, Vec::new(), asked.elapsed())?;
+        if let Body::Entry(spare) = &opened.body {
+            kept.go_on_in(Arc::clone(spare.entry()));
+        }
+        kept.entry().fail(problem);
+        match opened.transfer {
+            Some(carrier) => carrier.run().await.map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 fn changed(request: &Request) -> Problem {

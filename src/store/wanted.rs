@@ -22,6 +22,9 @@ pub struct Wanted {
     pub variant: Option<usize>,
     /// The segment it carries.
     pub segment: Option<u64>,
+    /// It is fetched ahead of what is wanted now: without room for all of it,
+    /// nothing of it is kept.
+    pub is_ahead: bool,
     /// Where it is asked for, now that its own address does not hold any more;
     /// in the cache it keeps its name.
     pub moved_to: Option<Location>,
@@ -36,6 +39,7 @@ impl Wanted {
             kind,
             variant: None,
             segment: None,
+            is_ahead: false,
             moved_to: None,
         }
     }

@@ -9,8 +9,10 @@ mod dates;
 mod dump;
 mod encryption;
 mod errors;
+mod fixtures;
 mod info;
 mod input;
+mod limits;
 mod live;
 mod origin;
 mod packed;
@@ -28,28 +30,11 @@ mod warm;
 mod wav;
 
 use std::fs;
-use std::path::PathBuf;
 
+use fixtures::{bytes, fixture, fixture_path};
 use origin::Origin;
 use sandbox::Sandbox;
 use wav::{Sample, Sound};
-
-/// The path of a fixture.
-fn fixture_path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures")
-        .join(name)
-}
-
-/// The bytes of a fixture that must exist.
-fn bytes(name: &str) -> Vec<u8> {
-    fs::read(fixture_path(name)).unwrap_or_else(|error| panic!("fixture {name}: {error}"))
-}
-
-/// The bytes behind a URL path, when it names a fixture.
-fn fixture(path: &str) -> Option<Vec<u8>> {
-    fs::read(fixture_path(path.trim_start_matches('/'))).ok()
-}
 
 /// A row of fixtures/EXPECTED.tsv.
 struct Row {

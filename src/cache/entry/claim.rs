@@ -5,13 +5,21 @@ use std::io;
 use std::ops::Range;
 
 use super::{Entry, State};
-use crate::cache::record::Line;
+use crate::cache::record::{BLOCK, Line};
 use crate::error::Problem;
 
 impl Entry {
-    /// The bytes of `range` are damaged or gone: the record says so too, if no
-    /// other process is writing it just now.
+    /// The bytes of `range` are damaged or gone, and with them their blocks: the
+    /// record knows only pieces of these, and must not know less than we do. It
+    /// is told, if no other process is writing it just now.
     pub(in crate::cache) fn lose(&self, range: Range<u64>) {
+        let start = range.start - range.start % BLOCK;
+        let end = range.end.checked_next_multiple_of(BLOCK);
+        self.drop_range(start..end.unwrap_or(u64::MAX));
+    }
+
+    /// The bytes of `range` count as missing from now on.
+    pub(super) fn drop_range(&self, range: Range<u64>) {
         let mut state = self.state();
         state.known.lose(range.clone());
         // Should this fail, the next run finds the damage again.
@@ -87,7 +95,7 @@ impl Entry {
     }
 
     /// Appends a line to the record, unless another process is writing it.
-    fn note(&self, state: &mut State, line: &Line) -> Result<(), Problem> {
+    pub(super) fn note(&self, state: &mut State, line: &Line) -> Result<(), Problem> {
         let Some(log) = &self.log else {
             return Ok(());
         };

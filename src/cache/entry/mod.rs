@@ -2,6 +2,7 @@
 //! place where its readers and its writers meet. Nothing here waits but readers.
 
 mod claim;
+mod giving;
 mod wait;
 
 use std::fmt;
@@ -9,10 +10,8 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
-
-use rustix::fs::FallocateFlags;
 
 use crate::cache::head::Head;
 use crate::cache::key::Identity;
@@ -40,12 +39,15 @@ pub struct Entry {
     wanted: AtomicU64,
     is_awaited: AtomicBool,
     is_seekable: AtomicBool,
+    /// How far each reader is.
+    seats: Mutex<Vec<Weak<AtomicU64>>>,
     waker: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 struct State {
     known: Known,
     failed: Option<Problem>,
+    unreadable: Option<Problem>,
     is_offline: bool,
     /// How far the record was read.
     read_until: u64,
@@ -68,6 +70,7 @@ impl Entry {
             state: Mutex::new(State {
                 known: Known::new(head.total),
                 failed: None,
+                unreadable: None,
                 is_offline: false,
                 read_until: log.as_ref().map_or(0, |log| log.start),
                 is_claimed: is_claimed.unwrap_or(true),
@@ -81,6 +84,7 @@ impl Entry {
             wanted: AtomicU64::new(NOWHERE),
             is_awaited: AtomicBool::new(false),
             is_seekable: AtomicBool::new(false),
+            seats: Mutex::default(),
             waker: Mutex::default(),
         }
     }
@@ -107,6 +111,11 @@ impl Entry {
         self.state().known.total
     }
 
+    /// Whether its bytes are held in memory.
+    pub fn is_memory(&self) -> bool {
+        self.log.is_none()
+    }
+
     /// Whether the length and every byte are known. Bytes of an earlier run
     /// may still turn out damaged: [`Entry::check`] makes sure.
     pub fn is_complete(&self) -> bool {
@@ -127,6 +136,24 @@ impl Entry {
     /// the length is unknown.
     pub fn first_gap(&self, from: u64) -> Option<Range<u64>> {
         self.state().known.gap(from)
+    }
+
+    /// Why its file cannot be read, if that was tried.
+    pub fn unreadable_file(&self) -> Option<Problem> {
+        self.state().unreadable.clone()
+    }
+
+    /// Notes that the file cannot be read; `false` when nobody would bring its
+    /// bytes anew.
+    pub(in crate::cache) fn give_up_on(&self, error: &io::Error) -> bool {
+        let problem = self.unreadable(error);
+        self.state().unreadable = Some(problem);
+        self.waker().is_some()
+    }
+
+    /// Whether this process is writing it just now.
+    pub fn is_being_written(&self) -> bool {
+        self.state().writers > 0
     }
 
     /// Checks every byte that an earlier run left and forgets what is damaged.
@@ -206,24 +233,6 @@ impl Entry {
         *self.waker() = Some(Arc::from(waker));
     }
 
-    /// Gives up the bytes of `range`: they count as missing from now on. For
-    /// what is played and will not be played again, in memory or in a private
-    /// cache; in one that others share nothing happens, they may be reading.
-    pub fn forget(&self, range: Range<u64>) -> Result<(), Problem> {
-        let length = range.end.saturating_sub(range.start);
-        if length == 0 || self.shelf.house.is_shared() {
-            return Ok(());
-        }
-        let before = self.known_bytes();
-        self.lose(range.clone());
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        rustix::fs::fallocate(&self.data, flags, range.start, length)
-            .map_err(|error| self.unwritable(&error.into()))?;
-        let after = self.known_bytes();
-        self.shelf.house.give(before.saturating_sub(after));
-        Ok(())
-    }
-
     /// Whether these bytes are those that `head` announces: the same version,
     /// or just being written and nothing speaks against it.
     pub(in crate::cache) fn serves(&self, head: &Head) -> bool {
@@ -241,16 +250,6 @@ impl Entry {
         }
         let gap = state.known.gap(offset);
         (gap.map_or(end, |gap| gap.end.min(end)) - offset, false)
-    }
-
-    /// How often bytes that had been served became unknown.
-    pub(in crate::cache) fn losses(&self) -> u64 {
-        self.state().known.losses
-    }
-
-    /// Takes room in the cache for `bytes`.
-    pub(in crate::cache) fn take(&self, bytes: u64) -> Result<(), Problem> {
-        self.shelf.house.take(bytes)
     }
 
     /// The bytes.

@@ -71,14 +71,15 @@ impl Entry {
     /// Copies what is known at `offset` into `buffer`, without waiting; the
     /// number of bytes that were.
     pub fn peek(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        let losses = self.losses();
         let Look::Trusted(until) = self.look(offset) else {
             return 0;
         };
         let known = usize::try_from(until.saturating_sub(offset)).unwrap_or(usize::MAX);
         let length = known.min(buffer.len());
         match self.data.read_exact_at(&mut buffer[..length], offset) {
-            Ok(()) => length,
-            Err(_) => 0,
+            Ok(()) if self.holds_since(losses) => length,
+            Ok(()) | Err(_) => 0,
         }
     }
 

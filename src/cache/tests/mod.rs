@@ -5,6 +5,7 @@ mod damage;
 mod life;
 mod limit;
 mod places;
+mod power;
 mod several;
 
 use std::fs;

@@ -69,6 +69,7 @@ impl About {
                 kind,
                 variant: Some(rung),
                 segment,
+                is_ahead: false,
                 moved_to: None,
             })
         };

@@ -3,6 +3,7 @@
 //! without end takes no more memory than one with.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// The variant each segment is stored in, by place.
 #[derive(Debug, Default)]
@@ -43,6 +44,11 @@ impl Held {
         if let Some(rung) = index.and_then(|index| self.rungs.get_mut(index)) {
             *rung = None;
         }
+    }
+
+    /// The places that may be stored.
+    pub fn places(&self) -> Range<usize> {
+        self.first..self.first + self.rungs.len()
     }
 
     /// Forgets what is before `place`; returns the places that were stored.

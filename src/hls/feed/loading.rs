@@ -19,12 +19,19 @@ impl Feed {
             let Step::Fetch(place) = step else {
                 return step;
             };
+            if !self.has_room(place) {
+                return Step::Wait;
+            }
             let rung = self.choose(place);
             let Some(about) = self.about(place, rung) else {
                 return Step::Wait; // its variant does not list it (yet)
             };
             self.start_beside(&about);
-            self.start(Load::Segment { index: place, rung }, about.wanted.clone());
+            let wanted = Wanted {
+                is_ahead: self.wishes.purpose == Purpose::Decode && place > self.demanded(),
+                ..about.wanted.clone()
+            };
+            self.start(Load::Segment { index: place, rung }, wanted);
             if self.broadcast.is_some() {
                 self.known.insert(place, about);
             }

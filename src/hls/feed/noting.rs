@@ -8,7 +8,7 @@ use super::{Anchor, Feed};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::hls::abr;
-use crate::hls::load::{Load, Note};
+use crate::hls::load::{Load, Note, mend};
 use crate::hls::quality::Quality;
 use crate::hls::wishes::Purpose;
 use crate::stats::Stage;
@@ -24,6 +24,7 @@ impl Feed {
             Note::Complete(load, moved) => self.complete(load, moved),
             Note::Failed(load, problem) => return self.failed(load, problem),
             Note::Key(key, loaded) => return self.key_came(key, loaded),
+            Note::Torn(place, rung) => self.mend(place, rung),
             Note::Playlist(rung, Ok(media)) => self.playlist_came(rung, media),
             Note::Reloaded(rung, loaded) => return self.reloaded(rung, loaded),
             Note::Renewed(rung, search, found) => return self.renewed(rung, search, *found),
@@ -60,12 +61,16 @@ impl Feed {
             return;
         };
         self.hold(index, rung);
+        if index < self.played {
+            self.let_go(index);
+        }
         if self.broadcast.is_none() {
             // The network is back: what was lost meanwhile can be had again.
             self.lost.retain(|_, (problem, _)| is_refusal(problem));
         }
         self.stored_bytes += body.as_ref().and_then(Body::length).unwrap_or(0);
-        if self.store.is_memory() && self.handed.is_none_or(|handed| handed < index) {
+        let is_memory = body.as_ref().is_some_and(Body::is_memory);
+        if is_memory && self.handed.is_none_or(|handed| handed < index) {
             self.in_memory.extend(body.map(|body| (index, body)));
         }
         let busy = self.meter.end(self.stats.network_bytes.total());
@@ -81,6 +86,21 @@ impl Feed {
         }
         self.measure_ahead();
         self.report();
+    }
+
+    /// A body that was handed over lost bytes.
+    fn mend(&mut self, place: usize, rung: usize) {
+        let load = Load::Segment { index: place, rung };
+        let handed = self.read.iter().find(|(this, ..)| *this == load);
+        let Some((_, wanted, kept)) = handed else {
+            return; // long ago
+        };
+        if let Some(kept) = kept.upgrade()
+            && !self.flights.contains_key(&load)
+        {
+            let (store, wanted) = (self.store.clone(), wanted.clone());
+            self.tasks.spawn(mend(store, wanted, kept));
+        }
     }
 
     pub(super) fn is_held(&self, index: usize) -> bool {
@@ -176,6 +196,10 @@ impl Feed {
                 return Ok(());
             }
         };
+        if problem.kind == Kind::Full && self.wishes.purpose == Purpose::Decode {
+            self.full_at = Some(self.demanded());
+            return Ok(());
+        }
         if self.handed == Some(index) {
             // Its reader has been told, and decodes what came.
             self.hold(index, rung);
@@ -194,7 +218,7 @@ impl Feed {
             self.events.send(Event::Warning(problem));
             return Ok(());
         }
-        let is_refused_by_disk = problem.kind == Kind::Cache && self.is_recording();
+        let is_refused_by_disk = problem.kind.is_cache() && self.is_recording();
         if self.is_strict() || is_refused_by_disk {
             return Err(problem);
         }

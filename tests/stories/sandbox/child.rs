@@ -132,6 +132,7 @@ impl Running {
         let stdout = self.stdout.take();
         let stderr = String::from_utf8(self.stderr.take()).expect("stderr is UTF-8");
         let outcome = Outcome {
+            code: status.map_or(-1, super::code_of),
             stdout,
             stderr,
             elapsed,

@@ -1,6 +1,8 @@
 //! Counters and the startup timeline: every thread adds, the report reads.
 //! Plain atomics, no lock on any hot path; lists of rare things sit in a mutex.
 
+mod timeline;
+
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +11,9 @@ use std::time::{Duration, Instant};
 use crate::event::{Decision, RequestKind};
 use crate::media::Format;
 use crate::units::{BitRate, MediaTime, Spec};
+
+use timeline::Timeline;
+pub use timeline::{Stage, StageTimes};
 
 const LIST_CAPACITY: usize = 10_000; // rare things; a run that has more has said enough
 
@@ -42,118 +47,6 @@ impl Moment {
     pub fn now(&self) -> MediaTime {
         MediaTime::from_nanos(self.0.load(Ordering::Relaxed))
     }
-}
-
-/// The stages between the command and the first sound, in the order of the
-/// critical path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Exec to `main`.
-    Process,
-    /// Name to addresses.
-    Resolve,
-    /// TCP connection.
-    Connect,
-    /// TLS handshake.
-    Tls,
-    /// The multivariant playlist.
-    Multivariant,
-    /// The first media playlist.
-    MediaPlaylist,
-    /// The first key.
-    Key,
-    /// The first initialisation section.
-    Init,
-    /// Request to first byte of the first segment or file.
-    SegmentFirstByte,
-    /// Opening the cache and the stream in it.
-    CacheOpen,
-    /// Finding out container and codec.
-    Probe,
-    /// From the probe to the first access unit.
-    FirstPacket,
-    /// Converting the first block.
-    Resample,
-    /// From the first access unit to the first frames out.
-    FirstPcm,
-    /// Opening the audio device.
-    DeviceOpen,
-    /// From the open device to its first callback with sound.
-    FirstCallback,
-}
-
-impl Stage {
-    /// Every stage, in order.
-    pub const ALL: [Self; 16] = [
-        Self::Process,
-        Self::Resolve,
-        Self::Connect,
-        Self::Tls,
-        Self::Multivariant,
-        Self::MediaPlaylist,
-        Self::Key,
-        Self::Init,
-        Self::SegmentFirstByte,
-        Self::CacheOpen,
-        Self::Probe,
-        Self::FirstPacket,
-        Self::Resample,
-        Self::FirstPcm,
-        Self::DeviceOpen,
-        Self::FirstCallback,
-    ];
-
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Multivariant => "multivariant",
-            Self::MediaPlaylist => "media_playlist",
-            Self::Key => "key",
-            Self::Init => "init",
-            Self::SegmentFirstByte => "segment_first_byte",
-            Self::CacheOpen => "cache_open",
-            Self::Probe => "probe",
-            Self::FirstPacket => "first_packet",
-            Self::Resample => "resample",
-            Self::FirstPcm => "first_pcm",
-            Self::DeviceOpen => "device_open",
-            Self::FirstCallback => "first_callback",
-        }
-    }
-}
-
-/// When each stage first began and first ended.
-#[derive(Debug)]
-struct Timeline {
-    began: [AtomicU64; Stage::ALL.len()],
-    ended: [AtomicU64; Stage::ALL.len()],
-}
-
-const NOT_YET: u64 = u64::MAX;
-
-impl Default for Timeline {
-    fn default() -> Self {
-        let empty = || std::array::from_fn(|_| AtomicU64::new(NOT_YET));
-        Self {
-            began: empty(),
-            ended: empty(),
-        }
-    }
-}
-
-/// One stage as the report prints it; nanoseconds from the start of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StageTimes {
-    /// Which.
-    pub stage: Stage,
-    /// When it began.
-    pub began: Duration,
-    /// When it ended.
-    pub ended: Duration,
 }
 
 /// Sound was asked for and was not there.
@@ -325,50 +218,23 @@ impl Stats {
 
     /// Marks the beginning of a stage; only the first counts.
     pub fn begin(&self, stage: Stage) {
-        self.mark(&self.timeline.began, stage, self.elapsed());
+        self.timeline.begin(stage, self.elapsed());
     }
 
     /// Marks the end of a stage; only the first counts.
     pub fn end(&self, stage: Stage) {
-        self.mark(&self.timeline.ended, stage, self.elapsed());
+        self.timeline.end(stage, self.elapsed());
     }
 
     /// Both marks of a stage at once, for what is known only afterwards.
     pub fn stage(&self, stage: Stage, began: Instant, ended: Instant) {
-        let free = self.timeline.ended[stage as usize].load(Ordering::Relaxed) == NOT_YET;
-        if free {
-            self.mark(&self.timeline.began, stage, self.since(began));
-            self.mark(&self.timeline.ended, stage, self.since(ended));
-        }
-    }
-
-    fn mark(&self, marks: &[AtomicU64], stage: Stage, at: Duration) {
-        let nanos = u64::try_from(at.as_nanos()).unwrap_or(NOT_YET);
-        // The loser of a race came later: the first mark stays.
-        let _ = marks[stage as usize].compare_exchange(
-            NOT_YET,
-            nanos,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let (began, ended) = (self.since(began), self.since(ended));
+        self.timeline.both(stage, began, ended);
     }
 
     /// The stages that began and ended, in order.
     pub fn stages(&self) -> Vec<StageTimes> {
-        let read = |marks: &[AtomicU64], stage: Stage| {
-            let nanos = marks[stage as usize].load(Ordering::Relaxed);
-            (nanos != NOT_YET).then(|| Duration::from_nanos(nanos))
-        };
-        let times = |stage| {
-            let began = read(&self.timeline.began, stage)?;
-            let ended = read(&self.timeline.ended, stage)?;
-            Some(StageTimes {
-                stage,
-                began,
-                ended,
-            })
-        };
-        Stage::ALL.into_iter().filter_map(times).collect()
+        self.timeline.stages()
     }
 
     /// Counts a request.
