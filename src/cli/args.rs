@@ -2,12 +2,15 @@
 //! made. Words become values here, once; what the values mean is decided in
 //! the file of each command.
 
+mod simulate;
+
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use self::simulate::Simulate;
 use super::global::Global;
 use super::parts::{Ahead, Ao, Choice, Json, Live, Part, SampleName, Trace};
 use super::urls::{self, Address};
@@ -87,7 +90,7 @@ pub enum Command {
     ///
     /// The variant of each segment, what is given up and what is fetched again are decided by what
     /// decides in "kithara play"; the network is made of the trace, and the clock is no clock: the
-    /// same files give the same bytes. The formats are described in docs/simulate.md.
+    /// same files give the same bytes.
     #[command(
         after_long_help = "Example: kithara simulate --ladder ladder.json --trace tunnel.txt --json"
     )]
@@ -360,78 +363,6 @@ pub struct Info {
     /// Which variant.
     #[command(flatten)]
     pub choice: Choice,
-    /// Output for programs.
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// Flags of `simulate`.
-#[derive(Debug, Args)]
-pub struct Simulate {
-    /// The stream: variants and the sizes of their segments, as JSON
-    #[arg(long, env = "KITHARA_LADDER", value_name = "FILE")]
-    pub ladder: PathBuf,
-    /// The network: lines of seconds, kbit/s and round trip in milliseconds
-    #[arg(long, env = "KITHARA_TRACE", value_name = "FILE")]
-    pub trace: PathBuf,
-    /// The most media ahead of the sound
-    #[arg(
-        long,
-        env = "KITHARA_MAX_BUFFER",
-        value_name = "DUR",
-        default_value = "300"
-    )]
-    #[arg(value_parser = values::length)]
-    pub max_buffer: MediaTime,
-    /// How much must be there before the first sound
-    #[arg(
-        long,
-        env = "KITHARA_STARTUP",
-        value_name = "DUR",
-        default_value = "0.5"
-    )]
-    #[arg(value_parser = values::length)]
-    pub startup: MediaTime,
-    /// How much must be there before the sound goes on after a stall
-    #[arg(
-        long,
-        env = "KITHARA_RESUME",
-        value_name = "DUR",
-        default_value = "0.5"
-    )]
-    #[arg(value_parser = values::length)]
-    pub resume: MediaTime,
-    /// How much of a segment can be played at once
-    #[arg(long, env = "KITHARA_PART", value_name = "DUR", default_value = "0.5")]
-    #[arg(value_parser = values::length)]
-    pub part: MediaTime,
-    /// Requests under way at once
-    #[arg(
-        long,
-        env = "KITHARA_IN_FLIGHT",
-        value_name = "COUNT",
-        default_value = "2"
-    )]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=8))]
-    pub in_flight: u8,
-    /// Play it as a live stream, this many segments behind its edge
-    #[arg(long, env = "KITHARA_LIVE", value_name = "SEGMENTS")]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..))]
-    pub live: Option<u8>,
-    /// What is in the cache already: variant:first-last, and more after commas
-    #[arg(long, env = "KITHARA_CACHED", value_name = "V:A-B")]
-    #[arg(value_delimiter = ',', value_parser = values::cached)]
-    pub cached: Vec<[usize; 3]>,
-    /// What is remembered of this network, in kbit/s
-    #[arg(long, env = "KITHARA_PRIOR", value_name = "KBPS")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub prior: Option<u32>,
-    /// Write the ladder to a file
-    #[arg(long, env = "KITHARA_DUMP_LADDER", value_name = "FILE")]
-    pub dump_ladder: Option<PathBuf>,
-    /// Write every request to a file, or with - to standard output
-    #[arg(long, env = "KITHARA_LOG", value_name = "FILE")]
-    pub log: Option<PathBuf>,
     /// Output for programs.
     #[command(flatten)]
     pub json: Json,

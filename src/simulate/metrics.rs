@@ -14,19 +14,33 @@ const ENOUGH: f64 = 48.0;
 /// Measures of one session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Metrics {
+    /// Utility less what switches and silence cost, per second (log form of the MPC paper).
     pub qoe: f64,
+    /// From 1 to 5; its shape only.
     pub mos: f64,
+    /// Mean logarithm of the rate over the lowest.
     pub utility: f64,
+    /// Mean rate of what was heard.
     pub mean_kbps: f64,
+    /// Changes of the variant that were heard.
     pub switches: usize,
+    /// The same per minute.
     pub switches_per_min: f64,
+    /// Seconds of silence after the first sound.
     pub stall_s: f64,
+    /// How often it fell silent.
     pub stalls: usize,
+    /// Silence over silence and media.
     pub rebuffer_ratio: f64,
+    /// Seconds before the first sound.
     pub startup_s: f64,
+    /// Bytes that came.
     pub bytes: u64,
+    /// Bytes that came and were not heard.
     pub wasted_bytes: u64,
+    /// Requests that were given up.
     pub aborts: usize,
+    /// Segments that came again and were heard.
     pub replaced: usize,
 }
 

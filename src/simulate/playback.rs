@@ -22,6 +22,8 @@ pub struct Playback {
 }
 
 impl Playback {
+    /// Silent, until `startup` seconds of `total` are playable; after a stall
+    /// until `resume` seconds are.
     pub fn new(startup: f64, resume: f64, total: f64) -> Self {
         Self {
             startup,

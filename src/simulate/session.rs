@@ -1,72 +1,80 @@
 //! A session in virtual time: the planner of real playback over a link that
-//! is made of a trace.
+//! is made of a trace. Seconds count from the start of the session.
 
 use std::time::Duration;
 
 use super::ladder::Ladder;
-use super::log::{Heard, Log, Player, Request, SCHEMA};
-use super::metrics::Metrics;
+use super::log::{Log, Player, Request};
 use super::playback::Playback;
 use super::trace::Trace;
 use crate::hls::abr::{Controller, Sample};
 use crate::hls::planner::{Asked, Command, Limits, Moment, Planner, Report};
 use crate::units::BitRate;
 
-const NEAR: f64 = 1e-9;
+/// Times that are the same.
+pub(super) const NEAR: f64 = 1e-9;
+/// Round trips of the session's first request: TCP, TLS 1.3 and the request.
+const FIRST_TRIPS: f64 = 3.0;
 
 /// What a session is made of.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// The player.
     pub player: Player,
+    /// How many segments behind its edge a live stream begins.
     pub live: Option<usize>,
-    /// Variant, first and last segment.
+    /// What is in the cache: variant, first and last segment.
     pub cached: Vec<[usize; 3]>,
-    /// Kilobits per second remembered of this network.
+    /// What is remembered of this network.
     pub prior: Option<BitRate>,
 }
 
+/// A request under way.
 struct Flight {
     asked: Asked,
     /// Its place in the log.
     request: usize,
+    /// When its first byte comes.
     first: f64,
+    /// When its last byte comes.
     end: f64,
     bytes: u64,
-    /// When which media is playable, in order; what came is taken away.
-    parts: Vec<(f64, f64, usize)>,
+    /// When which media becomes playable, in order; what came is taken away.
+    parts: Vec<(f64, f64)>,
 }
 
+/// A session under way.
 pub struct Session<'a> {
-    ladder: &'a Ladder,
+    pub(super) ladder: &'a Ladder,
     trace: &'a Trace,
-    setting: &'a Setting,
-    starts: Vec<f64>,
-    now: f64,
-    playback: Playback,
-    requests: Vec<Request>,
+    pub(super) setting: &'a Setting,
+    /// Where each segment begins, and the last ends.
+    pub(super) starts: Vec<f64>,
+    pub(super) now: f64,
+    pub(super) playback: Playback,
+    pub(super) requests: Vec<Request>,
+    /// In the order they were sent, which is that of their ends.
     flights: Vec<Flight>,
+    /// When the link is free.
     last_end: f64,
-    /// Level of each part of each segment.
-    heard: Vec<Vec<usize>>,
-    /// When a segment came again, and in which level.
-    upgrades: Vec<(f64, usize, usize)>,
+    /// The rung of each part of each segment.
+    pub(super) heard: Vec<Vec<usize>>,
+    /// When a segment came again, which, and in which rung.
+    pub(super) upgrades: Vec<(f64, usize, usize)>,
     /// Segments that are whole.
     whole: usize,
-    bytes: u64,
-    wasted: u64,
-    aborts: usize,
+    pub(super) bytes: u64,
+    pub(super) wasted: u64,
+    pub(super) aborts: usize,
 }
 
-/// Runs a whole session.
+/// Runs a whole session with the controller of real playback.
 pub fn run(ladder: &Ladder, trace: &Trace, setting: &Setting) -> Log {
-    run_with(
-        ladder,
-        trace,
-        setting,
-        Controller::new(&ladder.bit_rates()).remembering(setting.prior),
-    )
+    let controller = Controller::new(&ladder.bit_rates()).remembering(setting.prior);
+    run_with(ladder, trace, setting, controller)
 }
 
+/// The same with another controller.
 pub fn run_with(ladder: &Ladder, trace: &Trace, setting: &Setting, controller: Controller) -> Log {
     Session::new(ladder, trace, setting).run(controller)
 }
@@ -97,31 +105,25 @@ impl<'a> Session<'a> {
 
     fn planner(&self, controller: Controller) -> Planner {
         let player = &self.setting.player;
+        let live = self.setting.live;
         let limits = Limits {
             ahead: player.max_buffer_s,
             in_flight: player.in_flight,
             part: player.part_s,
-            window: self
-                .setting
-                .live
-                .map(|n| n as f64 * self.ladder.segment_s[0]),
+            window: live.map(|count| count as f64 * self.ladder.segment_s[0]),
         };
-        let best = |segment: usize| {
-            let hits = self
-                .setting
-                .cached
-                .iter()
-                .filter(|[_, first, last]| (*first..=*last).contains(&segment));
-            hits.map(|[variant, ..]| *variant as u8).max()
-        };
-        let stored = (0..self.ladder.segment_s.len()).map(best).collect();
-        Planner::new(
-            controller,
-            self.ladder.variants.len(),
-            self.starts.clone(),
-            stored,
-            limits,
-        )
+        let segments = 0..self.ladder.segment_s.len();
+        let stored = segments.map(|segment| self.best_cached(segment)).collect();
+        let rungs = self.ladder.variants.len();
+        Planner::new(controller, rungs, self.starts.clone(), stored, limits)
+    }
+
+    fn best_cached(&self, segment: usize) -> Option<u8> {
+        let hits = self.setting.cached.iter();
+        let hits = hits.filter(|[_, first, last]| (*first..=*last).contains(&segment));
+        // A ladder has fewer variants than a byte counts.
+        hits.filter_map(|[variant, ..]| u8::try_from(*variant).ok())
+            .max()
     }
 
     fn run(mut self, controller: Controller) -> Log {
@@ -135,11 +137,13 @@ impl<'a> Session<'a> {
         self.now = end;
         loop {
             self.playback.advance(self.now);
-            self.tell(&mut planner);
+            for flight in &self.flights {
+                planner.progress(flight.asked, self.report(flight));
+            }
             match planner.next(&self.moment()) {
                 Command::Fetch(asked) => self.fetch(&mut planner, asked),
                 Command::Use { segment, rung } => self.reuse(&mut planner, segment, rung),
-                Command::Abort(_) => self.abort(&mut planner),
+                Command::Abort(asked) => self.abort(&mut planner, asked),
                 Command::Wait(until) => self.wait(&mut planner, until),
                 Command::Done => return self.log(),
             }
@@ -147,26 +151,27 @@ impl<'a> Session<'a> {
     }
 
     fn moment(&self) -> Moment {
-        let window = self.setting.live;
-        let published = match window {
+        let published = match self.setting.live {
             Some(window) => {
-                self.starts
-                    .partition_point(|start| *start <= self.now + NEAR)
-                    - 1
-                    + window
+                let passed = self
+                    .starts
+                    .partition_point(|start| *start <= self.now + NEAR);
+                passed - 1 + window
             }
             None => usize::MAX,
         };
-        let edge = window.map_or(0, |window| (published + 1).saturating_sub(window));
+        let window = self.setting.live.unwrap_or(0);
+        let next = published.saturating_add(1).saturating_sub(window);
         Moment {
             now: self.now,
             position: self.playback.position,
             playable: self.playback.playable,
             published,
-            publication: self.starts.get(edge).copied().unwrap_or(self.now),
+            publication: self.starts.get(next).copied().unwrap_or(self.now),
         }
     }
 
+    /// Puts a request on the link and into the log; when it comes.
     fn send(
         &mut self,
         kind: &'static str,
@@ -174,12 +179,17 @@ impl<'a> Session<'a> {
         segment: Option<usize>,
         variant: Option<usize>,
     ) -> (f64, f64) {
-        let trips = if self.requests.is_empty() { 3.0 } else { 1.0 };
+        let trips = if self.requests.is_empty() {
+            FIRST_TRIPS
+        } else {
+            1.0
+        };
         let mut first = self.now + self.trace.trip(self.now) * trips;
         if self.setting.player.in_flight > 1 {
             first = first.max(self.last_end);
         }
-        let end = first.max(self.trace.when(self.trace.bits(first) + 8.0 * bytes as f64));
+        let bits = self.trace.bits(first) + 8.0 * bytes as f64;
+        let end = first.max(self.trace.when(bits));
         self.last_end = end;
         self.bytes += bytes;
         self.requests.push(Request {
@@ -195,113 +205,95 @@ impl<'a> Session<'a> {
         (first, end)
     }
 
-    fn parts(&self, segment: usize) -> usize {
-        let part = self.setting.player.part_s;
-        if part <= 0.0 {
-            1
-        } else {
-            ((self.ladder.segment_s[segment] / part - NEAR).ceil() as usize).max(1)
-        }
-    }
-
     fn fetch(&mut self, planner: &mut Planner, asked: Asked) {
         planner.sent(asked, self.now);
-        let (kind, bytes, segment, variant) = match asked {
-            Asked::Playlist(v) => ("playlist", self.ladder.variants[v].playlist_bytes, None, v),
-            Asked::Init(v) => ("init", self.ladder.variants[v].init_bytes, None, v),
-            Asked::Segment {
-                segment,
-                rung: level,
-            } => (
+        let variants = &self.ladder.variants;
+        let (kind, bytes, segment, rung) = match asked {
+            Asked::Playlist(rung) => ("playlist", variants[rung].playlist_bytes, None, rung),
+            Asked::Init(rung) => ("init", variants[rung].init_bytes, None, rung),
+            Asked::Segment { segment, rung } => (
                 "segment",
-                self.ladder.variants[level].sizes[segment],
+                variants[rung].sizes[segment],
                 Some(segment),
-                level,
+                rung,
             ),
         };
-        let buffer = self.playback.playable - self.playback.position;
-        let (first, end) = self.send(kind, bytes, segment, Some(variant));
-        let mut parts = Vec::new();
-        if let Some(segment) = segment {
-            let request = self.requests.len() - 1;
-            // With more requests under way parts come within the rounding of a moment.
-            if self.setting.player.in_flight == 1 {
-                self.requests[request].buffer_s = Some(round(buffer));
-            }
-            let count = self.parts(segment);
-            let before = self.trace.bits(first);
-            let pending = self
-                .flights
-                .iter()
-                .any(|f| matches!(f.asked, Asked::Segment{segment: s, ..} if s == segment));
-            if self.heard[segment].len() < count && !pending {
-                for part in self.heard[segment].len()..count {
-                    let share = (part + 1) as f64 / count as f64;
-                    let at = match part + 1 == count {
-                        true => end,
-                        false => self
-                            .trace
-                            .when(before + 8.0 * bytes as f64 * share)
-                            .max(first),
-                    };
-                    parts.push((
-                        at,
-                        self.starts[segment] + self.ladder.segment_s[segment] * share,
-                        segment,
-                    ));
-                }
-            }
+        let (first, end) = self.send(kind, bytes, segment, Some(rung));
+        let request = self.requests.len() - 1;
+        // With more requests under way parts come within the rounding of a moment.
+        if segment.is_some() && self.setting.player.in_flight == 1 {
+            let buffer = self.playback.playable - self.playback.position;
+            self.requests[request].buffer_s = Some(round(buffer));
         }
-        self.flights.push(Flight {
+        let mut flight = Flight {
             asked,
-            request: self.requests.len() - 1,
+            request,
             first,
             end,
             bytes,
-            parts,
-        });
+            parts: Vec::new(),
+        };
+        if let Some(segment) = segment {
+            flight.parts = self.arrivals(&flight, segment);
+        }
+        self.flights.push(flight);
     }
 
-    fn reuse(&mut self, planner: &mut Planner, segment: usize, level: usize) {
+    fn parts(&self, segment: usize) -> usize {
+        let parts = self.ladder.segment_s[segment] / self.setting.player.part_s;
+        // Saturating, and at least one.
+        ((parts - NEAR).ceil() as usize).max(1)
+    }
+
+    /// When the parts of `segment` that are not here yet become playable.
+    fn arrivals(&self, flight: &Flight, segment: usize) -> Vec<(f64, f64)> {
+        let count = self.parts(segment);
+        let before = self.trace.bits(flight.first);
+        let arrival = |part: usize| {
+            let share = (part + 1) as f64 / count as f64;
+            let bits = before + 8.0 * flight.bytes as f64 * share;
+            let at = match part + 1 == count {
+                true => flight.end,
+                false => self.trace.when(bits).max(flight.first),
+            };
+            (
+                at,
+                self.starts[segment] + self.ladder.segment_s[segment] * share,
+            )
+        };
+        (self.heard[segment].len()..count).map(arrival).collect()
+    }
+
+    fn reuse(&mut self, planner: &mut Planner, segment: usize, rung: usize) {
         let now = round(self.now);
         self.requests.push(Request {
             kind: "segment",
             segment: Some(segment),
-            variant: Some(level),
+            variant: Some(rung),
             source: Some("cache"),
-            bytes: self.ladder.variants[level].sizes[segment],
+            bytes: self.ladder.variants[rung].sizes[segment],
             t_req: now,
             t_first: Some(now),
             t_end: Some(now),
             ..Request::default()
         });
         let count = self.parts(segment);
-        self.heard[segment].resize(count, level);
+        self.heard[segment].resize(count, rung);
         self.playback.add(self.now, self.starts[segment + 1]);
         self.whole += 1;
-        planner.used(segment, level);
-    }
-
-    fn got(&self, flight: &Flight, at: f64) -> u64 {
-        if at <= flight.first {
-            return 0;
-        }
-        let bits = self.trace.bits(at) - self.trace.bits(flight.first);
-        ((bits / 8.0) as u64).min(flight.bytes)
+        planner.used(segment, rung);
     }
 
     fn report(&self, flight: &Flight) -> Report {
         let has_begun = flight.first <= self.now;
+        let bits = match has_begun {
+            true => self.trace.bits(self.now) - self.trace.bits(flight.first),
+            false => 0.0,
+        };
         Report {
             bytes: has_begun.then_some(flight.bytes),
-            got: self.got(flight, self.now),
+            got: ((bits / 8.0) as u64).min(flight.bytes),
             first: has_begun.then_some(flight.first),
-        }
-    }
-
-    fn tell(&mut self, planner: &mut Planner) {
-        for flight in &self.flights {
-            planner.progress(flight.asked, self.report(flight));
         }
     }
 
@@ -311,23 +303,17 @@ impl<'a> Session<'a> {
             .flights
             .first()
             .map_or(f64::INFINITY, |flight| flight.end);
-        let next = until.min(end);
-        self.arrive(next);
-        self.now = next.max(self.now);
+        self.arrive(until.min(end));
+        self.now = until.min(end).max(self.now);
         if end > until || self.flights.is_empty() {
             return;
         }
         let flight = self.flights.remove(0);
         self.playback.advance(self.now);
-        if let Asked::Segment {
-            segment,
-            rung: level,
-        } = flight.asked
-        {
-            if segment < self.whole {
-                self.upgrades.push((flight.end, segment, level));
-            } else {
-                self.whole += 1;
+        if let Asked::Segment { segment, rung } = flight.asked {
+            match segment < self.whole {
+                true => self.upgrades.push((flight.end, segment, rung)),
+                false => self.whole += 1,
             }
         }
         let report = Report {
@@ -341,21 +327,22 @@ impl<'a> Session<'a> {
     /// What is playable by `until` is told to the playhead.
     fn arrive(&mut self, until: f64) {
         for flight in &mut self.flights {
-            let Asked::Segment { rung: level, .. } = flight.asked else {
+            let Asked::Segment { segment, rung } = flight.asked else {
                 continue;
             };
-            let come = flight.parts.partition_point(|(at, ..)| *at <= until);
-            for (at, end, segment) in flight.parts.drain(..come) {
+            let come = flight.parts.partition_point(|(at, _)| *at <= until);
+            for (at, end) in flight.parts.drain(..come) {
                 self.playback.add(at, end);
-                self.heard[segment].push(level);
+                self.heard[segment].push(rung);
             }
         }
     }
 
-    fn abort(&mut self, planner: &mut Planner) {
-        let Some(flight) = self.flights.pop() else {
-            return;
-        };
+    fn abort(&mut self, planner: &mut Planner, asked: Asked) {
+        let place = self.flights.iter().position(|flight| flight.asked == asked);
+        let flight = self
+            .flights
+            .remove(place.expect("only what is under way is given up"));
         let report = self.report(&flight);
         let request = &mut self.requests[flight.request];
         request.t_abort = Some(round(self.now));
@@ -367,64 +354,7 @@ impl<'a> Session<'a> {
         self.wasted += report.got;
         self.aborts += 1;
         self.last_end = self.now;
-        planner.aborted(flight.asked, report, self.now);
-    }
-
-    fn log(mut self) -> Log {
-        let total = self.starts[self.starts.len() - 1];
-        self.playback.advance(self.now + total + 10.0);
-        let mut replaced = 0;
-        for (end, segment, level) in &self.upgrades {
-            let count = self.heard[*segment].len();
-            let mut is_heard = false;
-            for part in 0..count {
-                let at = self.starts[*segment]
-                    + self.ladder.segment_s[*segment] * part as f64 / count as f64;
-                if self.playback.heard(at) >= end - NEAR {
-                    self.heard[*segment][part] = *level;
-                    is_heard = true;
-                }
-            }
-            if is_heard {
-                replaced += 1;
-            } else {
-                self.wasted += self.ladder.variants[*level].sizes[*segment];
-            }
-        }
-        let lengths = |(segment, levels): (usize, &Vec<usize>)| {
-            let seconds = self.ladder.segment_s[segment] / levels.len() as f64;
-            levels
-                .iter()
-                .map(|level| (*level, seconds))
-                .collect::<Vec<_>>()
-        };
-        let parts: Vec<_> = self.heard.iter().enumerate().flat_map(lengths).collect();
-        let metrics = Metrics {
-            bytes: self.bytes,
-            wasted_bytes: self.wasted,
-            aborts: self.aborts,
-            replaced,
-            ..Metrics::heard(&self.ladder.rates(), &parts, &self.playback)
-        };
-        let stalls = self
-            .playback
-            .stalls
-            .iter()
-            .map(|(from, length)| (round(*from), round(*length)));
-        Log {
-            schema: SCHEMA,
-            algorithm: format!("kithara {}", env!("CARGO_PKG_VERSION")),
-            ladder: self.ladder.name.clone(),
-            live_segments: self.setting.live,
-            cached: self.setting.cached.clone(),
-            player: self.setting.player,
-            playback: Heard {
-                started: round(self.playback.started.unwrap_or(0.0)),
-                stalls: stalls.collect(),
-            },
-            requests: self.requests,
-            metrics,
-        }
+        planner.aborted(asked, report, self.now);
     }
 }
 
@@ -432,6 +362,7 @@ fn seconds(length: f64) -> Duration {
     Duration::try_from_secs_f64(length).unwrap_or_default()
 }
 
-fn round(seconds: f64) -> f64 {
+/// To microseconds, as logs have it.
+pub(super) fn round(seconds: f64) -> f64 {
     (seconds * 1e6).round() / 1e6
 }

@@ -17,7 +17,11 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Reads `seconds kbps [rtt_ms]` lines.
+    /// Reads `seconds kbps [rtt_ms]` lines; those that begin with `#` say nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Arguments`] when it is no trace, [`Kind::NoData`] when it carries nothing.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let mut rows = Vec::new();
         for (number, line) in text.lines().enumerate() {
@@ -43,7 +47,7 @@ impl Trace {
         }
     }
 
-    pub fn from_rows(rows: &[(f64, f64, f64)]) -> Result<Self, Problem> {
+    fn from_rows(rows: &[(f64, f64, f64)]) -> Result<Self, Problem> {
         let mut carried = vec![0.0];
         for pair in rows.windows(2) {
             let before = carried[carried.len() - 1];
