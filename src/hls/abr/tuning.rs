@@ -125,7 +125,7 @@ pub const LIVE: Tuning = Tuning {
     upgrade_gain: 0.162,
 };
 
-/// Up to [`SHORT`].
+/// Of a short buffer.
 pub const BRIEF: Tuning = Tuning {
     window_min: 4.47,
     window_share: 0.178,
@@ -160,7 +160,7 @@ pub const BRIEF: Tuning = Tuning {
     upgrade_gain: 0.437,
 };
 
-/// Up to [`USUAL`].
+/// Of one that other players have.
 pub const USUALLY: Tuning = Tuning {
     window_min: 5.42,
     window_share: 0.106,

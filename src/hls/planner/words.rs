@@ -47,16 +47,16 @@ pub enum Asked {
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {
-    /// Ask for this, and tell [`Planner::sent`].
+    /// Ask for this, and tell [`super::Planner::sent`].
     Fetch(Asked),
-    /// Take it from the cache, and tell [`Planner::used`].
+    /// Take it from the cache, and tell [`super::Planner::used`].
     Use {
         /// Its number from the first of the run.
         segment: usize,
         /// The rung it is stored in.
         rung: usize,
     },
-    /// Give this request up, and tell [`Planner::aborted`].
+    /// Give this request up, and tell [`super::Planner::aborted`].
     Abort(Asked),
     /// Nothing until something ends, or this moment.
     Wait(f64),
