@@ -12,7 +12,7 @@ pub const SCHEMA: &str = "kithara.abr-ladder/1";
 /// A stream as the simulated transport knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ladder {
-    /// [`SCHEMA`].
+    /// The name of the format.
     pub schema: String,
     /// How the stream is called.
     pub name: String,

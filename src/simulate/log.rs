@@ -8,7 +8,7 @@ pub const SCHEMA: &str = "kithara.abr-log/1";
 /// A whole session.
 #[derive(Clone, Debug, Serialize)]
 pub struct Log {
-    /// [`SCHEMA`].
+    /// The name of the format.
     pub schema: &'static str,
     /// Who decided.
     pub algorithm: String,
