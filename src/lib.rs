@@ -34,7 +34,8 @@ pub mod store;
 // Level 4: from an address to ordered segments.
 pub mod hls;
 pub mod progressive;
-// Level 5: the threads and the doors between them.
+// Level 5: the threads and the doors between them; their decisions in virtual time.
 pub mod pipeline;
+pub mod simulate;
 // Level 6: the command line.
 pub mod cli;

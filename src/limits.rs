@@ -77,6 +77,11 @@ pub const DECODE_STALL: Duration = Duration::from_secs(5);
 /// From the request to stop until the process leaves, whatever hangs.
 pub const STOP_DEADLINE: Duration = Duration::from_millis(400);
 
+/// A trace or a ladder of `simulate`.
+pub const SIMULATION_FILE_BYTES: u64 = 64 << 20;
+/// Variants of a ladder of `simulate`.
+pub const SIMULATED_VARIANTS: usize = 64;
+
 /// Look-ahead while the cache is only memory.
 pub const MEMORY_AHEAD: Duration = Duration::from_secs(30);
 /// Free space on the cache's disk that is never used.

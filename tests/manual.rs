@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every command and verb, as it is called.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "",
     "play",
     "cache",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 15] = [
     "dump",
     "stats",
     "info",
+    "simulate",
     "devices",
     "completions",
     "man",

@@ -2,12 +2,15 @@
 //! made. Words become values here, once; what the values mean is decided in
 //! the file of each command.
 
+mod simulate;
+
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use self::simulate::Simulate;
 use super::global::Global;
 use super::parts::{Ahead, Ao, Choice, Json, Live, Part, SampleName, Trace};
 use super::urls::{self, Address};
@@ -83,6 +86,15 @@ pub enum Command {
     /// Say what a stream is: variants, codecs, duration, which variant would play
     #[command(after_long_help = "Example: kithara info --probe https://example.org/master.m3u8")]
     Info(Info),
+    /// Run the decisions of playback over a network trace, in virtual time
+    ///
+    /// The variant of each segment, what is given up and what is fetched again are decided by what
+    /// decides in "kithara play"; the network is made of the trace, and the clock is no clock: the
+    /// same files give the same bytes.
+    #[command(
+        after_long_help = "Example: kithara simulate --ladder ladder.json --trace tunnel.txt --json"
+    )]
+    Simulate(Simulate),
     /// List the audio outputs
     #[command(after_long_help = "Example: kithara devices --json")]
     Devices(Devices),

@@ -28,6 +28,7 @@ mod samples;
 mod schema;
 mod session;
 mod signals;
+mod simulate;
 mod stats;
 mod status;
 mod table;
@@ -86,6 +87,7 @@ fn perform(line: &Line, session: &Session<'_>) -> Result<End, Problem> {
         Command::Dump(flags) => return dump::dump(flags, session),
         Command::Stats(flags) => return stats::stats(flags, session),
         Command::Info(flags) => info::info(flags, session),
+        Command::Simulate(flags) => simulate::simulate(flags),
         Command::Devices(flags) => devices::devices(flags),
         Command::Completions { shell } => exit::data(&manual::completions(*shell)),
         Command::Man => exit::data(&manual::page()),

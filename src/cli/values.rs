@@ -52,6 +52,22 @@ pub fn duration(text: &str) -> Result<Duration, Wrong> {
     }
 }
 
+/// A run of cached segments: `1:0-74` is variant 1 from segment 0 to 74.
+pub fn cached(text: &str) -> Result<[usize; 3], Wrong> {
+    let parts = text.split_once(':').and_then(|(variant, range)| {
+        let (first, last) = range.split_once('-')?;
+        Some([
+            variant.parse().ok()?,
+            first.parse().ok()?,
+            last.parse().ok()?,
+        ])
+    });
+    parts.ok_or(Wrong {
+        why: "it names no segments",
+        todo: "write it like 1:0-74",
+    })
+}
+
 /// A length of media above zero, written like a [`duration`].
 pub fn length(text: &str) -> Result<MediaTime, Wrong> {
     duration(text).map(MediaTime::from)

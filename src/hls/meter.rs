@@ -1,5 +1,5 @@
 //! How fast the link is, over all requests together. Asks the clock and counts;
-//! what follows from it is decided in `abr.rs`.
+//! what follows from it is decided in `abr/`.
 
 use std::time::{Duration, Instant};
 

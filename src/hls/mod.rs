@@ -17,6 +17,7 @@ pub mod media;
 pub mod meter;
 pub mod multivariant;
 pub mod plan;
+pub mod planner;
 pub mod playlist;
 pub mod presentation;
 pub mod quality;

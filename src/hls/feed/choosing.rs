@@ -46,11 +46,19 @@ impl Feed {
         }
         let position = self.stats.position();
         let segment = self.list(self.reference).segment(index);
+        let start = segment.map_or(self.from, |segment| segment.start);
         let now = abr::Situation {
             current: self.current(),
-            buffer: (self.stats.fetched_until.now() - position).max(MediaTime::ZERO),
-            limit: self.ahead().min(AHEAD),
-            segment: segment.map_or(MediaTime::ZERO, |segment| segment.duration),
+            buffer: self.buffered(position).seconds(),
+            limit: self.most_ahead(position).seconds(),
+            heard: (position - self.from).seconds(),
+            steady: (start - self.switched).seconds(),
+            segment: segment.map_or(0.0, |segment| segment.duration.seconds()),
+            remaining: match self.broadcast {
+                Some(_) => f64::INFINITY,
+                None => (self.list(self.reference).end_time() - start).seconds(),
+            },
+            is_live: self.broadcast.is_some(),
         };
         let choice = self.controller.decide(&now);
         let to = self.usable(choice.rung);
@@ -64,7 +72,7 @@ impl Feed {
             from: self.rung,
             to,
             reason: choice.reason.to_string(),
-            buffer: now.buffer,
+            buffer: self.buffered(position),
             estimate: self.controller.estimate().unwrap_or_default(),
             position,
         };
@@ -72,11 +80,28 @@ impl Feed {
         if to != self.rung {
             self.stats.switch(decision);
             self.enter(to);
+            self.switched = start;
         }
         // The last segment of one variant may be too short to be one in another.
         match self.list(self.rung).segment(index) {
             Some(_) => self.rung,
             None => self.reference,
+        }
+    }
+
+    /// Media that is here and not yet heard.
+    fn buffered(&self, position: MediaTime) -> MediaTime {
+        (self.stats.fetched_until.now() - position).max(MediaTime::ZERO)
+    }
+
+    /// The most media that can be ahead: of a live stream what is listed.
+    fn most_ahead(&self, position: MediaTime) -> MediaTime {
+        let limit = self.ahead().min(AHEAD);
+        match self.broadcast {
+            Some(_) => {
+                limit.min((self.list(self.reference).end_time() - position).max(MediaTime::ZERO))
+            }
+            None => limit,
         }
     }
 

@@ -107,6 +107,8 @@ pub struct Feed {
     recording: Option<Recording>,
     /// The rung the next segment is fetched in.
     rung: usize,
+    /// Where the variant changed last.
+    switched: MediaTime,
     /// What is stored.
     held: Held,
     /// Every wanted segment before this one is stored.
@@ -229,6 +231,7 @@ impl Feed {
             broadcast,
             recording,
             rung,
+            switched: from,
             notes,
             tell,
         }

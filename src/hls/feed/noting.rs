@@ -78,7 +78,7 @@ impl Feed {
             self.controller.sample(abr::Sample {
                 // What came before its note was read is missing in the meter.
                 bytes: bytes.max(moved.bytes),
-                first_byte: moved.first_byte,
+                first_byte: Some(moved.first_byte),
                 transfer: transfer.max(moved.transfer),
             });
             let estimate = self.controller.estimate().unwrap_or_default();

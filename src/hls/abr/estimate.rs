@@ -1,0 +1,135 @@
+//! What past transfers say about the link: bytes over time, and the wait for
+//! the first byte apart from it. Fixed memory, no clock.
+
+/// Transfers that are remembered: minutes of them.
+const REMEMBERED: usize = 256;
+/// Weight of the newest wait for a first byte.
+const NEWEST_WAIT: f64 = 0.3;
+/// Round trips before the session's first answer: TCP, TLS 1.3 and the request.
+const FIRST_ROUND_TRIPS: f64 = 3.0;
+/// A transfer that ends faster (in seconds) measured a socket's buffer.
+const SHORTEST: f64 = 1e-4;
+/// The wait for a first byte before one came, in seconds.
+const UNKNOWN_WAIT: f64 = 0.1;
+/// Seconds of transfer in which half of what rates were is forgotten.
+const HALF_LIFE: f64 = 60.0;
+/// Deviation of rates over their mean, as usual.
+const USUAL_VARIATION: f64 = 0.4;
+/// How much the usual one weighs against what was seen.
+const USUAL_WEIGHT: f64 = 0.1;
+
+/// Kilobits and seconds of one transfer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Transfer {
+    kilobits: f64,
+    seconds: f64,
+}
+
+/// The memory of past transfers.
+#[derive(Clone, Debug)]
+pub struct Link {
+    transfers: [Transfer; REMEMBERED],
+    count: usize,
+    /// Playlists and init sections, summed up.
+    opening: Transfer,
+    wait: Option<f64>,
+    /// Decaying sums of rates, their squares and their weights.
+    mean: f64,
+    square: f64,
+    weight: f64,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            transfers: [Transfer::default(); REMEMBERED],
+            count: 0,
+            opening: Transfer::default(),
+            wait: None,
+            mean: 0.0,
+            square: 0.0,
+            weight: 0.0,
+        }
+    }
+}
+
+impl Link {
+    /// A playlist or an init section came.
+    pub fn opened(&mut self, kilobits: f64, wait: Option<f64>, seconds: f64) {
+        let is_first = self.opening.kilobits == 0.0;
+        self.opening.kilobits += kilobits;
+        self.opening.seconds += seconds;
+        let trips = if is_first { FIRST_ROUND_TRIPS } else { 1.0 };
+        if let Some(wait) = wait {
+            self.waited(wait / trips);
+        }
+    }
+
+    /// A transfer of media, whole or given up, took this long from its first byte on.
+    pub fn carried(&mut self, kilobits: f64, seconds: f64) {
+        let seconds = seconds.max(SHORTEST);
+        self.transfers[self.count % REMEMBERED] = Transfer { kilobits, seconds };
+        self.count += 1;
+        let kept = 0.5_f64.powf(seconds / HALF_LIFE);
+        let rate = kilobits / seconds;
+        self.mean = self.mean * kept + rate * (1.0 - kept);
+        self.square = self.square * kept + rate * rate * (1.0 - kept);
+        self.weight = self.weight * kept + (1.0 - kept);
+    }
+
+    /// A first byte came after `seconds`.
+    pub fn waited(&mut self, seconds: f64) {
+        self.wait = Some(match self.wait {
+            Some(wait) => wait * (1.0 - NEWEST_WAIT) + seconds * NEWEST_WAIT,
+            None => seconds,
+        });
+    }
+
+    /// What a first byte takes.
+    pub fn wait(&self) -> f64 {
+        self.wait.unwrap_or(UNKNOWN_WAIT)
+    }
+
+    /// Whether media was transferred.
+    pub fn is_measured(&self) -> bool {
+        self.count > 0
+    }
+
+    /// Kilobits per second of the playlists' transfers, if there were any.
+    pub fn opening_rate(&self) -> Option<f64> {
+        let Transfer { kilobits, seconds } = self.opening;
+        (kilobits > 0.0).then(|| kilobits / seconds.max(1e-3))
+    }
+
+    /// A factor for the estimate: 1 where rates differ as usual, less by
+    /// `weight` where they differ more.
+    pub fn steadiness(&self, weight: f64) -> f64 {
+        let more = self.variation() - USUAL_VARIATION;
+        (1.0 - weight * more).clamp(0.3, 1.5)
+    }
+
+    fn variation(&self) -> f64 {
+        if self.weight <= 0.0 || self.mean <= 0.0 {
+            return USUAL_VARIATION;
+        }
+        let mean = self.mean / self.weight;
+        let square = self.square / self.weight;
+        let own = (square / (mean * mean) - 1.0).max(0.0).sqrt();
+        (own * self.weight + USUAL_VARIATION * USUAL_WEIGHT) / (self.weight + USUAL_WEIGHT)
+    }
+
+    /// Kilobits per second over the last `window` seconds of transfer. Bytes
+    /// over time, so that an outage counts with its whole length.
+    pub fn rate(&self, window: f64) -> f64 {
+        let (mut kilobits, mut seconds) = (0.0, 0.0);
+        for back in 1..=self.count.min(REMEMBERED) {
+            let transfer = self.transfers[(self.count - back) % REMEMBERED];
+            kilobits += transfer.kilobits;
+            seconds += transfer.seconds;
+            if seconds >= window {
+                break;
+            }
+        }
+        kilobits / seconds.max(1e-6)
+    }
+}
