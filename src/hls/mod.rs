@@ -4,7 +4,6 @@
 
 pub mod abr;
 pub mod attributes;
-pub mod average;
 pub mod codecs;
 pub mod export;
 pub mod feed;
