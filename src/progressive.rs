@@ -102,20 +102,30 @@ async fn fill(
             }
             report(entry, job, events);
         }
+        if let Some(problem) = unreadable(kept) {
+            store.bring_into_memory(&job.wanted, kept, problem).await?;
+        }
         match next_gap(kept) {
             Some(gap) => {
                 let span = store.open_span(&job.wanted, kept, gap).await;
                 let span = span.inspect_err(|problem| kept.target().fail(problem.clone()))?;
-                transfer = match span {
-                    Some(span) => Some(Carrier::Ours(span)),
+                transfer = Some(match span {
+                    Some(span) => Carrier::Ours(span),
                     None => store.follow_on(&job.wanted, kept),
-                };
+                });
             }
             None if job.only_store => return Ok(()),
             // A reader that finds a damaged block waits for it, and wakes us.
             None => moved.notified().await,
         }
     }
+}
+
+/// Why the file of `kept` cannot be read, unless memory has taken its place.
+fn unreadable(kept: &Kept) -> Option<Problem> {
+    let is_on_disk = Arc::ptr_eq(kept.entry(), kept.target());
+    let problem = kept.entry().unreadable_file();
+    problem.filter(|_| is_on_disk)
 }
 
 /// What to ask for next. What a reader waits for goes first; a hole that was

@@ -55,6 +55,11 @@ impl Reader {
             }
             Ok(length) => Ok(self.entry.holds_since(losses).then_some(length)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+            // Whoever fills the entry brings it anew, elsewhere if need be.
+            Err(error) if self.entry.give_up_on(&error) => {
+                self.entry.lose(self.position..until);
+                Ok(None)
+            }
             Err(error) => Err(self.entry.unreadable(&error).into()),
         }
     }

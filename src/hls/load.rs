@@ -1,13 +1,15 @@
 //! What the loop asks its tasks to load, and what they tell it.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::hls::feed::Search;
 use crate::hls::listing::Loaded;
 use crate::hls::media::Media;
 use crate::hls::renewal::Renewed;
-use crate::store::{Body, Moved, Store, Wanted};
+use crate::store::{Body, Kept, Moved, Store, Wanted};
 
 /// What a task of the loop tells it.
 pub enum Note {
@@ -19,6 +21,9 @@ pub enum Note {
     Failed(Load, Problem),
     /// A key came, or will not come; named as in [`Load::Key`].
     Key(u64, Result<[u8; 16], Problem>),
+    /// A segment that was handed over lost bytes that are still wanted: its
+    /// place and variant.
+    Torn(usize, usize),
     /// Another variant's media playlist.
     Playlist(usize, Result<Media, Problem>),
     /// The playlist of a live stream once more; `None` when it is unchanged.
@@ -70,6 +75,37 @@ pub async fn carry(store: Store, wanted: Wanted, load: Load, tell: mpsc::Sender<
         },
     };
     say(&tell, note).await;
+}
+
+/// Brings again what was lost of a body that is being read: a block that turned
+/// out damaged, a file that was cut behind us. Its reader waits, or is told why
+/// it waits in vain.
+pub async fn mend(store: Store, wanted: Wanted, kept: Arc<Kept>) {
+    let brought = async {
+        if let Some(problem) = kept.entry().unreadable_file() {
+            return store.bring_into_memory(&wanted, &kept, problem).await;
+        }
+        let opened = store.open(&wanted).await?;
+        if let Some(carrier) = opened.transfer {
+            carrier.run().await?;
+        }
+        match opened.body {
+            Body::Entry(brought) if Arc::ptr_eq(brought.entry(), kept.entry()) => Ok(()),
+            Body::Entry(_) | Body::File(..) => Err(other_version(&wanted)),
+        }
+    };
+    if let Err(problem) = brought.await {
+        kept.entry().fail(problem);
+    }
+}
+
+fn other_version(wanted: &Wanted) -> Problem {
+    Problem::new(
+        Kind::Changed,
+        format!("cannot go on with {}", wanted.name()),
+        "what was stored of it is lost, and the server has another version",
+        "start again",
+    )
 }
 
 /// Tells the loop.

@@ -108,7 +108,9 @@ impl Store {
             return Ok(Some(First::Media(self.hit(Arc::clone(entry)))));
         }
         let kind = playlist_kind(&head);
-        let text = kept_text(entry)?;
+        let Ok(text) = kept_text(entry) else {
+            return Ok(None); // what the disk does not give back is not stored
+        };
         self.ask_later(
             &Wanted {
                 kind,

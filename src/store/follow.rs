@@ -68,9 +68,11 @@ impl Following {
                 self.store.count_hit(&Body::Entry(Arc::clone(&self.kept)));
                 return Ok(None);
             };
-            // Whoever gets the claim has it from a process that ended.
-            let is_left = entry.writer(gap.start)?.is_some();
-            if is_left && let Some(transfer) = self.take_over().await? {
+            // Whoever gets the claim has it from a process that ended, and
+            // keeps it while the server is asked.
+            if let Some(_claim) = entry.writer(gap.start)?
+                && let Some(transfer) = self.take_over().await?
+            {
                 return transfer.run().await.map(Some);
             }
             tokio::time::sleep(LOOK).await;
@@ -95,25 +97,21 @@ impl Store {
     /// Reads `entry` as another process writes it.
     pub(super) fn follow(&self, wanted: &Wanted, entry: Arc<Entry>) -> Opened {
         let kept = Kept::new(entry);
-        let following = Following {
-            store: self.clone(),
-            wanted: wanted.clone(),
-            kept: Arc::clone(&kept),
-        };
+        let carrier = self.follow_on(wanted, &kept);
         Opened {
             body: Body::Entry(kept),
-            transfer: Some(Carrier::Theirs(Box::new(following))),
+            transfer: Some(carrier),
         }
     }
 
     /// Goes on reading the entry of `kept` as another process writes it.
-    pub(crate) fn follow_on(&self, wanted: &Wanted, kept: &Arc<Kept>) -> Option<Carrier> {
+    pub fn follow_on(&self, wanted: &Wanted, kept: &Arc<Kept>) -> Carrier {
         let following = Following {
             store: self.clone(),
             wanted: wanted.clone(),
             kept: Arc::clone(kept),
         };
-        Some(Carrier::Theirs(Box::new(following)))
+        Carrier::Theirs(Box::new(following))
     }
 
     /// Tells other processes that `wanted` is about to be asked for. While one

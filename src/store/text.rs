@@ -93,9 +93,12 @@ impl Store {
         if self.policy.is_offline() {
             return kept_text(&old.ok_or_else(|| offline(wanted))?);
         }
-        if let Some(entry) = old.as_ref().filter(|_| !is_asked) {
+        // What the disk does not give back is not stored.
+        if let Some(entry) = old.as_ref().filter(|_| !is_asked)
+            && let Ok(text) = kept_text(entry)
+        {
             self.ask_later(wanted, entry);
-            return kept_text(entry);
+            return Ok(text);
         }
         let mut request = wanted.request(url);
         if let Some(entry) = &old {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::cache::{Entry, Writer};
 use crate::error::{Kind, Problem};
 use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
-use crate::store::Store;
 use crate::store::first::web_page;
 use crate::store::kept::Kept;
 use crate::store::sniff::is_web_page;
+use crate::store::{Body, Store, Wanted, offline, remote};
 use crate::text;
 
 /// What is written at once when room is short.
@@ -285,6 +285,44 @@ impl Transfer {
 /// Whether two lengths, as far as they are known, are the same.
 fn agree(one: Option<u64>, other: Option<u64>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one == other)
+}
+
+impl Store {
+    /// Brings `wanted` into memory for the readers of `kept`, whose file cannot
+    /// be read: they pass to it at the first byte they lack.
+    ///
+    /// # Errors
+    ///
+    /// `problem` when the run must store; [`Kind::Offline`]; those of the server.
+    pub async fn bring_into_memory(
+        &self,
+        wanted: &Wanted,
+        kept: &Arc<Kept>,
+        problem: Problem,
+    ) -> Result<(), Problem> {
+        if self.policy.must_store {
+            return Err(problem);
+        }
+        let url = remote(wanted)?;
+        if self.policy.is_offline() {
+            return Err(offline(wanted));
+        }
+        self.go_without(problem.clone());
+        let request = wanted.request(url);
+        let asked = Instant::now();
+        let mut attempts = self.client.attempts();
+        let response = self.client.open(&request, &mut attempts).await?;
+        // From here on new bytes go to memory: this is where they come.
+        let opened = self.receive(wanted, request, response, Vec::new(), asked.elapsed())?;
+        if let Body::Entry(spare) = &opened.body {
+            kept.go_on_in(Arc::clone(spare.entry()));
+        }
+        kept.entry().fail(problem);
+        match opened.transfer {
+            Some(carrier) => carrier.run().await.map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 fn changed(request: &Request) -> Problem {

@@ -5,6 +5,7 @@ mod list;
 mod recording;
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -382,4 +383,34 @@ fn events_of_cache_end_with_everything_on_disk() {
             .iter()
             .any(|line| line["event"] == "progress")
     );
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_is_brought_again() {
+    for file in ["hls/flac.m3u8", "files/s16.wav"] {
+        let (origin, sandbox) = stage();
+        let url = origin.url(&format!("/{file}"));
+        sandbox.kithara(["cache", &url]).run();
+        // It waits for us in the middle of the sound.
+        let (running, mut pipe) = sandbox
+            .kithara(["dump", &url, "-o", "-"])
+            .chatty()
+            .spawn_unread();
+        let mut sound = vec![0; 1000];
+        pipe.read_exact(&mut sound).expect("sound comes");
+        for (path, _) in sandbox.cache_files() {
+            if path
+                .extension()
+                .is_some_and(|generation| generation.len() == 16)
+            {
+                let file = fs::File::options().write(true).open(path);
+                let file = file.expect("a cache file can be opened");
+                file.set_len(100).expect("it can be cut");
+            }
+        }
+        pipe.read_to_end(&mut sound).expect("the rest of it comes");
+        running.finish();
+        fs::write(sandbox.path("cut.wav"), sound).expect("written");
+        expected_of(file).check(&Sound::open(&sandbox.path("cut.wav")));
+    }
 }

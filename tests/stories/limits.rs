@@ -258,8 +258,8 @@ fn a_disk_that_is_nearly_full_costs_the_cache_and_nothing_else() {
     let folder = sandbox.path("disk");
     fs::create_dir(&folder).expect("a folder");
     let folder = folder.to_str().expect("UTF-8");
-    // A little more than what is never used, in a name space of its own.
-    let mount = format!("mount -t tmpfs -o size=262208k,mode=700 none {folder}");
+    // Less than a segment more than what is never used, in a name space of its own.
+    let mount = format!("mount -t tmpfs -o size=262160k,mode=700 none {folder}");
     let probe = ["-Urm", "sh", "-c", &mount];
     let is_allowed = Command::new("unshare").args(probe).output();
     if !is_allowed.is_ok_and(|output| output.status.success()) {

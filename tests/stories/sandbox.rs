@@ -77,7 +77,7 @@ impl Sandbox {
         self.run_of(Command::new(BINARY), arguments)
     }
 
-    /// The same behind commands of a shell.
+    /// The same behind shell commands, such as `ulimit`.
     pub fn kithara_after<I>(&self, commands: &str, arguments: I) -> Run
     where
         I: IntoIterator,

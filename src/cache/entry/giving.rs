@@ -36,7 +36,7 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// [`Kind::Cache`] where the file system knows no holes.
+    /// [`crate::error::Kind::Cache`] where the file system knows no holes.
     pub fn forget(&self, range: Range<u64>) -> Result<u64, Problem> {
         let mut state = self.state();
         let end = range.end.min(state.known.end().next_multiple_of(BLOCK));

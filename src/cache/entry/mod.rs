@@ -47,6 +47,7 @@ pub struct Entry {
 struct State {
     known: Known,
     failed: Option<Problem>,
+    unreadable: Option<Problem>,
     is_offline: bool,
     /// How far the record was read.
     read_until: u64,
@@ -69,6 +70,7 @@ impl Entry {
             state: Mutex::new(State {
                 known: Known::new(head.total),
                 failed: None,
+                unreadable: None,
                 is_offline: false,
                 read_until: log.as_ref().map_or(0, |log| log.start),
                 is_claimed: is_claimed.unwrap_or(true),
@@ -134,6 +136,24 @@ impl Entry {
     /// the length is unknown.
     pub fn first_gap(&self, from: u64) -> Option<Range<u64>> {
         self.state().known.gap(from)
+    }
+
+    /// Why its file cannot be read, if that was tried.
+    pub fn unreadable_file(&self) -> Option<Problem> {
+        self.state().unreadable.clone()
+    }
+
+    /// Notes that the file cannot be read; `false` when nobody would bring its
+    /// bytes anew.
+    pub(in crate::cache) fn give_up_on(&self, error: &io::Error) -> bool {
+        let problem = self.unreadable(error);
+        self.state().unreadable = Some(problem);
+        self.waker().is_some()
+    }
+
+    /// Whether this process is writing it just now.
+    pub fn is_being_written(&self) -> bool {
+        self.state().writers > 0
     }
 
     /// Checks every byte that an earlier run left and forgets what is damaged.

@@ -1,15 +1,17 @@
 //! Handing over: the segment that was demanded, as soon as it can be read.
 
+use std::sync::Arc;
+
 use super::about::{About, SectionState};
 use super::missing::is_refusal;
-use super::{Anchor, Feed};
+use super::{Anchor, Feed, READ_AT_ONCE};
 use crate::error::{Kind, Problem};
 use crate::hls::key::Lock;
-use crate::hls::load::Load;
+use crate::hls::load::{Load, Note};
 use crate::hls::media::Media;
 use crate::hls::wishes::Purpose;
 use crate::media::{self, Init, Piece, Segment, Title};
-use crate::store::Body;
+use crate::store::{Body, Kept, Wanted};
 use crate::units::MediaTime;
 
 impl Feed {
@@ -108,6 +110,7 @@ impl Feed {
         let Some(anchor) = self.anchor(rung)? else {
             return Ok(None);
         };
+        self.watch(place, rung, about.wanted.clone(), &body);
         let wire = match self.wishes.ledger {
             true => Some(body.source(&self.stats)?),
             false => None,
@@ -178,6 +181,24 @@ impl Feed {
         }
         self.missed(place, problem);
         Ok(())
+    }
+
+    /// Has the loop told when the reader of a body waits and nobody brings bytes.
+    fn watch(&mut self, place: usize, rung: usize, wanted: Wanted, body: &Body) {
+        let Body::Entry(kept) = body else {
+            return;
+        };
+        let (tell, watched) = (self.tell.clone(), Arc::downgrade(kept));
+        kept.set_waker(Arc::new(move || {
+            let is_torn = |kept: Arc<Kept>| !kept.target().is_being_written();
+            if watched.upgrade().is_some_and(is_torn) {
+                // A loop that has too much to do is told at the next wait.
+                let _ = tell.try_send(Note::Torn(place, rung));
+            }
+        }));
+        self.read.truncate(READ_AT_ONCE - 1);
+        let load = Load::Segment { index: place, rung };
+        self.read.push_front((load, wanted, Arc::downgrade(kept)));
     }
 
     /// The anchor that goes with the first segment handed over; `None` while

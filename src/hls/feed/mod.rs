@@ -16,8 +16,8 @@ mod renewing;
 mod room;
 mod unlocking;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -43,7 +43,7 @@ use crate::hls::timeline::Listed;
 use crate::hls::wishes::{Purpose, Wishes};
 use crate::media::Start;
 use crate::stats::Stats;
-use crate::store::{Body, Store, Wanted};
+use crate::store::{Body, Kept, Store, Wanted};
 use crate::units::{BitRate, MediaTime};
 
 /// Look-ahead kept on disk unless the user says otherwise; of a live stream all there is.
@@ -54,6 +54,8 @@ const ANCHOR_BYTES: u64 = 64 << 10;
 const PLAYING_REQUESTS: usize = 2;
 /// Two playlists cut the same sound alike when they are closer than this.
 const ALIGNED_MS: i64 = 500;
+/// Segments that the decode thread reads, or is about to.
+const READ_AT_ONCE: usize = 2;
 /// Notes of tasks on their way to the loop; each request sends two.
 const NOTES: usize = 64;
 
@@ -131,6 +133,8 @@ pub struct Feed {
     asked: Vec<usize>,
     /// Rungs whose playlist cannot be had or does not fit: not chosen any more.
     barred: Vec<usize>,
+    /// What was handed over last, the newest first, as long as it is read.
+    read: VecDeque<(Load, Wanted, Weak<Kept>)>,
     handed: Option<usize>,
     /// Every segment before this one was played, and may go from the cache.
     played: usize,
@@ -205,6 +209,7 @@ impl Feed {
             turns: HashMap::new(),
             asked: Vec::new(),
             barred: Vec::new(),
+            read: VecDeque::new(),
             handed: None,
             played: begin,
             full_at: None,
@@ -283,12 +288,12 @@ impl Feed {
     }
 
     /// Everything was handed over: lets the last transfers end while it is
-    /// decoded, unless the decode thread is done first.
+    /// decoded, and mends what is torn, until the decode thread is done.
     async fn settle(mut self) -> Result<(), Problem> {
         // Nothing is to be done any more but to wait.
         self.broadcast = None;
         self.later.clear();
-        while !self.flights.is_empty() && !self.wait().await? {}
+        while !self.wait().await? {}
         Ok(())
     }
 

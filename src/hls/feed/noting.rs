@@ -8,7 +8,7 @@ use super::{Anchor, Feed};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::hls::abr;
-use crate::hls::load::{Load, Note};
+use crate::hls::load::{Load, Note, mend};
 use crate::hls::quality::Quality;
 use crate::hls::wishes::Purpose;
 use crate::stats::Stage;
@@ -24,6 +24,7 @@ impl Feed {
             Note::Complete(load, moved) => self.complete(load, moved),
             Note::Failed(load, problem) => return self.failed(load, problem),
             Note::Key(key, loaded) => return self.key_came(key, loaded),
+            Note::Torn(place, rung) => self.mend(place, rung),
             Note::Playlist(rung, Ok(media)) => self.playlist_came(rung, media),
             Note::Reloaded(rung, loaded) => return self.reloaded(rung, loaded),
             Note::Renewed(rung, search, found) => return self.renewed(rung, search, *found),
@@ -85,6 +86,21 @@ impl Feed {
         }
         self.measure_ahead();
         self.report();
+    }
+
+    /// A body that was handed over lost bytes.
+    fn mend(&mut self, place: usize, rung: usize) {
+        let load = Load::Segment { index: place, rung };
+        let handed = self.read.iter().find(|(this, ..)| *this == load);
+        let Some((_, wanted, kept)) = handed else {
+            return; // long ago
+        };
+        if let Some(kept) = kept.upgrade()
+            && !self.flights.contains_key(&load)
+        {
+            let (store, wanted) = (self.store.clone(), wanted.clone());
+            self.tasks.spawn(mend(store, wanted, kept));
+        }
     }
 
     pub(super) fn is_held(&self, index: usize) -> bool {
