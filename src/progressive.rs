@@ -46,6 +46,12 @@ pub async fn run(
     events: &Events,
 ) -> Result<(), Problem> {
     let body = opened.body.clone();
+    let moved = Arc::new(Notify::new());
+    if let Body::Entry(kept) = &body {
+        // Before anyone reads: a reader must not wait unheard.
+        let waker = Arc::clone(&moved);
+        kept.set_waker(Arc::new(move || waker.notify_one()));
+    }
     if !job.only_store {
         let wire = if job.ledger {
             Some(body.source(stats)?)
@@ -62,7 +68,7 @@ pub async fn run(
     match body {
         Body::File(..) => Ok(()),
         Body::Entry(kept) => {
-            let filled = fill(store, &job, &kept, opened.transfer, events);
+            let filled = fill(store, &job, &kept, (opened.transfer, &moved), events);
             if job.only_store {
                 filled.await?;
                 return store.sync();
@@ -79,16 +85,13 @@ async fn fill(
     store: &Store,
     job: &Job,
     kept: &Arc<Kept>,
-    mut transfer: Option<Carrier>,
+    (mut transfer, moved): (Option<Carrier>, &Notify),
     events: &Events,
 ) -> Result<(), Problem> {
     let entry = kept.entry();
     if !job.only_store {
         kept.set_rolling();
     }
-    let moved = Arc::new(Notify::new());
-    let waker = Arc::clone(&moved);
-    kept.set_waker(Arc::new(move || waker.notify_one()));
     let mut has_ranges = true;
     loop {
         if let Some(transfer) = transfer.take() {
@@ -97,7 +100,7 @@ async fn fill(
             has_ranges &= begin == 0 || transfer.is_part();
             tokio::select! {
                 done = transfer.run() => { done?; }
-                () = elsewhere(kept, &moved, begin, has_ranges) => {}
+                () = elsewhere(kept, moved, begin, has_ranges) => {}
                 () = report_often(entry, job, events) => {}
             }
             report(entry, job, events);

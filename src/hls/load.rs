@@ -21,9 +21,8 @@ pub enum Note {
     Failed(Load, Problem),
     /// A key came, or will not come; named as in [`Load::Key`].
     Key(u64, Result<[u8; 16], Problem>),
-    /// A segment that was handed over lost bytes that are still wanted: its
-    /// place and variant.
-    Torn(usize, usize),
+    /// What was handed over lost bytes that are still wanted.
+    Torn(Load),
     /// Another variant's media playlist.
     Playlist(usize, Result<Media, Problem>),
     /// The playlist of a live stream once more; `None` when it is unchanged.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::about::{About, SectionState};
+use super::loading::head_of;
 use super::missing::is_refusal;
 use super::{Anchor, Feed, READ_AT_ONCE};
 use crate::error::{Kind, Problem};
@@ -110,7 +111,7 @@ impl Feed {
         let Some(anchor) = self.anchor(rung)? else {
             return Ok(None);
         };
-        self.watch(place, rung, about.wanted.clone(), &body);
+        self.watch(Load::Segment { index: place, rung }, &about.wanted, &body);
         let wire = match self.wishes.ledger {
             true => Some(body.source(&self.stats)?),
             false => None,
@@ -157,11 +158,12 @@ impl Feed {
         };
         match &section.state {
             SectionState::Coming => Ok(None),
-            SectionState::Here(body) => Ok(Some(Init {
-                id: section.id,
-                bytes: body.source(&self.stats)?,
-                cipher,
-            })),
+            SectionState::Here(body) => {
+                let (id, body) = (section.id, body.clone());
+                self.watch(Load::Init { id }, &init.wanted, &body);
+                let bytes = body.source(&self.stats)?;
+                Ok(Some(Init { id, bytes, cipher }))
+            }
             SectionState::Lost(problem) => {
                 let problem = problem.clone();
                 self.sections.forget(&init.wanted);
@@ -184,7 +186,7 @@ impl Feed {
     }
 
     /// Has the loop told when the reader of a body waits and nobody brings bytes.
-    fn watch(&mut self, place: usize, rung: usize, wanted: Wanted, body: &Body) {
+    fn watch(&mut self, load: Load, wanted: &Wanted, body: &Body) {
         let Body::Entry(kept) = body else {
             return;
         };
@@ -193,12 +195,12 @@ impl Feed {
             let is_torn = |kept: Arc<Kept>| !kept.target().is_being_written();
             if watched.upgrade().is_some_and(is_torn) {
                 // A loop that has too much to do is told at the next wait.
-                let _ = tell.try_send(Note::Torn(place, rung));
+                let _ = tell.try_send(Note::Torn(load));
             }
         }));
         self.read.truncate(READ_AT_ONCE - 1);
-        let load = Load::Segment { index: place, rung };
-        self.read.push_front((load, wanted, Arc::downgrade(kept)));
+        self.read
+            .push_front((load, wanted.clone(), Arc::downgrade(kept)));
     }
 
     /// The anchor that goes with the first segment handed over; `None` while
@@ -211,7 +213,11 @@ impl Feed {
             Anchor::Here(body) => body.clone(),
         };
         let first = self.list(rung).places().start;
-        let seal = self.about(first, rung).and_then(|about| about.seal);
+        let about = self.about(first, rung);
+        if let Some(about) = &about {
+            self.watch(Load::Anchor { rung }, &head_of(about.wanted.clone()), &body);
+        }
+        let seal = about.and_then(|about| about.seal);
         Ok(match self.lock(first, rung, seal.as_ref())? {
             Lock::Shut => None,
             Lock::Open(cipher) => Some(Some(media::Anchor {

@@ -157,7 +157,7 @@ impl Feed {
 }
 
 /// Enough of a segment to see its first access unit.
-fn head_of(wanted: Wanted) -> Wanted {
+pub(super) fn head_of(wanted: Wanted) -> Wanted {
     let whole = wanted.range.clone().unwrap_or(0..u64::MAX);
     let end = whole.end.min(whole.start.saturating_add(ANCHOR_BYTES));
     Wanted {

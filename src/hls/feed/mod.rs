@@ -54,8 +54,8 @@ const ANCHOR_BYTES: u64 = 64 << 10;
 const PLAYING_REQUESTS: usize = 2;
 /// Two playlists cut the same sound alike when they are closer than this.
 const ALIGNED_MS: i64 = 500;
-/// Segments that the decode thread reads, or is about to.
-const READ_AT_ONCE: usize = 2;
+/// What the decode thread reads, or is about to: segments, and what goes with them.
+const READ_AT_ONCE: usize = 6;
 /// Notes of tasks on their way to the loop; each request sends two.
 const NOTES: usize = 64;
 

@@ -24,7 +24,7 @@ impl Feed {
             Note::Complete(load, moved) => self.complete(load, moved),
             Note::Failed(load, problem) => return self.failed(load, problem),
             Note::Key(key, loaded) => return self.key_came(key, loaded),
-            Note::Torn(place, rung) => self.mend(place, rung),
+            Note::Torn(load) => self.mend(load),
             Note::Playlist(rung, Ok(media)) => self.playlist_came(rung, media),
             Note::Reloaded(rung, loaded) => return self.reloaded(rung, loaded),
             Note::Renewed(rung, search, found) => return self.renewed(rung, search, *found),
@@ -89,8 +89,7 @@ impl Feed {
     }
 
     /// A body that was handed over lost bytes.
-    fn mend(&mut self, place: usize, rung: usize) {
-        let load = Load::Segment { index: place, rung };
+    fn mend(&mut self, load: Load) {
         let handed = self.read.iter().find(|(this, ..)| *this == load);
         let Some((_, wanted, kept)) = handed else {
             return; // long ago
