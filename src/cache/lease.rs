@@ -59,6 +59,7 @@ fn leased(space: &Space, identity: &Identity, is_made: bool) -> Result<Option<Fo
         if is_made {
             let bytes = touched.map_err(Refusal::Disk)?;
             space.take(bytes).map_err(Refusal::Other)?;
+            space.written(bytes);
         }
     }
     Ok(folder)

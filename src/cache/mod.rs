@@ -336,6 +336,13 @@ impl House {
         space.map_or(Ok(true), |space| space.admits(bytes))
     }
 
+    /// What room was taken for is on the disk now.
+    fn written(&self, bytes: u64) {
+        if let Some(space) = &self.space {
+            space.written(bytes);
+        }
+    }
+
     /// Puts back room that was taken and not used.
     fn put_back(&self, bytes: u64) {
         if let Some(space) = &self.space {

@@ -33,8 +33,10 @@ pub(super) struct Space {
 
 #[derive(Debug, Default)]
 struct Purse {
-    /// Counted in the shared total but not yet written.
+    /// Counted in the shared total and for whoever takes it.
     free: u64,
+    /// Taken and not yet written: no walk over the disk finds it.
+    held: u64,
     /// Streams by age, the oldest last; as of the last look.
     candidates: Vec<Candidate>,
     /// The marker, locked shared while we use the root.
@@ -83,12 +85,21 @@ impl Space {
             self.refill(&mut purse, missing)?;
         }
         purse.free -= bytes;
+        purse.held += bytes;
         Ok(())
+    }
+
+    /// What was taken is on the disk now.
+    pub fn written(&self, bytes: u64) {
+        let mut purse = self.purse();
+        purse.held = purse.held.saturating_sub(bytes);
     }
 
     /// Puts back room that was taken and not used.
     pub fn put_back(&self, bytes: u64) {
-        self.purse().free += bytes;
+        let mut purse = self.purse();
+        purse.held = purse.held.saturating_sub(bytes);
+        purse.free += bytes;
     }
 
     /// Gives back the room of what was removed.
@@ -113,12 +124,15 @@ impl Space {
         let root = self.open()?;
         let counted = self.is_alone(&root).and_then(|is_alone| {
             evict::sweep(&root)?;
-            let (before, free) = (self.total(&root, |sums| sums)?, self.purse().free);
+            let (before, unwritten) = {
+                let purse = self.purse();
+                (self.total(&root, |sums| sums)?, purse.free + purse.held)
+            };
             let candidates = evict::candidates(&root)?;
             let found = evict::sizes(&root, &candidates)?;
             self.purse().candidates = candidates;
             let now = self.total(&root, |now| match is_alone {
-                true => now.corrected(before, found + free),
+                true => now.corrected(before, found + unwritten),
                 false => now,
             })?;
             Ok(now.total)

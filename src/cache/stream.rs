@@ -222,9 +222,13 @@ impl Stream {
             head: head.clone(),
             generation,
         };
-        let room = self.shelf.house.take(record.first_line().len() as u64);
-        let published = match room {
-            Ok(()) => folder.publish(name, record, is_there),
+        let length = record.first_line().len() as u64;
+        let published = match self.shelf.house.take(length) {
+            Ok(()) => {
+                let published = folder.publish(name, record, is_there);
+                self.shelf.house.written(length);
+                published
+            }
             Err(problem) => Err(problem.into()),
         };
         let log = published.inspect_err(|_| {

@@ -103,10 +103,9 @@ impl Writer {
 
     fn append(&mut self, bytes: &[u8]) -> Result<usize, Problem> {
         self.take(bytes.len() as u64)?;
-        self.entry
-            .data()
-            .write_all_at(bytes, self.position)
-            .map_err(|error| self.entry.unwritable(&error))?;
+        let written = self.entry.data().write_all_at(bytes, self.position);
+        self.entry.written(bytes.len() as u64);
+        written.map_err(|error| self.entry.unwritable(&error))?;
         let end = self.position + bytes.len() as u64;
         self.entry.publish(self.position..end);
         match self.entry.log() {
@@ -191,6 +190,7 @@ impl Writer {
         let entry = Arc::clone(&self.entry);
         let noted = self.take(lines.len() as u64).and_then(|()| {
             let appended = entry.log().map_or(Ok(()), |log| log.append(&lines));
+            entry.written(lines.len() as u64);
             appended.map_err(|error| entry.unwritable(&error))
         });
         self.lines = lines;

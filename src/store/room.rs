@@ -28,6 +28,8 @@ impl Store {
         let mut writer = entry.writer(offset)?;
         let reserved = match &mut writer {
             Some(writer) if is_whole => writer.reserve(),
+            // Without all of its room it takes what there is.
+            Some(writer) if self.admits(&entry) => writer.reserve().or(Ok(())),
             Some(_) | None => Ok(()),
         };
         if let Err(problem) = reserved {

@@ -81,6 +81,11 @@ impl Entry {
         }
     }
 
+    /// What room was taken for is on the disk now.
+    pub(in crate::cache) fn written(&self, bytes: u64) {
+        self.shelf.house.written(bytes);
+    }
+
     /// Puts back room that was taken and not used.
     pub(in crate::cache) fn put_back(&self, bytes: u64) {
         self.shelf.house.put_back(bytes);

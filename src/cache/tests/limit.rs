@@ -146,6 +146,25 @@ fn a_count_agrees_with_a_walk_and_mends_a_wrong_total() {
 }
 
 #[test]
+fn a_count_knows_what_is_taken_and_not_yet_written() {
+    let rig = Rig::new();
+    let cache = rig.cache();
+    let stream = fill(&cache, "a", 10_000).expect("fits");
+    let entry = stream.begin(&id("b"), tagged("1", MEGA)).expect("begun");
+    let mut writer = writer(&entry, 0);
+    writer.reserve().expect("room");
+    writer.write(&body(MEGA)[..MEGA / 4]).expect("written");
+    cache.measure().expect("counted");
+    writer.write(&body(MEGA)[MEGA / 4..]).expect("written");
+    writer.close().expect("recorded");
+    drop((entry, stream));
+    drop(cache);
+    let text = fs::read_to_string(rig.root().join(root::TOTAL)).expect("there");
+    let counted = text.split(' ').next().expect("a word");
+    assert_eq!(counted.parse::<u64>().expect("a number"), walked(&rig));
+}
+
+#[test]
 fn trimming_goes_down_to_a_new_limit() {
     let rig = Rig::new();
     let cache = rig.cache();

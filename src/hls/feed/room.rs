@@ -2,6 +2,7 @@
 //! the first to go.
 
 use super::Feed;
+use crate::hls::load::Load;
 use crate::hls::wishes::Purpose;
 
 impl Feed {
@@ -15,7 +16,13 @@ impl Feed {
         if self.full_at == Some(demanded) {
             return false;
         }
-        let has_room = self.store.makes_room(self.usual_bytes());
+        // Those without an answer have not taken their room yet.
+        let unanswered = self
+            .flights
+            .iter()
+            .filter(|(load, flight)| matches!(load, Load::Segment { .. }) && flight.body.is_none());
+        let count = unanswered.count() as u64 + 1;
+        let has_room = self.store.makes_room(self.usual_bytes() * count);
         self.full_at = (!has_room).then_some(demanded);
         has_room
     }
