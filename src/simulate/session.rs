@@ -115,7 +115,6 @@ impl<'a> Session<'a> {
 
     fn run(mut self, controller: Controller) -> Log {
         let limits = Limits {
-            in_flight: self.setting.player.in_flight,
             is_eager: false,
             part: self.setting.player.part_s,
         };
@@ -130,7 +129,7 @@ impl<'a> Session<'a> {
         loop {
             self.playback.advance(self.now);
             let plan = planner.next(&self);
-            planner.follow(&plan, &self);
+            planner.follow(&plan);
             match plan.command {
                 Command::Fetch(asked) => {
                     self.fetch(asked);

@@ -17,6 +17,7 @@ impl View for Session<'_> {
             playable: self.playback.playable,
             heard: self.playback.position,
             ahead: self.setting.player.max_buffer_s,
+            in_flight: self.setting.player.in_flight,
             end: match window {
                 Some(_) => f64::INFINITY,
                 None => self.starts[self.starts.len() - 1],

@@ -38,12 +38,19 @@ pub struct Planner {
     limits: Limits,
     /// What was decided and waits for its playlist or its init section.
     pending: Option<(usize, usize)>,
-    /// The newest segment that was asked for, and its rung.
-    newest: Option<(usize, usize)>,
+    newest: Option<Newest>,
     /// The rung of the segments before the newest.
     before: Option<usize>,
     /// Where the last switch before the newest segment was.
     switched: f64,
+}
+
+/// The newest segment that was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    place: usize,
+    rung: usize,
+    start: f64,
 }
 
 impl Planner {
@@ -69,18 +76,24 @@ impl Planner {
         let mut plan = Plan {
             command: Command::Done,
             pending: None,
+            start: 0.0,
             consulted: Vec::new(),
         };
         plan.command = self.command(view, &mut plan);
+        if let Command::Fetch(Asked::Segment { place, .. }) | Command::Use { place, .. } =
+            plan.command
+        {
+            plan.start = view.start(place);
+        }
         plan
     }
 
     /// A plan is acted on.
-    pub fn follow(&mut self, plan: &Plan, view: &impl View) {
+    pub fn follow(&mut self, plan: &Plan) {
         match plan.command {
             Command::Wait(_) => return,
             Command::Fetch(Asked::Segment { place, rung }) | Command::Use { place, rung } => {
-                self.asked(place, rung, view);
+                self.asked(place, rung, plan.start);
             }
             Command::Fetch(_) | Command::Abort(_) | Command::Done => {}
         }
@@ -108,19 +121,19 @@ impl Planner {
         })
     }
 
-    fn asked(&mut self, place: usize, rung: usize, view: &impl View) {
-        match self.newest {
-            // Again, in better quality.
-            Some((newest, _)) if place < newest => return,
-            Some((newest, last)) if place > newest => {
-                if self.before.is_some_and(|before| before != last) {
-                    self.switched = view.start(newest);
-                }
-                self.before = Some(last);
+    fn asked(&mut self, place: usize, rung: usize, start: f64) {
+        if let Some(newest) = &self.newest {
+            if place < newest.place {
+                return; // again, in better quality
             }
-            _ => {}
+            if place > newest.place {
+                if self.before.is_some_and(|before| before != newest.rung) {
+                    self.switched = newest.start;
+                }
+                self.before = Some(newest.rung);
+            }
         }
-        self.newest = Some((place, rung));
+        self.newest = Some(Newest { place, rung, start });
     }
 
     fn command(&self, view: &impl View, plan: &mut Plan) -> Command {
@@ -135,7 +148,7 @@ impl Planner {
             if let Some(command) = self.give_up(view, &now, &flights, plan) {
                 return command;
             }
-            let is_full = flights.len() >= self.limits.in_flight;
+            let is_full = flights.len() >= now.in_flight;
             if is_full || !(self.limits.is_eager || self.is_time(&now, flight)) {
                 return Command::Wait(next_look(view, &now, flight, is_full));
             }
@@ -212,8 +225,8 @@ impl Planner {
         let needed = view.needed(place, rung)?;
         let late = flights.iter().find(|flight| flight.asked == needed)?;
         let patience = PATIENCE.max(PATIENCE_WAITS * self.controller.wait());
-        let (_, usual) = self.newest.filter(|(newest, _)| *newest < place)?;
-        let is_late = now.now > late.at + patience && flights.len() < self.limits.in_flight;
+        let usual = self.newest.filter(|newest| newest.place < place)?.rung;
+        let is_late = now.now > late.at + patience && flights.len() < now.in_flight;
         let is_next = view.state(place) == State::Missing && view.needed(place, usual).is_none();
         let asked = Asked::Segment { place, rung: usual };
         (is_late && is_next).then_some(Command::Fetch(asked))
@@ -221,8 +234,8 @@ impl Planner {
 
     /// The rung of the segment before `place`.
     fn current(&self, place: usize) -> Option<usize> {
-        match self.newest {
-            Some((newest, rung)) if newest < place => Some(rung),
+        match &self.newest {
+            Some(newest) if newest.place < place => Some(newest.rung),
             _ => self.before,
         }
     }
@@ -239,9 +252,9 @@ impl Planner {
             Some(State::Coming(_)) => start,
             _ => 0.0,
         };
-        let switched = match (self.newest, self.before) {
-            (Some((newest, rung)), Some(before)) if newest < place && rung != before => {
-                view.start(newest)
+        let switched = match (&self.newest, self.before) {
+            (Some(newest), Some(before)) if newest.place < place && newest.rung != before => {
+                newest.start
             }
             _ => self.switched,
         };

@@ -58,9 +58,7 @@ pub enum State {
 /// What holds for the whole run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Media requests in flight.
-    pub in_flight: usize,
-    /// Whether all of them are used at once; else the next request is sent when
+    /// Whether all requests that are allowed are used at once; else the next request is sent when
     /// the one before has nearly ended.
     pub is_eager: bool,
     /// Media that is playable at once.
@@ -80,6 +78,8 @@ pub struct Moment {
     pub heard: f64,
     /// The most media ahead.
     pub ahead: f64,
+    /// Requests that may be in flight.
+    pub in_flight: usize,
     /// Where the last segment of the stream ends; infinite when nobody knows.
     pub end: f64,
     /// Of a live stream, where what is published ends.
@@ -153,6 +153,8 @@ pub struct Plan {
     pub command: Command,
     /// A segment that waits for what is asked for first, and its rung.
     pub(super) pending: Option<(usize, usize)>,
+    /// Where the segment begins that is asked for, if one is.
+    pub(super) start: f64,
     /// Questions and answers, in order.
     pub consulted: Vec<Consulted>,
 }
