@@ -15,7 +15,6 @@ pub mod load;
 pub mod media;
 pub mod meter;
 pub mod multivariant;
-pub mod plan;
 pub mod planner;
 pub mod playlist;
 pub mod presentation;
