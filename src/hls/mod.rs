@@ -23,6 +23,7 @@ pub mod renewal;
 pub mod repair;
 pub mod sanitise;
 pub mod stored;
+pub mod survey;
 pub mod taste;
 pub mod timeline;
 pub mod variant;
