@@ -470,3 +470,6 @@ fn starts(view: &impl View, places: Range<usize>) -> Vec<f64> {
         .map(|place| view.start(place))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
