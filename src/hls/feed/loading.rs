@@ -97,7 +97,9 @@ impl Feed {
             task.abort();
         }
         if let Some(body) = flight.body {
-            self.stats.wasted_bytes.add(body.come().saturating_sub(flight.base));
+            self.stats
+                .wasted_bytes
+                .add(body.come().saturating_sub(flight.base));
             body.break_off(given_up());
         }
     }
