@@ -125,21 +125,12 @@ pub struct Play {
     #[command(flatten)]
     pub ahead: Ahead,
     /// Loudness in per cent
-    #[arg(
-        long,
-        env = "KITHARA_VOLUME",
-        value_name = "0-100",
-        default_value = "100"
-    )]
-    #[arg(value_parser = values::volume)]
+    #[arg(long, env = "KITHARA_VOLUME", value_name = "0-100")]
+    #[arg(default_value = "100", value_parser = values::volume)]
     pub volume: u8,
     /// Where the sound goes
-    #[arg(
-        long,
-        env = "KITHARA_AO",
-        value_name = "OUTPUT",
-        default_value = "default"
-    )]
+    #[arg(long, env = "KITHARA_AO", value_name = "OUTPUT")]
+    #[arg(default_value = "default")]
     pub ao: Ao,
     /// The audio output, by its name in "kithara devices"
     #[arg(long, env = "KITHARA_DEVICE", value_name = "NAME")]
@@ -176,14 +167,8 @@ pub struct Add {
     #[arg(value_name = "URL", required = true, value_parser = urls::parse)]
     pub urls: Vec<Address>,
     /// Downloads at a time
-    #[arg(
-        short,
-        long,
-        env = "KITHARA_JOBS",
-        value_name = "N",
-        default_value = "8"
-    )]
-    #[arg(value_parser = values::jobs)]
+    #[arg(short, long, env = "KITHARA_JOBS", value_name = "N")]
+    #[arg(default_value = "8", value_parser = values::jobs)]
     pub jobs: usize,
     /// Which part.
     #[command(flatten)]
@@ -314,22 +299,12 @@ pub struct Stats {
     #[arg(value_name = "URL", value_parser = Location::parse)]
     pub url: Location,
     /// Where to begin: 90, 1:30, or -30 for 30 seconds before the end
-    #[arg(
-        long,
-        env = "KITHARA_START",
-        value_name = "POS",
-        allow_hyphen_values = true
-    )]
-    #[arg(value_parser = values::position)]
+    #[arg(long, env = "KITHARA_START", value_name = "POS")]
+    #[arg(allow_hyphen_values = true, value_parser = values::position)]
     pub start: Option<Start>,
     /// How much to run: 90, 1:30, 5m or 250ms
-    #[arg(
-        long,
-        env = "KITHARA_LENGTH",
-        value_name = "DUR",
-        default_value = "30s"
-    )]
-    #[arg(value_parser = values::length)]
+    #[arg(long, env = "KITHARA_LENGTH", value_name = "DUR")]
+    #[arg(default_value = "30s", value_parser = values::length)]
     pub length: MediaTime,
     /// Which variant.
     #[command(flatten)]

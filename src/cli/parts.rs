@@ -16,13 +16,8 @@ use crate::units::MediaTime;
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Part {
     /// Where to begin: 90, 1:30, or -30 for 30 seconds before the end
-    #[arg(
-        long,
-        env = "KITHARA_START",
-        value_name = "POS",
-        allow_hyphen_values = true
-    )]
-    #[arg(value_parser = values::position)]
+    #[arg(long, env = "KITHARA_START", value_name = "POS")]
+    #[arg(allow_hyphen_values = true, value_parser = values::position)]
     pub start: Option<Start>,
     /// How much: 90, 1:30, 5m or 250ms
     #[arg(long, env = "KITHARA_LENGTH", value_name = "DUR", value_parser = values::length)]

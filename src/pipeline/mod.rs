@@ -10,6 +10,7 @@
 //! card's callback or the null device. Each tells its end as [`Event::Done`].
 
 pub mod describe;
+pub mod description;
 pub mod export;
 pub mod housekeeping;
 pub mod job;
@@ -44,7 +45,8 @@ use crate::pipeline::watchdog::{Look, Watchdog};
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
-pub use describe::{Description, LiveRow, VariantRow, describe};
+pub use describe::describe;
+pub use description::{Description, LiveRow, VariantRow};
 pub use export::{Exported, cache_export};
 pub use housekeeping::{Verified, cache_path, cache_remove, cache_trim, cache_verify};
 pub use job::{

@@ -11,10 +11,11 @@ use crate::event::{Event, RequestKind};
 use crate::fetch::{Request, Response, Status, Whole};
 use crate::limits;
 use crate::location::Location;
+use crate::store::open::resume;
 use crate::store::policy::unless_same;
 use crate::store::sniff::{TAGS_WITHIN, is_playlist, is_web_page, playlist_kind, sniff_bytes};
 use crate::store::text::{is_network, kept_text, local_text, stale, unreadable};
-use crate::store::{Body, Opened, Store, Text, Wanted, head_of, offline, remote, resume};
+use crate::store::{Body, Opened, Store, Text, Wanted, head_of, offline, remote};
 
 /// What a URL turned out to be.
 pub enum First {

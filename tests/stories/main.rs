@@ -136,6 +136,14 @@ fn dump(sandbox: &Sandbox, input: &str, arguments: &[&str]) -> Sound {
     Sound::open(&path)
 }
 
+/// Expects that nothing of `url` can be played without a network.
+fn not_cached(sandbox: &Sandbox, url: &str) {
+    sandbox
+        .kithara(["dump", url, "-o", "none.wav", "-f", "--offline"])
+        .fails(9, &[])
+        .run();
+}
+
 /// A fresh origin and a fresh home.
 fn stage() -> (Origin, Sandbox) {
     (Origin::start(), Sandbox::new())

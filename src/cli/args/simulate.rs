@@ -26,44 +26,24 @@ pub struct Simulate {
     #[arg(long, env = "KITHARA_TRACE", value_name = "FILE")]
     pub trace: PathBuf,
     /// The most media ahead of the sound
-    #[arg(
-        long,
-        env = "KITHARA_MAX_BUFFER",
-        value_name = "DUR",
-        default_value = "300"
-    )]
-    #[arg(value_parser = values::length)]
+    #[arg(long, env = "KITHARA_MAX_BUFFER", value_name = "DUR")]
+    #[arg(default_value = "300", value_parser = values::length)]
     pub max_buffer: MediaTime,
     /// How much must be there before the first sound
-    #[arg(
-        long,
-        env = "KITHARA_STARTUP",
-        value_name = "DUR",
-        default_value = "0.5"
-    )]
-    #[arg(value_parser = values::length)]
+    #[arg(long, env = "KITHARA_STARTUP", value_name = "DUR")]
+    #[arg(default_value = "0.5", value_parser = values::length)]
     pub startup: MediaTime,
     /// How much must be there before the sound goes on after a stall
-    #[arg(
-        long,
-        env = "KITHARA_RESUME",
-        value_name = "DUR",
-        default_value = "0.5"
-    )]
-    #[arg(value_parser = values::length)]
+    #[arg(long, env = "KITHARA_RESUME", value_name = "DUR")]
+    #[arg(default_value = "0.5", value_parser = values::length)]
     pub resume: MediaTime,
     /// How much of a segment can be played at once
     #[arg(long, env = "KITHARA_PART", value_name = "DUR", default_value = "0.5")]
     #[arg(value_parser = values::length)]
     pub part: MediaTime,
     /// Requests under way at once
-    #[arg(
-        long,
-        env = "KITHARA_IN_FLIGHT",
-        value_name = "COUNT",
-        default_value = "2"
-    )]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=8))]
+    #[arg(long, env = "KITHARA_IN_FLIGHT", value_name = "COUNT")]
+    #[arg(default_value = "2", value_parser = clap::value_parser!(u8).range(1..=8))]
     pub in_flight: u8,
     /// Play it as a live stream, this many segments behind its edge
     #[arg(long, env = "KITHARA_LIVE", value_name = "SEGMENTS")]
