@@ -9,7 +9,7 @@ use super::events::json_line;
 use super::exit;
 use super::listing::columns;
 use super::session::Session;
-use crate::error::{Kind, Problem};
+use crate::error::{Kind, Problem, reason};
 use crate::limits;
 use crate::location::Location;
 use crate::pipeline;
@@ -148,7 +148,7 @@ fn read(path: &Path, kind: &str) -> Result<String, Problem> {
         Problem::new(Kind::Arguments, what, why, "check the path")
     };
     let length = fs::metadata(path)
-        .map_err(|error| unreadable(error.to_string()))?
+        .map_err(|error| unreadable(reason(&error)))?
         .len();
     if length > limits::SIMULATION_FILE_BYTES {
         return Err(unreadable(format!(
@@ -156,7 +156,7 @@ fn read(path: &Path, kind: &str) -> Result<String, Problem> {
             limits::SIMULATION_FILE_BYTES
         )));
     }
-    fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+    fs::read_to_string(path).map_err(|error| unreadable(reason(&error)))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Problem> {
