@@ -212,6 +212,7 @@ impl Follower<'_> {
             Event::Format(_)
             | Event::Variant { .. }
             | Event::Decision(_)
+            | Event::Journal(_)
             | Event::Exchange(_)
             | Event::Segment { .. }
             | Event::Stall { .. }

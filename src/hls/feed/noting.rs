@@ -87,7 +87,7 @@ impl Feed {
         }
         let busy = self.meter.end(self.stats.network_bytes.total());
         if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
-            self.planner.carried(abr::Sample {
+            self.carried(abr::Sample {
                 // What came before its note was read is missing in the meter.
                 bytes: bytes.max(moved.bytes),
                 first_byte: Some(moved.first_byte),
