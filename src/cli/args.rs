@@ -306,6 +306,18 @@ pub struct Stats {
     #[arg(long, env = "KITHARA_LENGTH", value_name = "DUR")]
     #[arg(default_value = "30s", value_parser = values::length)]
     pub length: MediaTime,
+    /// Run it this often, one after another, and report the medians
+    ///
+    /// Each run is a cold start: new connections, and an empty cache of its own that is removed
+    /// afterwards; with --warm, --offline or --refresh the cache is used. A line for each run, then
+    /// the medians of those that reached their end; with --json one object with every report. Ctrl-C
+    /// ends the run and prints what there is.
+    #[arg(short = 'n', long, env = "KITHARA_RUNS", value_name = "RUNS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub runs: Option<u32>,
+    /// With -n: use the cache, so that all but the first run find what it brought
+    #[arg(long, env = "KITHARA_WARM", value_parser = FalseyValueParser::new())]
+    pub warm: bool,
     /// Which variant.
     #[command(flatten)]
     pub choice: Choice,

@@ -13,6 +13,7 @@ use super::global::Global;
 use super::keys::Keyboard;
 use super::progress::Screen;
 use super::report;
+use super::schema::Summary;
 use super::signals::Signals;
 use super::trace::Trace;
 use crate::error::Problem;
@@ -135,11 +136,10 @@ impl Session<'_> {
                 break;
             }
         }
-        let traced = desk.trace.as_mut().map_or(Ok(()), Trace::finish);
-        Ok(worst.max(self.end_of(&traced)))
+        Ok(worst.max(self.end_trace(&mut desk)))
     }
 
-    fn desk(&self, wish: &Wish<'_>) -> Result<Desk, Problem> {
+    pub(super) fn desk(&self, wish: &Wish<'_>) -> Result<Desk, Problem> {
         Ok(Desk {
             signals: Signals::listen()?,
             trace: wish.trace.map(Trace::create).transpose()?,
@@ -149,7 +149,7 @@ impl Session<'_> {
         })
     }
 
-    fn job(
+    pub(super) fn job(
         &self,
         location: &Location,
         task: &Task,
@@ -184,7 +184,7 @@ impl Session<'_> {
     }
 
     /// What a run's way means for the process; a failure is said.
-    fn end(&self, way: &Way, run: Option<&str>) -> End {
+    pub(super) fn end(&self, way: &Way, run: Option<&str>) -> End {
         match way {
             Way::Finished | Way::Quit => End::DONE,
             Way::Signal(signal) => End::Signal(*signal),
@@ -192,7 +192,13 @@ impl Session<'_> {
         }
     }
 
-    fn end_of(&self, result: &Result<(), Problem>) -> End {
+    /// Writes what is left of the trace.
+    pub(super) fn end_trace(&self, desk: &mut Desk) -> End {
+        let traced = desk.trace.as_mut().map_or(Ok(()), Trace::finish);
+        self.end_of(&traced)
+    }
+
+    pub(super) fn end_of(&self, result: &Result<(), Problem>) -> End {
         result.as_ref().map_or_else(
             |problem| exit::fail(problem, None, self.bugs),
             |()| End::DONE,
@@ -200,19 +206,23 @@ impl Session<'_> {
     }
 }
 
-/// Writes the report of a run that began.
-fn report(outcome: &Outcome, stats: &Stats, wish: &Wish<'_>) -> Result<(), Problem> {
-    // A run that failed before it brought anything has nothing to report.
+/// The report of a run that began; one that failed before it brought anything
+/// has nothing to report.
+pub(super) fn summary(outcome: &Outcome, stats: &Stats) -> Option<Summary> {
     let is_empty = matches!(outcome.way, Way::Failed(_)) && stats.frames_decoded.total() == 0;
     let is_empty = is_empty && stats.network_bytes.total() == 0;
-    let Some(facts) = outcome.facts.as_ref().filter(|_| !is_empty) else {
-        return Ok(());
+    let facts = outcome.facts.as_ref().filter(|_| !is_empty)?;
+    Some(report::summary(stats, facts, &outcome.samples))
+}
+
+/// Writes the report of a run.
+fn report(outcome: &Outcome, stats: &Stats, wish: &Wish<'_>) -> Result<(), Problem> {
+    let summary = || summary(outcome, stats);
+    let told = match (wish.report, wish.events) {
+        (Report::Text, _) => summary().map(|told| exit::data(&told.table())),
+        (Report::Json, _) => summary().map(|told| exit::data(&json_line(&told))),
+        (Report::Nothing, Some(lines)) => summary().map(|told| lines.write(&told)),
+        (Report::Nothing, None) => None,
     };
-    let summary = || report::summary(stats, facts, &outcome.samples);
-    match (wish.report, wish.events) {
-        (Report::Text, _) => exit::data(&summary().table()),
-        (Report::Json, _) => exit::data(&json_line(&summary())),
-        (Report::Nothing, Some(lines)) => lines.write(&summary()),
-        (Report::Nothing, None) => Ok(()),
-    }
+    told.unwrap_or(Ok(()))
 }

@@ -2,11 +2,13 @@
 
 use super::args::Stats;
 use super::exit::End;
+use super::runs::Repeat;
 use super::session::{PATIENCE, Report, Selection, Session, Wish};
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::pipeline::{OutputChoice, Quality, Task};
 
-/// Runs the stream and prints the report, also when it is ended before its time.
+/// Runs the stream and prints the report, also when it is ended before its time;
+/// with `-n` several runs and their medians.
 ///
 /// # Errors
 ///
@@ -36,5 +38,23 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         trace: flags.trace.trace_out.as_deref(),
         has_keys: true,
     };
-    session.run(std::slice::from_ref(&flags.url), &task, &selection, &wish)
+    match (flags.runs, flags.warm) {
+        (None, false) => session.run(std::slice::from_ref(&flags.url), &task, &selection, &wish),
+        (None, true) => Err(Problem::new(
+            Kind::Arguments,
+            "cannot use --warm alone",
+            "it says how the runs of -n begin",
+            "add -n or leave it out",
+        )),
+        (Some(runs), is_warm) => {
+            let is_cold = !is_warm;
+            session.repeat(
+                &flags.url,
+                &task,
+                &selection,
+                &wish,
+                Repeat { runs, is_cold },
+            )
+        }
+    }
 }

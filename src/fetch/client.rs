@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
-use crate::stats::Stats;
+use crate::stats::{Stats, Waste};
 use crate::text;
 
 use super::connect::{Names, TimedLayer};
@@ -224,12 +224,14 @@ impl Client {
                     });
                 }
                 Err(failure) => {
-                    let received = 0; // thrown away, so no progress
+                    let thrown_away = failure.received;
+                    let received = 0; // so no progress
                     let failure = Failure {
                         received,
                         ..failure
                     };
                     self.pause(failure, &mut attempts).await?;
+                    self.0.stats.waste(Waste::Repeated, thrown_away);
                 }
             }
         }

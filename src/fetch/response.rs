@@ -292,7 +292,7 @@ impl Record {
             exchange.ended = Instant::now();
             exchange.failure = failure;
             // Counted here and not when it is sent: by now it is known what it was for.
-            self.stats.request(exchange.kind);
+            self.stats.exchange(&exchange);
             self.events.send(Event::Exchange(exchange));
         }
     }

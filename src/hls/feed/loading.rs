@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::about::{About, Sections};
 use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, Flight};
-use crate::error::{Kind, Problem};
+use crate::error::Problem;
 use crate::event::RequestKind;
 use crate::hls::load::{Load, carry};
 use crate::hls::planner::{Asked, Command, Planner};
 use crate::hls::wishes::Purpose;
-use crate::stats::Stage;
+use crate::stats::{Stage, Waste};
 use crate::store::Wanted;
 use crate::units::MediaTime;
 
@@ -98,9 +98,8 @@ impl Feed {
         }
         if let Some(body) = flight.body {
             self.stats
-                .wasted_bytes
-                .add(body.come().saturating_sub(flight.base));
-            body.break_off(given_up());
+                .waste(Waste::GivenUp, body.come().saturating_sub(flight.base));
+            body.break_off(Problem::given_up());
         }
     }
 
@@ -167,16 +166,6 @@ impl Feed {
         }
         self.flights.insert(load, flight);
     }
-}
-
-/// What the reader of a segment is told whose request was ended.
-fn given_up() -> Problem {
-    Problem::new(
-        Kind::GivenUp,
-        "cannot read all of the segment",
-        "it came too slowly",
-        "going on in another variant",
-    )
 }
 
 /// Enough of a segment to see its first access unit.

@@ -12,7 +12,7 @@ use crate::hls::abr;
 use crate::hls::load::{Load, Note, mend};
 use crate::hls::quality::Quality;
 use crate::hls::wishes::Purpose;
-use crate::stats::Stage;
+use crate::stats::{Stage, Waste};
 use crate::store::{Body, Moved};
 
 impl Feed {
@@ -105,7 +105,7 @@ impl Feed {
     fn replace(&mut self, index: usize, rung: usize, body: Option<&Body>) {
         if self.handed.is_some_and(|handed| handed >= index) {
             let length = body.and_then(Body::length).unwrap_or(0);
-            self.stats.wasted_bytes.add(length);
+            self.stats.waste(Waste::Unheard, length);
             return;
         }
         self.in_memory.remove(&index);
