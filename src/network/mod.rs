@@ -40,6 +40,11 @@ impl Memory {
         }
     }
 
+    /// The network it is about.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
     /// A rate that most past sessions on this network reached; `None` when none
     /// is remembered.
     pub fn prior(&self) -> Option<BitRate> {

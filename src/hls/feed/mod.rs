@@ -236,7 +236,7 @@ impl Feed {
         let (tell, notes) = mpsc::channel(NOTES);
         Self {
             until: wishes.length.map(|length| from + length),
-            planner: Planner::new(Controller::new(&rates), limits),
+            planner: Planner::new(Controller::new(&rates).remembering(wishes.prior), limits),
             begun: Instant::now(),
             look: None,
             has_asked: false,

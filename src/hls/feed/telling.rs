@@ -12,7 +12,7 @@ impl Feed {
     /// A run begins.
     pub(super) fn tell_beginning(&self) {
         let rates: Vec<BitRate> = self.rungs.iter().map(|rung| self.rate(*rung)).collect();
-        self.note_down(|| journal::begin(&rates, None));
+        self.note_down(|| journal::begin(&rates, self.wishes.prior));
     }
 
     /// A segment came, or some of one.
