@@ -63,6 +63,8 @@ pub enum Kind {
     Limit,
     /// `--offline` and not in the cache.
     Offline,
+    /// Its fetch was given up half-way, for another variant; never shown.
+    GivenUp,
     /// The run was told to stop; never shown.
     Stopped,
     /// The reader of our standard output went away; never shown.
@@ -93,6 +95,7 @@ impl Kind {
             Self::Unsafe => "unsafe",
             Self::Limit => "limit",
             Self::Offline => "offline",
+            Self::GivenUp => "given_up",
             Self::Stopped => "stopped",
             Self::ClosedPipe => "closed_pipe",
         }
@@ -128,6 +131,16 @@ impl Problem {
             "cannot go on",
             "the run was stopped",
             "start it again",
+        )
+    }
+
+    /// What the reader of a segment is told whose fetch was given up half-way.
+    pub fn given_up() -> Self {
+        Self::new(
+            Kind::GivenUp,
+            "cannot read on",
+            "the rest comes from another variant",
+            "ask for the segment again",
         )
     }
 
