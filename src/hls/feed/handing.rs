@@ -135,6 +135,7 @@ impl Feed {
             cipher,
             wire,
             anchor,
+            overlap: None,
             start: about.start,
             duration: about.duration,
             discontinuity: (about.discontinuity || self.jumped_to == Some(place))
