@@ -129,7 +129,6 @@ impl Pieces {
         let (stream, _) = name.rsplit_once('-').expect("a name with a number");
         let init = format!("{stream}-init.mp4");
         let mut segment = Segment {
-            overlap: None,
             epoch: 0,
             number: self.number,
             variant: 0,

@@ -135,7 +135,6 @@ impl Feed {
             cipher,
             wire,
             anchor,
-            overlap: None,
             start: about.start,
             duration: about.duration,
             discontinuity: (about.discontinuity || self.jumped_to == Some(place))

@@ -25,8 +25,12 @@ const URGENT: f64 = 2.0;
 /// A segment takes at least this much of the look-ahead: an unknown length is
 /// stated as 0 and must not lift it.
 const SHORTEST: f64 = 1.0;
-/// How long before it is heard a change of rung is prepared.
-const OVERLAP_AHEAD: f64 = 12.0;
+/// How long before it is heard a change of rung is prepared; and when there is
+/// nothing else to do.
+const OVERLAP_AHEAD: f64 = 6.0;
+const OVERLAP_IDLE: f64 = 20.0;
+/// The share of the buffer that this may take: it is a kindness.
+const OVERLAP_COST: f64 = 0.04;
 /// The playlist of another variant is waited for at least this long.
 const PATIENCE: f64 = 1.0;
 /// The same in waits for a first byte.
@@ -179,27 +183,33 @@ impl Planner {
         self.begin(view, &flights, plan, place, situation)
     }
 
-    /// What hides the next change of rung.
+    /// What hides the next change of rung, when that costs little.
     fn overlap(&self, view: &impl View, now: &Moment, flights: &[Flight]) -> Option<Asked> {
+        let link = self.controller.estimate()?;
         if self.controller.rungs() == 1 || flights.len() >= now.in_flight {
             return None;
         }
         let rung = |place| match view.state(place) {
-            State::Here(rung) | State::Coming(rung) => Some(rung),
-            State::Missing | State::Later | State::Silent => None,
+            State::Here(rung) => Some(rung),
+            State::Missing | State::Coming(_) | State::Later | State::Silent => None,
         };
-        let soonest = TICK + self.controller.wait();
-        let is_near = |place: &usize| view.start(*place) - now.position < OVERLAP_AHEAD;
-        let mut near = (view.open().max(1)..view.places().end).take_while(is_near);
-        near.find_map(|place| {
+        let until = |place: usize| view.start(place) - now.position;
+        let near = (view.open().max(1)..view.places().end)
+            .take_while(|place| until(*place) < OVERLAP_IDLE);
+        let mut changes = near.filter_map(|place| {
             let (before, behind) = (rung(place - 1)?, rung(place)?);
-            let is_late = view.start(place) - now.position < soonest;
-            let is_here = matches!(view.state(place), State::Here(_));
-            let is_wanted =
-                before != behind && is_here && !is_late && !view.has_overlap(place, before);
-            let rung = before;
-            is_wanted.then_some(Asked::Overlap { place, rung })
-        })
+            (before != behind && !view.has_overlap(place, before)).then_some((place, before))
+        });
+        let (place, rung) = changes.next()?;
+        let length = view.start(place + 1) - view.start(place);
+        let bytes = overlap_bytes(self.controller.rate(rung), length);
+        let cost = self.controller.wait() + bytes as f64 * 8.0 / link.0.max(1) as f64;
+        let buffer = now.playable - now.position;
+        let is_idle = buffer + length > now.ahead;
+        let is_time = is_idle || until(place) < OVERLAP_AHEAD;
+        let comes = cost + TICK < until(place);
+        let is_cheap = is_idle || cost < OVERLAP_COST * buffer;
+        (is_time && comes && is_cheap).then_some(Asked::Overlap { place, rung })
     }
 
     /// A segment that is not here: out of the cache, or from the network.
