@@ -33,6 +33,8 @@ pub enum Kind {
     Tls,
     /// Connected, but the data did not come or broke off, after retries.
     NoData,
+    /// A request was ended because another variant comes faster; never shown.
+    GivenUp,
     /// The server refused with this status.
     HttpStatus(u16),
     /// The bytes are not a stream we know.
@@ -79,6 +81,7 @@ impl Kind {
             Self::Connect => "connect",
             Self::Tls => "tls",
             Self::NoData => "no_data",
+            Self::GivenUp => "given_up",
             Self::HttpStatus(_) => "http_status",
             Self::NotAStream => "not_a_stream",
             Self::Malformed => "malformed",

@@ -92,7 +92,7 @@ pub enum Command {
     /// decides in "kithara play"; the network is made of the trace, and the clock is no clock: the
     /// same files give the same bytes.
     #[command(
-        after_long_help = "Example: kithara simulate --ladder ladder.json --trace tunnel.txt --json"
+        after_long_help = "Example: kithara simulate --trace tunnel.txt https://example.org/master.m3u8"
     )]
     Simulate(Simulate),
     /// List the audio outputs

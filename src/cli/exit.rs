@@ -53,7 +53,7 @@ fn code(kind: Kind) -> u8 {
         Kind::Stopped => 0,
         Kind::Bug => 1,
         Kind::Arguments => 2,
-        Kind::Resolve | Kind::Connect | Kind::Tls | Kind::NoData => 3,
+        Kind::Resolve | Kind::Connect | Kind::Tls | Kind::NoData | Kind::GivenUp => 3,
         Kind::HttpStatus(_) => 4,
         Kind::NotAStream
         | Kind::Malformed

@@ -90,7 +90,7 @@ fn perform(line: &Line, session: &Session<'_>) -> Result<End, Problem> {
         Command::Dump(flags) => return dump::dump(flags, session),
         Command::Stats(flags) => return stats::stats(flags, session),
         Command::Info(flags) => info::info(flags, session),
-        Command::Simulate(flags) => simulate::simulate(flags),
+        Command::Simulate(flags) => simulate::simulate(flags, session),
         Command::Devices(flags) => devices::devices(flags),
         Command::Completions { shell } => exit::data(&manual::completions(*shell)),
         Command::Man => exit::data(&manual::page()),

@@ -39,6 +39,14 @@ pub struct Choice {
     )]
     #[arg(value_parser = values::quality)]
     pub quality: Option<Quality>,
+    /// Which of them at all.
+    #[command(flatten)]
+    pub liking: Liking,
+}
+
+/// Which variants and renditions are liked.
+#[derive(Clone, Debug, Args)]
+pub struct Liking {
     /// Which language, best first: de, en-US, or a list of them
     ///
     /// Of the audio renditions of an HLS stream; en answers en-US, and en-US is answered by en.
@@ -56,6 +64,13 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// As [`Liking::taste`].
+    pub fn taste(&self) -> Taste {
+        self.liking.taste()
+    }
+}
+
+impl Liking {
     /// What the user likes, on the command line and in the environment.
     pub fn taste(&self) -> Taste {
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());

@@ -25,7 +25,7 @@ use super::hop::Hop;
 use super::origin::{Credentials, drop_user_info, has_user_info};
 use super::pem::{Authorities, Certificate};
 use super::proxy::Proxies;
-use super::response::{Head, Response};
+use super::response::{Head, Response, Whole};
 use super::retry::{Attempts, Verdict};
 use super::tls::Roots;
 use super::{Request, redirect};
@@ -101,6 +101,8 @@ pub struct Document {
     pub head: Head,
     /// The body, decompressed; empty when it was not modified.
     pub bytes: Bytes,
+    /// How many bytes came.
+    pub received: u64,
 }
 
 impl Client {
@@ -170,6 +172,21 @@ impl Client {
         answer.map_err(|failure| failure.problem)
     }
 
+    /// How many bytes `request` would bring, as the server says without sending
+    /// them (HEAD); `None` when it does not say. Retried as [`Client::open`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::open`].
+    pub async fn length(&self, request: &Request) -> Result<Option<u64>, Problem> {
+        let request = Request {
+            is_head: true,
+            ..request.clone()
+        };
+        let response = self.open(&request, &mut self.attempts()).await?;
+        Ok(response.without_body().total)
+    }
+
     /// Reads a small resource whole, starting over when it breaks off.
     ///
     /// # Errors
@@ -199,7 +216,13 @@ impl Client {
             let response = self.open(request, &mut attempts).await?;
             let head = response.head.clone();
             match response.read_all(limit).await {
-                Ok(bytes) => return Ok(Document { head, bytes }),
+                Ok(Whole { bytes, received }) => {
+                    return Ok(Document {
+                        head,
+                        bytes,
+                        received,
+                    });
+                }
                 Err(failure) => {
                     let thrown_away = failure.received;
                     let received = 0; // so no progress

@@ -32,7 +32,7 @@ pub use origin::Credentials;
 pub use pem::{Authorities, Certificate};
 pub use proxy::Proxies;
 pub use range::{ByteRange, Status};
-pub use response::{Head, Response};
+pub use response::{Head, Response, Whole};
 pub use retry::Attempts;
 pub use secrets::Secrets;
 
@@ -60,6 +60,8 @@ pub struct Request {
     pub if_none_match: Option<String>,
     /// The Last-Modified date of a copy: the same, where there is no ETag.
     pub if_modified_since: Option<String>,
+    /// Only the head of the answer is asked for (HEAD).
+    pub is_head: bool,
     /// Which variant it belongs to, for the trace.
     pub variant: Option<usize>,
     /// Which segment it carries, for the trace and for messages.
@@ -77,6 +79,7 @@ impl Request {
             total: None,
             if_none_match: None,
             if_modified_since: None,
+            is_head: false,
             variant: None,
             segment: None,
         }

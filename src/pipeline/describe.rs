@@ -6,12 +6,10 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::bell::Bell;
 use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
-use crate::event::{self, Event, Events, RequestKind};
-use crate::fetch::Credentials;
+use crate::event::RequestKind;
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
@@ -20,7 +18,7 @@ use crate::hls::taste::Taste;
 use crate::hls::wishes::Wishes;
 use crate::location::Location;
 use crate::media::{Format, Provenance, Sink};
-use crate::pipeline::housekeeping::Shelf;
+use crate::pipeline::look::Look;
 use crate::pipeline::{self, CacheChoice, Description, Network, net};
 use crate::progressive;
 use crate::stats::Stats;
@@ -41,28 +39,12 @@ pub fn describe(
     network: &Network,
     probe: bool,
 ) -> Result<Description, Problem> {
-    let (events, heard) = event::channel();
-    let look = Look {
-        bell: Arc::default(),
-        stats: Arc::default(),
-        events,
-    };
+    let look = Look::new();
     let found = net::runtime()?.block_on(look.at(location, quality, taste, cache, network, probe));
-    let warnings = heard.try_iter().filter_map(|event| match event {
-        Event::Warning(problem) => Some(problem),
-        _ => None,
-    });
     Ok(Description {
-        warnings: warnings.collect(),
+        warnings: look.warnings(),
         ..found?
     })
-}
-
-/// What a look works with.
-struct Look {
-    bell: Arc<Bell>,
-    stats: Arc<Stats>,
-    events: Events,
 }
 
 impl Look {
@@ -76,17 +58,12 @@ impl Look {
         probe: bool,
     ) -> Result<Description, Problem> {
         let mut location = location.clone();
-        let credentials = network.credentials(&mut location);
+        let (client, store) = self.open(&mut location, cache, network)?;
         let location = &location;
-        let asker = credentials.as_ref().and_then(Credentials::summary);
-        let client = net::client(network, credentials, &self.stats, &self.events)?;
         let proxy = match location {
             Location::Http(url) => client.proxy_of(url),
             Location::File(_) => None,
         };
-        let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
-        let (asker, policy) = (asker.as_deref(), net::policy(cache.mode, false, true));
-        let store = shelf.store(client, location, asker, policy, &self.stats, &self.events)?;
         let wanted = Wanted::whole(location.clone(), RequestKind::File);
         let mut description = match store.first(&wanted).await? {
             First::Media(opened) => {

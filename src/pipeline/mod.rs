@@ -14,10 +14,12 @@ pub mod description;
 pub mod export;
 pub mod housekeeping;
 pub mod job;
+mod look;
 mod net;
 mod outfolder;
 mod sound;
 pub mod stored;
+mod survey;
 mod watchdog;
 
 use std::path::Path;
@@ -53,6 +55,7 @@ pub use job::{
 };
 pub use sound::{DeviceRow, devices};
 pub use stored::{CacheRow, Whole, cache_list};
+pub use survey::survey;
 
 /// Enough for TLS and the deepest decoder; only touched pages cost memory.
 const STACK_BYTES: usize = 1 << 20;

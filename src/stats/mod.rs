@@ -96,17 +96,23 @@ pub enum Waste {
     Repeated,
     /// More came than was asked for: the server knows no ranges.
     Unasked,
+    /// The request was given up for a quicker one; they stay in the cache.
+    Abandoned,
+    /// A better variant came when the segment had been decoded already.
+    Late,
 }
 
 impl Waste {
     /// Every cause, in the order of reports.
-    pub const ALL: [Self; 2] = [Self::Repeated, Self::Unasked];
+    pub const ALL: [Self; 4] = [Self::Repeated, Self::Unasked, Self::Abandoned, Self::Late];
 
     /// The word of the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Repeated => "repeated",
             Self::Unasked => "unasked",
+            Self::Abandoned => "abandoned",
+            Self::Late => "late",
         }
     }
 }

@@ -15,6 +15,7 @@ mod policy;
 mod recheck;
 mod recording;
 mod room;
+mod size;
 mod sniff;
 mod source;
 mod stored;

@@ -22,6 +22,7 @@ mod requests;
 mod resume;
 mod sandbox;
 mod signed;
+mod simulate;
 mod stats;
 mod timeline;
 mod together;

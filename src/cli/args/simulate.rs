@@ -4,16 +4,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::parts::Json;
+use crate::cli::parts::{Json, Liking};
 use crate::cli::values;
+use crate::location::Location;
 use crate::units::MediaTime;
 
 /// Flags of `simulate`.
 #[derive(Debug, Args)]
 pub struct Simulate {
-    /// The stream: variants and the sizes of their segments, as JSON
+    /// Address or local path of an HLS stream
+    ///
+    /// Its playlists are read, no media is: the sizes of segments are those that are listed or
+    /// stored, or that the server says when it is asked (HEAD), else what the bandwidth makes of
+    /// their length.
+    #[arg(value_name = "URL", value_parser = Location::parse)]
+    pub url: Option<Location>,
+    /// The stream from a file: variants and the sizes of their segments, as JSON
     #[arg(long, env = "KITHARA_LADDER", value_name = "FILE")]
-    pub ladder: PathBuf,
+    pub ladder: Option<PathBuf>,
     /// The network: lines of seconds, kbit/s and round trip in milliseconds
     #[arg(long, env = "KITHARA_TRACE", value_name = "FILE")]
     pub trace: PathBuf,
@@ -49,12 +57,15 @@ pub struct Simulate {
     #[arg(long, env = "KITHARA_PRIOR", value_name = "KBPS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub prior: Option<u32>,
-    /// Write the ladder to a file
+    /// Write the ladder to a file, for --ladder
     #[arg(long, env = "KITHARA_DUMP_LADDER", value_name = "FILE")]
     pub dump_ladder: Option<PathBuf>,
     /// Write every request to a file, or with - to standard output
     #[arg(long, env = "KITHARA_LOG", value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// Which variants of the stream at URL.
+    #[command(flatten)]
+    pub liking: Liking,
     /// Output for programs.
     #[command(flatten)]
     pub json: Json,

@@ -29,7 +29,8 @@ pub struct Network {
 #[derive(Clone, Debug, Serialize)]
 pub struct Wasted {
     /// `repeated`: they had come before a break; `unasked`: the server sent more
-    /// than was asked for.
+    /// than was asked for; `abandoned`: the request was given up for a quicker
+    /// one; `late`: a better variant of what was decoded already.
     pub cause: &'static str,
     /// How many.
     pub bytes: u64,

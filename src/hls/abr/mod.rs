@@ -120,6 +120,11 @@ impl Controller {
         }
     }
 
+    /// How many rungs there are: at least one.
+    pub fn rungs(&self) -> usize {
+        self.rates.len()
+    }
+
     /// A playlist or an init section came.
     pub fn opened(&mut self, sample: Sample) {
         let wait = sample.first_byte.map(|wait| wait.as_secs_f64());

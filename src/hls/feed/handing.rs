@@ -47,6 +47,7 @@ impl Feed {
         match self.segment(epoch, place)? {
             None => self.starve(true),
             Some(segment) => {
+                self.heard_in(place, segment.variant);
                 self.note_handed(place, segment.start + segment.duration);
                 self.doors.hand(Piece::Segment(Box::new(segment)));
             }
@@ -67,6 +68,7 @@ impl Feed {
         self.refused.retain(|this, _| old(this));
         self.later.retain(|this, _| old(this));
         self.turns.retain(|this, _| old(this));
+        self.decisions = self.decisions.split_off(&place);
         if self.broadcast.is_none() {
             self.let_go_before(place);
             return;
@@ -229,14 +231,14 @@ impl Feed {
 
     /// Where segment `place` can be read: on its way, or stored.
     fn body(&mut self, place: usize) -> Option<(usize, Body)> {
-        let under_way = self.flights.iter().find_map(|(load, flight)| match load {
-            Load::Segment { index, rung } if *index == place => Some((*rung, flight.body.clone()?)),
-            _ => None,
-        });
-        if under_way.is_some() {
-            return under_way;
-        }
-        let rung = self.held.rung(place)?;
+        let Some(rung) = self.held.rung(place) else {
+            return self.flights.iter().find_map(|(load, flight)| match load {
+                Load::Segment { index, rung } if *index == place => {
+                    Some((*rung, flight.body.clone()?))
+                }
+                _ => None,
+            });
+        };
         let found = match self.in_memory.get(&place) {
             Some(body) => Some(body.clone()),
             None => {
