@@ -33,8 +33,6 @@ pub enum Kind {
     Tls,
     /// Connected, but the data did not come or broke off, after retries.
     NoData,
-    /// A request was ended because another variant comes faster; never shown.
-    GivenUp,
     /// The server refused with this status.
     HttpStatus(u16),
     /// The bytes are not a stream we know.
@@ -65,6 +63,8 @@ pub enum Kind {
     Limit,
     /// `--offline` and not in the cache.
     Offline,
+    /// Its fetch was given up half-way, for another variant; never shown.
+    GivenUp,
     /// The run was told to stop; never shown.
     Stopped,
     /// The reader of our standard output went away; never shown.
@@ -81,7 +81,6 @@ impl Kind {
             Self::Connect => "connect",
             Self::Tls => "tls",
             Self::NoData => "no_data",
-            Self::GivenUp => "given_up",
             Self::HttpStatus(_) => "http_status",
             Self::NotAStream => "not_a_stream",
             Self::Malformed => "malformed",
@@ -96,6 +95,7 @@ impl Kind {
             Self::Unsafe => "unsafe",
             Self::Limit => "limit",
             Self::Offline => "offline",
+            Self::GivenUp => "given_up",
             Self::Stopped => "stopped",
             Self::ClosedPipe => "closed_pipe",
         }
@@ -131,6 +131,16 @@ impl Problem {
             "cannot go on",
             "the run was stopped",
             "start it again",
+        )
+    }
+
+    /// What the reader of a segment is told whose fetch was given up half-way.
+    pub fn given_up() -> Self {
+        Self::new(
+            Kind::GivenUp,
+            "cannot read on",
+            "the rest comes from another variant",
+            "ask for the segment again",
         )
     }
 

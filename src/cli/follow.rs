@@ -215,6 +215,7 @@ impl Follower<'_> {
             Event::Format(_)
             | Event::Variant { .. }
             | Event::Decision(_)
+            | Event::Journal(_)
             | Event::Segment { .. }
             | Event::Resume { .. }
             | Event::Title { .. }

@@ -50,7 +50,7 @@ impl Session<'_> {
         let mut desk = self.desk(wish)?;
         let (mut worst, mut runs) = (End::DONE, Vec::new());
         for number in 1..=repeat.runs {
-            let mut job = self.job(location, task, selection, &network)?;
+            let mut job = self.job(location, task, selection, &network, wish.trace.is_some())?;
             if repeat.is_cold && job.cache.mode == CacheMode::Use {
                 job.cache.mode = CacheMode::None;
             }

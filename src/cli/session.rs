@@ -124,7 +124,7 @@ impl Session<'_> {
                     continue;
                 }
             };
-            let job = self.job(location, task, selection, &network)?;
+            let job = self.job(location, task, selection, &network, wish.trace.is_some())?;
             let stats = Arc::new(self.stats(index == 0));
             let outcome = follow(job, &stats, &mut desk);
             let reported = report(&outcome, &stats, wish);
@@ -155,6 +155,7 @@ impl Session<'_> {
         task: &Task,
         selection: &Selection,
         network: &Network,
+        is_traced: bool,
     ) -> Result<Job, Problem> {
         Ok(Job {
             location: location.clone(),
@@ -166,6 +167,7 @@ impl Session<'_> {
             buffer: selection.buffer,
             edge: selection.edge,
             patience: selection.patience,
+            is_traced,
             cache: self.global.cache()?,
             network: network.clone(),
         })

@@ -51,6 +51,8 @@ pub struct Wishes {
     pub is_publisher_heard: bool,
     /// How long the playlist of a live stream may fail to load; for ever when `None`.
     pub patience: Option<Duration>,
+    /// Whether what the controller is told and asked is told as events.
+    pub is_traced: bool,
     /// What for.
     pub purpose: Purpose,
 }
@@ -78,6 +80,7 @@ impl Wishes {
             keeps_time: false,
             is_publisher_heard: false,
             patience: None,
+            is_traced: false,
             purpose: Purpose::Decode,
         }
     }

@@ -37,6 +37,8 @@ pub struct Job {
     /// How long a live stream may bring nothing before the run ends; for ever
     /// when `None`.
     pub patience: Option<Duration>,
+    /// Whether what the controller is told and asked is told as events.
+    pub is_traced: bool,
     /// The cache.
     pub cache: CacheChoice,
     /// The network.

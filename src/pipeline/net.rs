@@ -172,6 +172,7 @@ impl Net {
             keeps_time: is_dump,
             is_publisher_heard: matches!(self.job.task, Task::Play { .. }),
             patience: self.job.patience,
+            is_traced: self.job.is_traced,
             purpose: match self.job.task {
                 Task::Cache { jobs } => Purpose::Cache { jobs },
                 Task::Play { .. } | Task::Dump { .. } => Purpose::Decode,

@@ -96,23 +96,32 @@ pub enum Waste {
     Repeated,
     /// More came than was asked for: the server knows no ranges.
     Unasked,
-    /// The request was given up for a quicker one; they stay in the cache.
-    Abandoned,
-    /// A better variant came when the segment had been decoded already.
-    Late,
+    /// Their request was given up for another variant.
+    GivenUp,
+    /// Another variant of the same stretch was heard.
+    Unheard,
+    /// They were heard only under a change of variant.
+    Overlap,
 }
 
 impl Waste {
     /// Every cause, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Repeated, Self::Unasked, Self::Abandoned, Self::Late];
+    pub const ALL: [Self; 5] = [
+        Self::Repeated,
+        Self::Unasked,
+        Self::GivenUp,
+        Self::Unheard,
+        Self::Overlap,
+    ];
 
     /// The word of the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Repeated => "repeated",
             Self::Unasked => "unasked",
-            Self::Abandoned => "abandoned",
-            Self::Late => "late",
+            Self::GivenUp => "given_up",
+            Self::Unheard => "unheard",
+            Self::Overlap => "overlap",
         }
     }
 }

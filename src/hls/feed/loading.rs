@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::about::{About, Sections};
 use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, Flight};
-use crate::error::{Kind, Problem};
+use crate::error::Problem;
 use crate::event::RequestKind;
 use crate::hls::load::{Load, carry};
 use crate::hls::planner::{Asked, Command, Planner};
@@ -88,7 +88,7 @@ impl Feed {
         };
         let seen = self.seen(asked, &flight);
         if let Some(sample) = Planner::told_by(&seen, self.seconds(Instant::now())) {
-            self.planner.carried(sample);
+            self.carried(sample);
         }
         if flight.opened.is_some() {
             self.meter.end(self.stats.network_bytes.total());
@@ -97,9 +97,9 @@ impl Feed {
             task.abort();
         }
         if let Some(body) = flight.body {
-            let come = body.come().saturating_sub(flight.base);
-            self.stats.waste(Waste::Abandoned, come);
-            body.break_off(given_up());
+            self.stats
+                .waste(Waste::GivenUp, body.come().saturating_sub(flight.base));
+            body.break_off(Problem::given_up());
         }
     }
 
@@ -166,16 +166,6 @@ impl Feed {
         }
         self.flights.insert(load, flight);
     }
-}
-
-/// What the reader of a segment is told whose request was ended.
-fn given_up() -> Problem {
-    Problem::new(
-        Kind::GivenUp,
-        "cannot read all of the segment",
-        "it came too slowly",
-        "going on in another variant",
-    )
 }
 
 /// Enough of a segment to see its first access unit.

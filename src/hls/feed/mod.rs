@@ -298,6 +298,7 @@ impl Feed {
             self.events
                 .send(Event::Warning(Start::past_the_end(self.from)));
         }
+        self.tell_beginning();
         loop {
             self.end_pauses();
             // In this order: a segment found damaged is planned again at once.

@@ -87,7 +87,7 @@ impl Feed {
         }
         let busy = self.meter.end(self.stats.network_bytes.total());
         if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
-            self.planner.carried(abr::Sample {
+            self.carried(abr::Sample {
                 // What came before its note was read is missing in the meter.
                 bytes: bytes.max(moved.bytes),
                 first_byte: Some(moved.first_byte),
@@ -105,7 +105,7 @@ impl Feed {
     fn replace(&mut self, index: usize, rung: usize, body: Option<&Body>) {
         if self.handed.is_some_and(|handed| handed >= index) {
             let length = body.and_then(Body::length).unwrap_or(0);
-            self.stats.waste(Waste::Late, length);
+            self.stats.waste(Waste::Unheard, length);
             return;
         }
         self.in_memory.remove(&index);

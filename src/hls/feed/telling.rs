@@ -3,16 +3,31 @@
 
 use super::Feed;
 use crate::event::{Decision, Event};
+use crate::hls::abr::Sample;
+use crate::hls::journal::{self, Entry, Line};
 use crate::hls::planner::{Asked, Command, Consulted, Plan};
-use crate::units::MediaTime;
+use crate::units::{BitRate, MediaTime};
 
 impl Feed {
+    /// A run begins.
+    pub(super) fn tell_beginning(&self) {
+        let rates: Vec<BitRate> = self.rungs.iter().map(|rung| self.rate(*rung)).collect();
+        self.note_down(|| journal::begin(&rates, None));
+    }
+
+    /// A segment came, or some of one.
+    pub(super) fn carried(&mut self, sample: Sample) {
+        self.planner.carried(sample);
+        self.note_down(|| Entry::Carried(sample.into()));
+    }
+
     /// Tells what was decided on the way to `plan`.
     pub(super) fn explain(&mut self, plan: &Plan) {
         if self.rungs.len() == 1 {
             return;
         }
         for consulted in &plan.consulted {
+            self.note_down(|| consulted.into());
             let told = match consulted {
                 Consulted::Decide {
                     place,
@@ -52,6 +67,18 @@ impl Feed {
                 self.decided(place, rung, reason, buffer);
             }
         }
+    }
+
+    /// One more line for a trace, where there is a choice.
+    fn note_down(&self, entry: impl FnOnce() -> Entry) {
+        if self.wishes.is_traced && self.rungs.len() > 1 {
+            let line = Line::new(entry()).text();
+            self.events.send(Event::Journal(line));
+        }
+    }
+
+    fn rate(&self, rung: usize) -> BitRate {
+        self.presentation.ladder.rungs[rung].rate()
     }
 
     fn decided(&mut self, place: usize, rung: usize, reason: String, buffer: f64) {
