@@ -34,8 +34,8 @@ pub struct Choice {
 }
 
 impl Ladder {
-    /// Chooses the rung to begin with, on a network that carried `prior`
-    /// before, if that is known.
+    /// Chooses the rung to begin with; `prior` is a rate to begin with by what
+    /// the network carried before, if that is known.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Ladder {
             false => "",
         };
         let why = match prior {
-            Some(rate) => format!(", as this network carried {rate} before"),
+            Some(rate) => format!(", for this network {rate} at most"),
             None => String::new(),
         };
         let reason = format!("auto starts at {bound}{}{why}", rates[start.rung]);

@@ -30,7 +30,7 @@ pub enum Purpose {
 pub struct Wishes {
     /// Which variant.
     pub quality: Quality,
-    /// What the network carried before, for `auto`.
+    /// A rate for `auto` to begin with, by what the network carried before.
     pub prior: Option<BitRate>,
     /// Where to begin.
     pub start: Option<Start>,

@@ -95,7 +95,7 @@ impl Feed {
         }
         let seen = self.seen(asked, &flight);
         if let Some(sample) = Planner::told_by(&seen, self.seconds(Instant::now())) {
-            self.measured(sample);
+            self.carried(sample);
         }
         if flight.opened.is_some() {
             self.meter.end(self.stats.network_bytes.total());

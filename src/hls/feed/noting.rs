@@ -92,7 +92,7 @@ impl Feed {
         }
         let busy = self.meter.end(self.stats.network_bytes.total());
         if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
-            self.measured(abr::Sample {
+            self.carried(abr::Sample {
                 // What came before its note was read is missing in the meter.
                 bytes: bytes.max(moved.bytes),
                 first_byte: Some(moved.first_byte),
@@ -103,14 +103,6 @@ impl Feed {
         }
         self.measure_ahead();
         self.report();
-    }
-
-    /// Media came over the network.
-    pub(super) fn measured(&mut self, sample: abr::Sample) {
-        self.stats.carried_bytes.add(sample.bytes);
-        let nanos = u64::try_from(sample.transfer.as_nanos()).unwrap_or(u64::MAX);
-        self.stats.carried_ns.add(nanos);
-        self.carried(sample);
     }
 
     /// The segment at `index` came once more, in a better `rung`: too late when

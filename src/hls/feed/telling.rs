@@ -17,6 +17,9 @@ impl Feed {
 
     /// A segment came, or some of one.
     pub(super) fn carried(&mut self, sample: Sample) {
+        self.stats.carried_bytes.add(sample.bytes);
+        let nanos = u64::try_from(sample.transfer.as_nanos()).unwrap_or(u64::MAX);
+        self.stats.carried_ns.add(nanos);
         self.planner.carried(sample);
         self.note_down(|| Entry::Carried(sample.into()));
     }
