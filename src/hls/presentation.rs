@@ -137,7 +137,7 @@ impl Presentation {
         let begun = Instant::now();
         let mut chosen = match self.choose_stored(store, wishes, events).await {
             Some(chosen) => chosen,
-            None => self.ladder.choose(&wishes.quality)?,
+            None => self.ladder.choose(&wishes.quality, wishes.prior)?,
         };
         if self.media(chosen.rung).is_none() {
             stats.begin(Stage::MediaPlaylist);

@@ -116,7 +116,7 @@ async fn all_found(
 ) -> Result<Vec<Found>, Problem> {
     let mut rungs = read.ladder.adaptive();
     if rungs.is_empty() {
-        rungs.push(read.ladder.choose(&Quality::Auto)?.rung);
+        rungs.push(read.ladder.choose(&Quality::Auto, None)?.rung);
     }
     let (mut found, mut lost) = (Vec::<Found>::new(), Vec::new());
     for id in rungs {

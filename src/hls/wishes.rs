@@ -7,7 +7,7 @@ use crate::hls::live::{self, Edge};
 use crate::hls::quality::Quality;
 use crate::hls::timeline::Listed;
 use crate::media::Start;
-use crate::units::MediaTime;
+use crate::units::{BitRate, MediaTime};
 
 /// How far before `--start` decoding begins, so that overlap, bit reservoirs
 /// and band replication have settled: more than any codec here needs.
@@ -30,6 +30,8 @@ pub enum Purpose {
 pub struct Wishes {
     /// Which variant.
     pub quality: Quality,
+    /// A rate for `auto` to begin with, by what the network carried before.
+    pub prior: Option<BitRate>,
     /// Where to begin.
     pub start: Option<Start>,
     /// Where to begin in a live stream, unless `start` says it.
@@ -71,6 +73,7 @@ impl Wishes {
     pub fn to_probe(quality: Quality) -> Self {
         Self {
             quality,
+            prior: None,
             start: None,
             edge: Edge::Usual,
             length: None,

@@ -23,6 +23,9 @@ const NEXT: &str = "networks.next";
 /// Locked by the process that writes.
 const LOCK: &str = "networks.lock";
 
+/// What the file usually has at most, read at once.
+const AT_ONCE: usize = 4 << 10;
+
 /// What is remembered of one network.
 #[derive(Clone, Debug)]
 pub struct Memory {
@@ -38,6 +41,11 @@ impl Memory {
             folder: folder.to_owned(),
             name,
         }
+    }
+
+    /// The network it is about.
+    pub fn name(&self) -> &Name {
+        &self.name
     }
 
     /// A rate that most past sessions on this network reached; `None` when none
@@ -60,7 +68,7 @@ impl Memory {
         if !file.metadata().ok()?.is_file() {
             return None;
         }
-        let mut text = String::new();
+        let mut text = String::with_capacity(AT_ONCE);
         let most = table::MOST_BYTES;
         let read = (&mut file).take(most + 1).read_to_string(&mut text).ok()? as u64;
         (read <= most).then(|| Table::parse(&text)).flatten()

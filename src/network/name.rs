@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What is read of a table of the kernel; routers of the Internet have more.
 const TABLE_BYTES: u64 = 64 << 10;
+/// What they usually have at most, read at once.
+const AT_ONCE: usize = 4 << 10;
 /// A route that is in use and leads through a router (`RTF_UP`, `RTF_GATEWAY`).
 const THROUGH_ROUTER: u32 = 3;
 /// An entry whose hardware address is known (`ATF_COM`).
@@ -63,7 +65,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn read(table: &str) -> Option<String> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(AT_ONCE);
     let file = File::open(table).ok()?;
     file.take(TABLE_BYTES).read_to_string(&mut text).ok()?;
     Some(text)

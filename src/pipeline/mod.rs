@@ -17,6 +17,7 @@ pub mod job;
 mod look;
 mod net;
 mod outfolder;
+mod recall;
 mod sound;
 pub mod stored;
 mod survey;

@@ -183,6 +183,10 @@ pub struct Stats {
     pub retries: Counter,
     /// Connections opened.
     pub connections: Counter,
+    /// Bytes of segments that came over the network,
+    pub carried_bytes: Counter,
+    /// and for how many nanoseconds some of them were on their way.
+    pub carried_ns: Counter,
     /// Estimated throughput, bits per second; the last value, not a sum.
     pub estimate: AtomicU64,
 

@@ -14,6 +14,7 @@ mod info;
 mod input;
 mod limits;
 mod live;
+mod networks;
 mod origin;
 mod packed;
 mod play;

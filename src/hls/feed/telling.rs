@@ -12,11 +12,14 @@ impl Feed {
     /// A run begins.
     pub(super) fn tell_beginning(&self) {
         let rates: Vec<BitRate> = self.rungs.iter().map(|rung| self.rate(*rung)).collect();
-        self.note_down(|| journal::begin(&rates, None));
+        self.note_down(|| journal::begin(&rates, self.wishes.prior));
     }
 
     /// A segment came, or some of one.
     pub(super) fn carried(&mut self, sample: Sample) {
+        self.stats.carried_bytes.add(sample.bytes);
+        let nanos = u64::try_from(sample.transfer.as_nanos()).unwrap_or(u64::MAX);
+        self.stats.carried_ns.add(nanos);
         self.planner.carried(sample);
         self.note_down(|| Entry::Carried(sample.into()));
     }
