@@ -58,6 +58,7 @@ impl Feed {
                 Some(_) => f64::INFINITY,
                 None => (self.list(self.reference).end_time() - start).seconds(),
             },
+            stored: None,
             is_live: self.broadcast.is_some(),
         };
         let choice = self.controller.decide(&now);

@@ -251,6 +251,7 @@ impl Planner {
             steady: self.starts[segment] - self.switched,
             segment: length,
             remaining: live.map_or(remaining, |_| f64::INFINITY),
+            stored: None,
             is_live: live.is_some(),
         }
     }
