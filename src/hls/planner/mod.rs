@@ -17,6 +17,12 @@ const TELLING: f64 = 0.3;
 const LEAST_TRANSFER: f64 = 0.2;
 /// Times that are the same.
 const NEAR: f64 = 1e-9;
+/// Seconds of media left when what is stored has to help.
+const RESCUE: f64 = 0.3;
+/// So much media must be stored to rely on it.
+const NET: f64 = 60.0;
+/// How many waits for a first byte before the end of one the next is asked for.
+const EARLY: f64 = 1.25;
 /// Segments of buffer below which anything that is stored is used.
 const URGENT: f64 = 2.0;
 
@@ -50,6 +56,8 @@ pub struct Planner {
     flights: Vec<Flight>,
     /// Where the last switch was.
     switched: f64,
+    /// When a request was given up.
+    given_up: f64,
 }
 
 impl Planner {
@@ -73,12 +81,17 @@ impl Planner {
             pending: None,
             flights: Vec::with_capacity(limits.in_flight),
             switched: 0.0,
+            given_up: f64::NEG_INFINITY,
         }
     }
 
     /// What to do now.
     pub fn next(&mut self, now: &Moment) -> Command {
         if let Some(flight) = self.flights.last().copied() {
+            if self.is_rescued(now, &flight) {
+                self.pending = None;
+                return Command::Abort(flight.asked);
+            }
             if let Some(command) = self.give_up(now, &flight) {
                 return command;
             }
@@ -159,6 +172,7 @@ impl Planner {
 
     /// A request was given up.
     pub fn aborted(&mut self, asked: Asked, report: Report, now: f64) {
+        self.given_up = now;
         let Some(flight) = self.landed(asked) else {
             return;
         };
@@ -251,9 +265,21 @@ impl Planner {
             steady: self.starts[segment] - self.switched,
             segment: length,
             remaining: live.map_or(remaining, |_| f64::INFINITY),
-            stored: None,
+            stored: self.net(segment),
             is_live: live.is_some(),
         }
+    }
+
+    /// The rung in which the next minute, or all that is left, is stored.
+    fn net(&self, segment: usize) -> Option<usize> {
+        let from = self.starts[segment];
+        let minute = (segment..self.count()).take_while(|next| self.starts[*next] < from + NET);
+        let mut lowest = None;
+        for next in minute {
+            let stored = usize::from(self.stored[next]?);
+            lowest = Some(lowest.map_or(stored, |lowest: usize| lowest.min(stored)));
+        }
+        lowest
     }
 
     /// When there is room for `segment`, and it exists.
@@ -323,13 +349,25 @@ impl Planner {
         }
     }
 
+    /// Whether sound is about to end while what is stored could go on: what is
+    /// waited for is given up, one request at a time.
+    fn is_rescued(&self, now: &Moment, flight: &Flight) -> bool {
+        let missing = self.rungs.len();
+        missing > 0
+            && missing < self.count()
+            && self.stored[missing].is_some()
+            && now.playable - now.position < RESCUE
+            && now.now > flight.at + NEAR
+            && now.now > self.given_up + TICK / 2.0
+    }
+
     /// Gives the only request up when a lower rung is cheaper.
     fn give_up(&mut self, now: &Moment, flight: &Flight) -> Option<Command> {
         let Asked::Segment { segment, rung } = flight.asked else {
             return None;
         };
-        let is_only = self.flights.len() == 1 && !self.is_again(flight.asked);
-        if !is_only || rung == 0 || now.now <= flight.at + NEAR {
+        let is_again = self.is_again(flight.asked);
+        if self.flights.len() != 1 || rung == 0 || now.now <= flight.at + NEAR {
             return None;
         }
         let length = self.duration(segment);
@@ -350,6 +388,17 @@ impl Planner {
             got: kilobits(report.got),
             part: length / (length / self.limits.part - NEAR).ceil().max(1.0),
         };
+        if is_again {
+            let until = self.starts[segment] - now.position;
+            let is_whole = self.next_segment() >= self.count();
+            let remaining = if is_whole { 0.0 } else { situation.remaining };
+            let situation = Situation {
+                remaining,
+                ..situation
+            };
+            let is_regretted = self.controller.regret(&situation, &transfer, until);
+            return is_regretted.then_some(Command::Abort(flight.asked));
+        }
         let lower = self.controller.abandon(&situation, &transfer)?;
         self.pending = Some((segment, lower));
         Some(Command::Abort(flight.asked))
@@ -358,10 +407,17 @@ impl Planner {
     /// When a transfer may have become too slow, or nearly ended.
     fn next_look(&self, now: &Moment, flight: &Flight) -> f64 {
         let cannot_be_given_up = match flight.asked {
-            Asked::Segment { rung, .. } => rung == 0 || self.is_again(flight.asked),
+            Asked::Segment { rung, .. } => rung == 0,
             Asked::Playlist(_) | Asked::Init(_) => true,
         };
         let is_last = self.flights.len() >= self.limits.in_flight;
+        let is_net = self
+            .stored
+            .get(self.rungs.len())
+            .is_some_and(Option::is_some);
+        if is_net {
+            return now.now + TICK;
+        }
         match cannot_be_given_up && is_last {
             true => f64::INFINITY,
             false => now.now + TICK,
@@ -376,7 +432,7 @@ impl Planner {
             return false;
         };
         let left = bytes.saturating_sub(got) as f64 * (now.now - first) / got.max(1) as f64;
-        got > 0 && left <= self.controller.wait() + TICK / 2.0
+        got > 0 && left <= EARLY * self.controller.wait() + TICK
     }
 }
 
