@@ -34,7 +34,7 @@ const SHORTEST: f64 = 1.0;
 /// How long before it is heard a change of rung is prepared; and when there is
 /// nothing else to do.
 const OVERLAP_AHEAD: f64 = 6.0;
-const OVERLAP_IDLE: f64 = 20.0;
+const OVERLAP_IDLE: f64 = 6.0;
 /// The share of the buffer that this may take: it is a kindness.
 const OVERLAP_COST: f64 = 0.01;
 /// The playlist of another variant is waited for at least this long.
@@ -180,13 +180,10 @@ impl Planner {
         if let Some((place, rung)) = self.pending_in(view) {
             return fetch(view, &flights, plan, (place, rung));
         }
-        let places = view.places();
-        let Some(place) = places
-            .clone()
-            .find(|place| view.state(*place) == State::Missing)
-        else {
+        let (places, place) = (view.places(), next_missing(view));
+        if place >= places.end {
             return self.refine(view, &now, &flights, plan);
-        };
+        }
         let situation = self.situation(view, &now, place);
         let until = self.room_at(&now, &situation, place - places.start);
         if let Some(better) = self.upgrade(view, &now, &flights, plan, until - now.now) {
@@ -460,10 +457,11 @@ impl Planner {
             return None;
         }
         let length = view.start(place + 1) - view.start(place);
+        let next = next_missing(view).max(place + 1);
         let situation = Situation {
             buffer: now.playable - now.position,
             segment: length,
-            ..self.situation(view, now, place + 1)
+            ..self.situation(view, now, next)
         };
         let kilobits = |bytes: u64| bytes as f64 * 8e-3;
         let report = &flight.report;
@@ -502,9 +500,7 @@ impl Planner {
         until: f64,
         plan: &mut Plan,
     ) -> bool {
-        let is_left = view
-            .places()
-            .any(|place| view.state(place) == State::Missing);
+        let is_left = next_missing(view) < view.places().end;
         let remaining = match view.is_whole() && !is_left {
             true => 0.0,
             false => situation.remaining,
@@ -564,6 +560,13 @@ pub fn overlap_bytes(rate: f64, duration: f64) -> u64 {
     let head = 512.0 + 350.0 * duration;
     // Saturating, and never negative.
     (head + rate * 125.0 * 0.2) as u64
+}
+
+/// The first segment that is to be asked for, or the end of all.
+fn next_missing(view: &impl View) -> usize {
+    let mut places = view.places();
+    let missing = places.find(|place| view.state(*place) == State::Missing);
+    missing.unwrap_or(view.places().end)
 }
 
 /// Whether the next segment that is to be heard and is not here is in the cache.
