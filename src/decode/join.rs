@@ -24,7 +24,10 @@ pub enum Join {
     /// A new timeline goes on where the old one ended.
     Splice,
     /// Another variant of the same timeline: to the frame.
-    Switch,
+    Switch {
+        /// Where the segment began, when a part of it was heard.
+        begun: Option<MediaTime>,
+    },
     /// Another codec, rate or layout, and no discontinuity: priming is cut
     /// where its time says so.
     Change,
@@ -53,7 +56,8 @@ impl Join {
     pub fn expected(self, start: MediaTime, placement: &Placement) -> Option<MediaTime> {
         match self {
             Self::Known { zero } => Some(zero + start),
-            Self::Switch | Self::Change | Self::Next => placement.expected(),
+            Self::Switch { begun: Some(begun) } => placement.media(begun),
+            Self::Switch { .. } | Self::Change | Self::Next => placement.expected(),
             Self::Begin { .. } | Self::Splice | Self::Done => None,
         }
     }
@@ -76,10 +80,7 @@ impl Decoding<'_> {
             }
             Join::Known { zero } => self.lane.placement.set_base(zero),
             Join::Splice => self.splice(zero)?,
-            Join::Switch => {
-                self.lane.placement.believe_time();
-                self.take_over(first - edit)?;
-            }
+            Join::Switch { begun } => self.take_over(first - edit, begun)?,
             Join::Change => self.lane.placement.believe_priming(edit),
             Join::Next => {}
             Join::Done => return Ok(()),
@@ -88,6 +89,8 @@ impl Decoding<'_> {
             tracing::warn!("the clock of the stream jumps and no discontinuity is announced");
             self.splice(zero)?;
         }
+        let begun = self.lane.placement.position(first - edit);
+        self.begun.get_or_insert(begun);
         self.stats.end(Stage::FirstPacket);
         self.stats.begin(Stage::FirstPcm);
         Ok(())

@@ -161,11 +161,7 @@ impl<'a> Lane<'a> {
         let offset = self.placement.offset(times.start, rate);
         if self.turn == Some(Turn::Due) {
             let first = self.placement.position(times.start) - place.unwrap_or_default();
-            let begins = if offset.silence > 0 {
-                MediaTime::ZERO
-            } else {
-                first
-            };
+            let begins = first - Frames(offset.silence).time(rate);
             self.outlet.enter(Entry {
                 format,
                 begins,

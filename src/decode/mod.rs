@@ -83,6 +83,10 @@ pub fn run(
         wanted,
         codec: None,
         variant: None,
+        heard: None,
+        is_beyond: false,
+        begun: None,
+        is_broken: false,
         init: None,
         tail: None,
         is_severed: false,
@@ -106,7 +110,16 @@ struct Decoding<'a> {
     events: Events,
     wanted: Wanted,
     codec: Option<Codec>,
+    /// What was announced last.
     variant: Option<usize>,
+    /// What the decoder was heard with last.
+    heard: Option<usize>,
+    /// The decoder has gone on over the end of what was heard.
+    is_beyond: bool,
+    /// Where the segment began that is being heard, or was given up half-way.
+    begun: Option<MediaTime>,
+    /// The last segment was given up half-way.
+    is_broken: bool,
     init: Option<(u64, Arc<stream::Init>)>,
     /// What the segment before left unfinished.
     tail: Option<Tail>,
@@ -135,13 +148,17 @@ impl Decoding<'_> {
             match inbox.next(demand) {
                 Piece::Segment(segment) => {
                     self.buffering();
-                    demand.number = Some(segment.number + 1);
+                    let number = segment.number;
                     if self.segment(*segment)? == Flow::Over {
                         return Ok(());
                     }
+                    (demand.number, demand.again) = match std::mem::take(&mut self.is_broken) {
+                        true => (Some(number), demand.again + 1),
+                        false => (Some(number + 1), 0),
+                    };
                 }
                 Piece::Gap(gap) => {
-                    demand.number = Some(gap.next);
+                    (demand.number, demand.again) = (Some(gap.next), 0);
                     if self.gap(*gap)? == Flow::Over {
                         return Ok(());
                     }

@@ -9,6 +9,8 @@ use crate::units::{MediaTime, SampleRate};
 pub const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
 /// EXTINF may be rounded to whole seconds (RFC 8216 section 4.3.2.1).
 pub const EXTINF_SLACK: MediaTime = MediaTime::from_nanos(500_000_000);
+/// Variants may be cut at moments that differ by this much.
+const CUT_SLACK: MediaTime = MediaTime::from_nanos(1_000_000_000);
 
 /// The presentation's frame counter. Nothing is placed yet by default: the first
 /// unit fixes the count.
@@ -77,7 +79,12 @@ impl Placement {
     /// Media time, minus the edit list, at which the next unit of the same run
     /// is due.
     pub fn expected(&self) -> Option<MediaTime> {
-        Some(self.base? + self.end()?)
+        self.media(self.end()?)
+    }
+
+    /// Media time, minus the edit list, of a moment of the presentation.
+    pub fn media(&self, position: MediaTime) -> Option<MediaTime> {
+        Some(self.base? + position)
     }
 
     /// Presentation time of a moment of media, the edit list taken off.
@@ -93,9 +100,9 @@ impl Placement {
     }
 
     /// The next unit comes from another variant: its time decides, to the frame,
-    /// if it is near. (Variants that are not cut alike are not switched between.)
-    pub fn believe_time(&mut self) {
-        self.believe_within(EXTINF_SLACK);
+    /// if it is near, or near to where this long of the same was heard.
+    pub fn believe_time(&mut self, heard: MediaTime) {
+        self.believe_within(heard + CUT_SLACK);
     }
 
     /// The next unit comes from another encoder on the same clock: no more than
@@ -289,7 +296,7 @@ mod tests {
     fn another_variant_is_placed_to_the_frame() {
         for (start, want) in [(4_000, offset(0, 96)), (4_100, offset(4, 0))] {
             let mut placement = after(4_096);
-            placement.believe_time();
+            placement.believe_time(MediaTime::ZERO);
             assert_eq!(placement.offset(at(start), rate()), want, "{start}");
         }
     }
@@ -298,7 +305,7 @@ mod tests {
     fn a_variant_with_a_clock_of_its_own_goes_on_where_the_other_ended() {
         for start in [30 * 44_100, -30 * 44_100] {
             let mut placement = after(4_096);
-            placement.believe_time();
+            placement.believe_time(MediaTime::ZERO);
             assert!(placement.is_jump(at(start)), "{start}");
             assert_eq!(placement.offset(at(start), rate()), offset(0, 0), "{start}");
         }
@@ -307,7 +314,7 @@ mod tests {
     #[test]
     fn an_overlap_longer_than_a_block_is_dropped_to_the_frame() {
         let mut placement = after(4_096);
-        placement.believe_time();
+        placement.believe_time(MediaTime::ZERO);
         for (start, behind) in [(2_000, 2_096), (3_024, 1_072), (4_048, 48)] {
             let got = placement.offset(at(start), rate());
             assert_eq!(got, offset(0, behind), "{start}");

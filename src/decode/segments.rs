@@ -8,6 +8,7 @@ use crate::decode::join::Join;
 use crate::decode::lane::{Flow, Label};
 use crate::decode::placement::Window;
 use crate::decode::stream::{self, Stream, Tail};
+use crate::decode::unit::Track;
 use crate::decode::{Decoding, checksum};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
@@ -31,12 +32,18 @@ impl Decoding<'_> {
         };
         let (wire, ends_run, is_live) = (segment.wire.take(), segment.ends_run, segment.is_live);
         let end = segment.start + segment.duration;
+        let severed = self.is_severed;
         let flow = match self.sound_of(segment).map_err(named) {
+            Err(problem) if problem.kind == Kind::GivenUp => {
+                self.is_severed = severed && self.begun.is_none();
+                return self.break_off((number, variant, url));
+            }
             Err(problem) if is_live && self.may_pass_over(&problem) => {
                 return self.pass_over((number, variant, url), end, problem);
             }
             flow => flow?,
         };
+        self.begun = None;
         if ends_run {
             self.lane.drop_tail();
         }
@@ -78,6 +85,7 @@ impl Decoding<'_> {
         end: MediaTime,
         problem: Problem,
     ) -> Result<Flow, Problem> {
+        self.begun = None;
         let heard = Label {
             number,
             variant,
@@ -116,7 +124,9 @@ impl Decoding<'_> {
         let mut titles = Some(std::mem::take(&mut segment.titles));
         let goes_on = self.tail.is_some();
         self.stats.begin(Stage::Probe);
+        let variant = segment.variant;
         let (mut stream, mut join) = self.enter(segment)?;
+        let mut track = Some(stream.track().clone());
         let edit = stream.track().edit.start;
         self.stats.end(Stage::Probe);
         self.stats.begin(Stage::FirstPacket);
@@ -130,7 +140,13 @@ impl Decoding<'_> {
             };
             let first = unit.start;
             begin.get_or_insert(first);
+            if let Some(track) = track.take() {
+                join = self.begin(variant, &track, join)?;
+            }
             self.join_at(&mut join, first, edit)?;
+            if self.is_long_past(unit.end - edit) {
+                continue;
+            }
             flow = self.unit(&unit, ends_run, bit_rate)?;
             if let Some(titles) = titles.take() {
                 self.announce_titles(&titles, stream::presentation_zero(first, edit));
@@ -151,14 +167,12 @@ impl Decoding<'_> {
     /// The demuxer of a segment, a decoder that fits it, and how it is joined.
     /// A segment whose own bytes have no time goes on by count.
     fn enter(&mut self, mut segment: Segment) -> Result<(Stream, Join), Problem> {
-        let start = segment.start;
-        let switched = self.variant != Some(segment.variant);
+        let (start, has_base) = (segment.start, !self.lane.placement.needs_base());
         let severed = std::mem::take(&mut self.is_severed) || segment.discontinuity;
-        let severed = severed && self.lane.placement.end().is_some();
-        let is_switch = switched && !severed && !self.lane.placement.needs_base();
-        let overlap = segment.overlap.take().filter(|_| is_switch);
-        let has_overlap = overlap.is_some();
-        if let Some(overlap) = overlap {
+        let severed = severed && self.begun.is_none() && self.lane.placement.end().is_some();
+        let is_other = self.heard != Some(segment.variant) || self.is_beyond;
+        let is_switch = has_base && !severed && (is_other || self.begun.is_some());
+        if let (true, Some(overlap)) = (is_switch, segment.overlap.take()) {
             self.overlap(overlap);
         }
         let init = segment.init.map(|init| self.init(init)).transpose()?;
@@ -167,10 +181,10 @@ impl Decoding<'_> {
         self.variant = Some(segment.variant);
         let join = if severed {
             Join::Splice
-        } else if self.lane.placement.needs_base() {
+        } else if !has_base {
             self.beginning(init, segment.anchor, start)
         } else if is_switch {
-            Join::Switch
+            Join::Switch { begun: self.begun }
         } else {
             Join::Next
         };
@@ -182,14 +196,22 @@ impl Decoding<'_> {
         if onward.is_joined {
             stream.go_on_at(begin);
         }
-        if has_overlap {
-            self.codec = None; // it is beyond the boundary
+        if self.codec.is_none() {
+            self.fit(stream.track())?; // while the first unit is on its way
         }
-        let join = match self.fit(stream.track())? {
+        Ok((stream, join))
+    }
+
+    /// The first unit of a segment is here, so that its decoder takes over.
+    fn begin(&mut self, variant: usize, track: &Track, join: Join) -> Result<Join, Problem> {
+        self.heard = Some(variant);
+        if std::mem::take(&mut self.is_beyond) {
+            self.codec = None;
+        }
+        Ok(match self.fit(track)? {
             true => join.with_change(),
             false => join,
-        };
-        Ok((stream, join))
+        })
     }
 
     pub(super) fn init(&mut self, init: Init) -> Result<Arc<stream::Init>, Problem> {
@@ -245,13 +267,17 @@ impl Decoding<'_> {
             from: gap.from,
             until: gap.until,
         };
+        self.is_severed |= gap.discontinuity;
+        let heard = self.begun.take().map_or(MediaTime::ZERO, |begun| {
+            self.lane.placement.end().unwrap_or(begun) - begun
+        });
+        let duration = (gap.duration - heard).max(MediaTime::ZERO);
         self.events.send(Event::Gap {
             number: gap.number,
             position: self.lane.placement.end().unwrap_or(gap.start),
-            duration: gap.duration,
+            duration,
             is_lost: gap.loss.is_some(),
         });
-        self.is_severed |= gap.discontinuity;
         if let Some(Tail::Packed(_)) = self.tail.take() {
             self.stats.decode_errors.add(1);
         }
@@ -266,7 +292,7 @@ impl Decoding<'_> {
             url: gap.url,
             sha256: None,
         };
-        self.lane.gap(label, gap.start, gap.duration)
+        self.lane.gap(label, gap.start, duration)
     }
 
     /// The stream is over: the silence of a last gap is made.

@@ -5,10 +5,13 @@ use crate::decode::Decoding;
 use crate::decode::codec::Decoded;
 use crate::decode::decrypt::{self, Part};
 use crate::decode::join::Join;
+use crate::decode::lane::{Flow, Label};
 use crate::decode::packed::Cut;
 use crate::decode::placement::JITTER;
 use crate::decode::stream::{self, Stream, Tail};
+use crate::decode::warmup;
 use crate::error::Problem;
+use crate::event::Event;
 use crate::media::{Codec as Kind, Format, Overlap};
 use crate::units::{Frames, MediaTime};
 
@@ -23,30 +26,77 @@ impl Decoding<'_> {
     /// the lane to keep. Whatever is wrong with it only makes it shorter: the
     /// segment itself is still there.
     pub(super) fn overlap(&mut self, overlap: Overlap) {
+        // What was heard of the segment itself reaches further; and what went on
+        // once goes on no second time.
+        if self.begun.is_some() || self.is_beyond {
+            return;
+        }
+        self.is_beyond = true;
         if let Err(problem) = self.go_over(overlap) {
             tracing::debug!("the old variant ends at the switch: {problem}");
         }
     }
 
     /// The first unit of another variant is due at `start`, the edit list taken
-    /// off. Of one configuration, and on one grid of units, the decoder that was
-    /// heard goes on: both variants code the same window, so that the halves of
-    /// two encodings add up.
-    pub(super) fn take_over(&mut self, start: MediaTime) -> Result<(), Problem> {
-        let Some(codec) = &mut self.codec else {
-            return Ok(());
+    /// off; of its segment this much was heard that `begun` at a place of the
+    /// presentation. Of one configuration, and on one grid of units, the decoder
+    /// that was heard goes on: both variants code the same windows, so that the
+    /// halves of two encodings add up.
+    pub(super) fn take_over(
+        &mut self,
+        start: MediaTime,
+        begun: Option<MediaTime>,
+    ) -> Result<(), Problem> {
+        let placement = &mut self.lane.placement;
+        let end = placement.end().unwrap_or_default();
+        let begun = begun.unwrap_or(end);
+        placement.believe_time(end - begun);
+        if begun < end && placement.is_jump(start) {
+            placement.set_base(start - begun); // it has a clock of its own
+        }
+        let wander = placement.position(start) - end;
+        let is_due = wander < GRID && MediaTime::ZERO - wander < GRID;
+        let Some(codec) = self.codec.as_mut().filter(|codec| codec.is_used) else {
+            return self.lane.turn();
         };
-        let is_due = self.lane.placement.expected().is_some_and(|due| {
-            let wander = start - due;
-            wander < GRID && MediaTime::ZERO - wander < GRID
-        });
-        if codec.is_used && is_due && codec.track.codec == Kind::Aac {
+        if is_due && codec.track.codec == Kind::Aac {
             return Ok(());
         }
-        if codec.is_used {
-            codec.decoder.reset();
-        }
+        codec.decoder.reset();
         self.lane.turn()
+    }
+
+    /// Whether a unit that ends at `end`, the edit list taken off, lies so far
+    /// before the place the sound has come to that no decoder warms up with it.
+    pub(super) fn is_long_past(&self, end: MediaTime) -> bool {
+        let due = self.lane.placement.expected();
+        self.lane.is_turning() && due.is_some_and(|due| due - end > warmup::MOST)
+    }
+
+    /// The rest of a segment will not come; the next piece is to be the same one
+    /// of another variant.
+    pub(super) fn break_off(
+        &mut self,
+        (number, variant, url): (u64, usize, String),
+    ) -> Result<Flow, Problem> {
+        let end = self.lane.placement.next().unwrap_or_default();
+        self.titles.forget_before(end);
+        self.is_broken = true;
+        let label = Label {
+            number,
+            variant,
+            url,
+            sha256: None,
+        };
+        if self.begun.is_some() {
+            let frames = self.lane.note(label)?;
+            self.events.send(Event::Segment {
+                number,
+                variant,
+                frames,
+            });
+        }
+        Ok(Flow::On)
     }
 
     fn go_over(&mut self, overlap: Overlap) -> Result<(), Problem> {

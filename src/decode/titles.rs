@@ -10,16 +10,25 @@ use crate::units::MediaTime;
 pub struct Titles {
     /// By presentation time.
     announced: Vec<(MediaTime, String)>,
+    /// Those before it come a second time.
+    since: Option<MediaTime>,
     told: Option<String>,
 }
 
 impl Titles {
     /// A title that is heard from the presentation time `at` on.
     pub fn announce(&mut self, at: MediaTime, title: &str) {
-        if self.announced.len() < limits::TITLES_AHEAD {
+        let is_new = self.since.is_none_or(|since| at >= since);
+        if is_new && self.announced.len() < limits::TITLES_AHEAD {
             let place = self.announced.partition_point(|(other, _)| *other <= at);
             self.announced.insert(place, (at, text::one_line(title)));
         }
+    }
+
+    /// The sound has come to presentation time `now`, and titles before it may be
+    /// announced again.
+    pub fn forget_before(&mut self, now: MediaTime) {
+        self.since = Some(now);
     }
 
     /// Titles that are heard by presentation time `now` and were not told yet,
