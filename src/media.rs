@@ -116,6 +116,9 @@ pub struct Segment {
     /// The first bytes of the stream's very first segment, when the run begins
     /// later than there: its media time is the zero of the presentation.
     pub anchor: Option<Anchor>,
+    /// The head of this segment in the variant heard before it, when that was
+    /// another one and its bytes could be had.
+    pub overlap: Option<Overlap>,
     /// Where the segment starts by the playlist (sum of EXTINF).
     pub start: MediaTime,
     /// Its length by the playlist.
@@ -141,6 +144,18 @@ pub struct Segment {
 pub struct Anchor {
     /// Its bytes, as they came over the wire.
     pub bytes: Box<dyn Source>,
+    /// How they are encrypted.
+    pub cipher: Option<Cipher>,
+}
+
+/// The head of a segment in the variant that was heard before it: what the old
+/// decoder goes on with while the one of the new variant warms up. It ends where
+/// the bytes were cut off, in the middle of an access unit.
+pub struct Overlap {
+    /// The initialisation section of the old variant (EXT-X-MAP).
+    pub init: Option<Init>,
+    /// The first bytes, as they came over the wire.
+    pub media: Box<dyn Source>,
     /// How they are encrypted.
     pub cipher: Option<Cipher>,
 }
@@ -218,6 +233,9 @@ pub struct Demand {
     pub epoch: u64,
     /// The segment wanted; `None` for the one the run begins with.
     pub number: Option<u64>,
+    /// How often it was given up half-way ([`Kind::GivenUp`]): the same segment
+    /// is wanted once more, of another variant.
+    pub again: u32,
 }
 
 /// Where to begin, as the user said it.

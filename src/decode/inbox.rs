@@ -108,6 +108,7 @@ mod tests {
         let demand = Demand {
             epoch: 0,
             number: Some(7),
+            again: 0,
         };
         assert!(matches!(inbox.next(demand), Piece::End));
         assert_eq!(doors.demand(), demand);

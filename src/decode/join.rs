@@ -76,7 +76,10 @@ impl Decoding<'_> {
             }
             Join::Known { zero } => self.lane.placement.set_base(zero),
             Join::Splice => self.splice(zero)?,
-            Join::Switch => self.lane.placement.believe_time(),
+            Join::Switch => {
+                self.lane.placement.believe_time();
+                self.take_over(first - edit)?;
+            }
             Join::Change => self.lane.placement.believe_priming(edit),
             Join::Next => {}
             Join::Done => return Ok(()),

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::decode::codec::Block;
-use crate::decode::outlet::Outlet;
+use crate::decode::outlet::{Entry, Outlet};
 use crate::decode::placement::{Placement, Window};
 use crate::decode::unit::{Edit, Unit};
 use crate::error::Problem;
@@ -80,6 +80,17 @@ pub struct Lane<'a> {
     trimmed: Frames,
     /// Frames that the ledger knows of.
     noted: Frames,
+    /// Another rendering of the same sound takes over.
+    turn: Option<Turn>,
+}
+
+/// How far another rendering has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Not a frame of it came yet.
+    Due,
+    /// Its frames lie before what was placed so far.
+    Warming,
 }
 
 impl<'a> Lane<'a> {
@@ -95,17 +106,47 @@ impl<'a> Lane<'a> {
             owed: VecDeque::new(),
             trimmed: Frames(0),
             noted: Frames(0),
+            turn: None,
         }
     }
 
+    /// Whether nothing came yet of a rendering that takes over.
+    pub fn is_turning(&self) -> bool {
+        self.turn == Some(Turn::Due)
+    }
+
+    /// Takes a block of what is heard from beyond its end; false when it is of
+    /// no use.
+    pub fn keep(&mut self, block: Block<'_>, format: Format) -> Result<bool, Problem> {
+        match self.format {
+            Some(before) if before.spec == format.spec => {
+                self.release_tail()?;
+                self.outlet.keep(block.samples, format)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// What comes next is the same sound as another decoder gives it. Its frames
+    /// warm up unheard where they lie before this place.
+    pub fn turn(&mut self) -> Result<(), Problem> {
+        if self.format.is_some() {
+            self.turn = Some(Turn::Due);
+            self.outlet.turn()?;
+        }
+        Ok(())
+    }
+
     /// Places one decoded block. With `may_be_last`, frames beyond the unit's
-    /// own length are held back as possible padding.
+    /// own length are held back as possible padding. What a fresh decoder gives
+    /// in the first `warms` is not right yet.
     pub fn place(
         &mut self,
         times: Times,
         block: Block<'_>,
         format: Format,
         may_be_last: bool,
+        warms: MediaTime,
     ) -> Result<Flow, Problem> {
         if self.release_tail()? == Flow::Over {
             return Ok(Flow::Over);
@@ -116,7 +157,22 @@ impl<'a> Lane<'a> {
         let back = times.trim_end.0.min(frames - front);
         self.outlet.open_for(format)?;
         self.format = Some(format);
+        let place = self.placement.next();
         let offset = self.placement.offset(times.start, rate);
+        if self.turn == Some(Turn::Due) {
+            let first = self.placement.position(times.start) - place.unwrap_or_default();
+            let begins = if offset.silence > 0 {
+                MediaTime::ZERO
+            } else {
+                first
+            };
+            self.outlet.enter(Entry {
+                format,
+                begins,
+                is_warm: first + warms,
+            })?;
+            self.turn = Some(Turn::Warming);
+        }
         if self.fill(offset.silence, format)? == Flow::Over {
             return Ok(Flow::Over);
         }
@@ -132,6 +188,10 @@ impl<'a> Lane<'a> {
             }
         }
         let part = |from: u64, count: u64| block.part(from, count);
+        if self.turn.is_some() {
+            self.outlet.lead(part(front, skip - front))?;
+            self.turn.take_if(|_| offset.behind == 0);
+        }
         self.tail
             .extend_from_slice(part(skip + keep, frames - back - skip - keep));
         self.trimmed = self.trimmed + Frames(skip + back);

@@ -5,6 +5,7 @@
 
 pub mod adts;
 pub mod codec;
+mod crossfade;
 pub mod decrypt;
 pub mod file;
 pub mod fmp4;
@@ -13,6 +14,7 @@ pub mod inbox;
 mod join;
 pub mod lane;
 pub mod latm;
+mod mixer;
 pub mod mpeg;
 mod onward;
 pub mod outlet;
@@ -22,10 +24,13 @@ pub mod remap;
 pub mod resample;
 mod segments;
 pub mod stream;
+mod switch;
 pub mod ticks;
 pub mod titles;
 pub mod ts;
 pub mod unit;
+mod voice;
+mod warmup;
 mod whole_file;
 pub mod window;
 
@@ -119,6 +124,8 @@ struct Codec {
     track: Track,
     /// Bits a sample that carry information.
     bits: u8,
+    /// It has decoded something.
+    is_used: bool,
 }
 
 impl Decoding<'_> {
@@ -172,6 +179,7 @@ impl Decoding<'_> {
                     decoder,
                     track: track.clone(),
                     bits,
+                    is_used: false,
                 });
                 Ok(is_changed)
             }
@@ -190,6 +198,7 @@ impl Decoding<'_> {
             .expect("fit() made a decoder before the first unit");
         let times = Times::of(unit, codec.track.edit);
         let begun = Instant::now();
+        codec.is_used = true;
         let decoded = codec.decoder.decode(unit);
         self.stats.decode_busy_ns.add(nanos(begun));
         match decoded {
@@ -207,7 +216,11 @@ impl Decoding<'_> {
                 self.stats
                     .bits_played
                     .add((bit_rate.0 as f64 * time.seconds()) as u64);
-                self.lane.place(times, block, format, may_be_last)
+                let warms = match self.lane.is_turning() {
+                    true => warmup::time(format.codec, &block, unit.data.len()),
+                    false => MediaTime::ZERO,
+                };
+                self.lane.place(times, block, format, may_be_last, warms)
             }
             Decoded::Nothing => Ok(Flow::On),
             Decoded::Bad(reason) => self.bad_unit(times, reason),

@@ -6,7 +6,7 @@ use crate::units::{MediaTime, SampleRate};
 
 /// Timestamps may wander this far within a run before they are believed more
 /// than the count of frames: rounding of coarse timescales stays below it.
-const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
+pub const JITTER: MediaTime = MediaTime::from_nanos(30_000_000);
 /// EXTINF may be rounded to whole seconds (RFC 8216 section 4.3.2.1).
 pub const EXTINF_SLACK: MediaTime = MediaTime::from_nanos(500_000_000);
 

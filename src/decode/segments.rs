@@ -150,18 +150,26 @@ impl Decoding<'_> {
 
     /// The demuxer of a segment, a decoder that fits it, and how it is joined.
     /// A segment whose own bytes have no time goes on by count.
-    fn enter(&mut self, segment: Segment) -> Result<(Stream, Join), Problem> {
+    fn enter(&mut self, mut segment: Segment) -> Result<(Stream, Join), Problem> {
         let start = segment.start;
+        let switched = self.variant != Some(segment.variant);
+        let severed = std::mem::take(&mut self.is_severed) || segment.discontinuity;
+        let severed = severed && self.lane.placement.end().is_some();
+        let is_switch = switched && !severed && !self.lane.placement.needs_base();
+        let overlap = segment.overlap.take().filter(|_| is_switch);
+        let has_overlap = overlap.is_some();
+        if let Some(overlap) = overlap {
+            self.overlap(overlap);
+        }
         let init = segment.init.map(|init| self.init(init)).transpose()?;
         let init = init.as_deref();
         self.announce(segment.variant, segment.bit_rate);
-        let switched = self.variant.replace(segment.variant) != Some(segment.variant);
-        let severed = std::mem::take(&mut self.is_severed) || segment.discontinuity;
-        let join = if severed && self.lane.placement.end().is_some() {
+        self.variant = Some(segment.variant);
+        let join = if severed {
             Join::Splice
         } else if self.lane.placement.needs_base() {
             self.beginning(init, segment.anchor, start)
-        } else if switched {
+        } else if is_switch {
             Join::Switch
         } else {
             Join::Next
@@ -174,6 +182,9 @@ impl Decoding<'_> {
         if onward.is_joined {
             stream.go_on_at(begin);
         }
+        if has_overlap {
+            self.codec = None; // it is beyond the boundary
+        }
         let join = match self.fit(stream.track())? {
             true => join.with_change(),
             false => join,
@@ -181,7 +192,7 @@ impl Decoding<'_> {
         Ok((stream, join))
     }
 
-    fn init(&mut self, init: Init) -> Result<Arc<stream::Init>, Problem> {
+    pub(super) fn init(&mut self, init: Init) -> Result<Arc<stream::Init>, Problem> {
         if let Some((id, parsed)) = &self.init
             && *id == init.id
         {
@@ -216,7 +227,12 @@ impl Decoding<'_> {
     }
 
     /// The media time at which a segment is expected to begin.
-    fn near(&self, join: Join, start: MediaTime, init: Option<&stream::Init>) -> Option<MediaTime> {
+    pub(super) fn near(
+        &self,
+        join: Join,
+        start: MediaTime,
+        init: Option<&stream::Init>,
+    ) -> Option<MediaTime> {
         let before = self.codec.as_ref().map(|codec| &codec.track);
         let edit = init.and_then(stream::Init::track).or(before);
         let edit = edit.map_or(MediaTime::ZERO, |track| track.edit.start);

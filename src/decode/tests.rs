@@ -145,6 +145,7 @@ impl Pieces {
             cipher: None,
             wire: None,
             anchor: None,
+            overlap: None,
             start: self.time,
             duration,
             discontinuity: false,

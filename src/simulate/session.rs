@@ -1,6 +1,7 @@
 //! A session in virtual time: the planner of real playback over a link that
 //! is made of a trace. Seconds count from the start of the session.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::ladder::Ladder;
@@ -8,7 +9,9 @@ use super::log::{Log, Player, Request};
 use super::playback::Playback;
 use super::trace::Trace;
 use crate::hls::abr::{Controller, Sample};
-use crate::hls::planner::{Asked, Command, Consulted, Flight, Limits, Plan, Planner, Report};
+use crate::hls::planner::{
+    Asked, Command, Consulted, Flight, Limits, Plan, Planner, Report, overlap_bytes,
+};
 use crate::units::BitRate;
 
 /// Times that are the same.
@@ -69,6 +72,8 @@ pub struct Session<'a> {
     pub(super) heard: Vec<Vec<usize>>,
     /// When a segment came again, which, and in which rung.
     pub(super) upgrades: Vec<(f64, usize, usize)>,
+    /// Segments, or their heads, that came.
+    pub(super) had: HashSet<(usize, usize)>,
     /// The rung of each segment that is whole.
     pub(super) whole: Vec<usize>,
     pub(super) bytes: u64,
@@ -106,6 +111,7 @@ impl<'a> Session<'a> {
             heard: vec![Vec::new(); ladder.segment_s.len()],
             starts,
             upgrades: Vec::new(),
+            had: HashSet::new(),
             whole: Vec::new(),
             bytes: 0,
             wasted: 0,
@@ -174,13 +180,8 @@ impl<'a> Session<'a> {
         } else {
             1.0
         };
-        let mut first = self.now + self.trace.trip(self.now) * trips;
-        if self.setting.player.in_flight > 1 {
-            first = first.max(self.last_end);
-        }
-        let bits = self.trace.bits(first) + 8.0 * bytes as f64;
-        let end = first.max(self.trace.when(bits));
-        self.last_end = end;
+        let answered = self.now + self.trace.trip(self.now) * trips;
+        let (first, end) = self.on_the_link(answered, bytes);
         self.bytes += bytes;
         self.requests.push(Request {
             kind,
@@ -195,6 +196,19 @@ impl<'a> Session<'a> {
         (first, end)
     }
 
+    /// When a body comes that is answered at `answered` at the earliest: one
+    /// after the other.
+    fn on_the_link(&mut self, answered: f64, bytes: u64) -> (f64, f64) {
+        let first = match self.setting.player.in_flight {
+            1 => answered,
+            _ => answered.max(self.last_end),
+        };
+        let bits = self.trace.bits(first) + 8.0 * bytes as f64;
+        let end = first.max(self.trace.when(bits));
+        self.last_end = end;
+        (first, end)
+    }
+
     fn fetch(&mut self, asked: Asked) {
         let variants = &self.ladder.variants;
         let (kind, bytes, segment, rung) = match asked {
@@ -203,6 +217,7 @@ impl<'a> Session<'a> {
             Asked::Segment { place, rung } => {
                 ("segment", variants[rung].sizes[place], Some(place), rung)
             }
+            Asked::Overlap { place, rung } => return self.fetch_overlap(place, rung),
         };
         let (first, end) = self.send(kind, bytes, segment, Some(rung));
         let request = self.requests.len() - 1;
@@ -225,6 +240,33 @@ impl<'a> Session<'a> {
             load.parts = self.arrivals(&load, segment);
         }
         self.loads.push(load);
+    }
+
+    /// The head of a segment: a request that is ended when enough has come.
+    fn fetch_overlap(&mut self, place: usize, rung: usize) {
+        let variant = &self.ladder.variants[rung];
+        let whole = variant.sizes[place];
+        let rate = variant.average_bandwidth as f64 / 1e3;
+        let bytes = overlap_bytes(rate, self.ladder.segment_s[place]).min(whole);
+        let (first, end) = self.send("segment", bytes, Some(place), Some(rung));
+        self.wasted += bytes;
+        self.aborts += 1;
+        let request = self.requests.len() - 1;
+        let logged = &mut self.requests[request];
+        logged.bytes = whole;
+        logged.t_end = None;
+        logged.t_abort = Some(round(end));
+        logged.reason = Some("overlap");
+        self.loads.push(Load {
+            asked: Asked::Overlap { place, rung },
+            at: self.now,
+            is_alone: false,
+            request,
+            first,
+            end,
+            bytes,
+            parts: Vec::new(),
+        });
     }
 
     fn parts(&self, segment: usize) -> usize {
@@ -309,8 +351,13 @@ impl<'a> Session<'a> {
             Asked::Playlist(rung) => self.lists[rung] = true,
             Asked::Init(rung) => self.inits[rung] = true,
             Asked::Segment { place, rung } => {
+                self.had.insert((place, rung));
                 self.hold(load.end, place, rung);
                 return planner.carried(sample);
+            }
+            Asked::Overlap { place, rung } => {
+                self.had.insert((place, rung));
+                return;
             }
         }
         planner.opened(sample);
@@ -357,9 +404,32 @@ impl<'a> Session<'a> {
         self.wasted += flight.report.got;
         self.aborts += 1;
         self.last_end = self.now;
+        self.move_up(place);
         if let Some(sample) = Planner::told_by(&flight, self.now) {
             planner.carried(sample);
         }
+    }
+}
+
+impl Session<'_> {
+    /// The loads from `first` on, which waited for the one before them, come
+    /// as soon as the link is free.
+    fn move_up(&mut self, first: usize) {
+        let mut waiting = self.loads.split_off(first.min(self.loads.len()));
+        for load in &mut waiting {
+            let answered = load.at + self.trace.trip(load.at);
+            (load.first, load.end) = self.on_the_link(answered, load.bytes);
+            let request = &mut self.requests[load.request];
+            request.t_first = Some(round(load.first));
+            match request.t_abort.is_some() {
+                true => request.t_abort = Some(round(load.end)),
+                false => request.t_end = Some(round(load.end)),
+            }
+            if let Asked::Segment { place, .. } = load.asked {
+                load.parts = self.arrivals(load, place);
+            }
+        }
+        self.loads.append(&mut waiting);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::session::{NEAR, Session};
+use super::session::{Load, NEAR, Session};
 use crate::hls::planner::{Asked, Flight, Moment, State, View};
 
 impl View for Session<'_> {
@@ -72,6 +72,15 @@ impl View for Session<'_> {
             return Some(Asked::Playlist(rung));
         }
         (!self.inits[rung]).then_some(Asked::Init(rung))
+    }
+
+    fn has_overlap(&self, place: usize, rung: usize) -> bool {
+        let is_it = |load: &Load| load.asked == Asked::Overlap { place, rung };
+        let mut cached = self.setting.cached.iter();
+        self.had.contains(&(place, rung))
+            || self.loads.iter().any(is_it)
+            || cached
+                .any(|[variant, first, last]| *variant == rung && (*first..=*last).contains(&place))
     }
 
     fn flights(&self) -> Vec<Flight> {

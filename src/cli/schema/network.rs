@@ -29,7 +29,9 @@ pub struct Network {
 #[derive(Clone, Debug, Serialize)]
 pub struct Wasted {
     /// `repeated`: they had come before a break; `unasked`: the server sent more
-    /// than was asked for.
+    /// than was asked for; `given_up`: their request was given up for another
+    /// variant; `unheard`: another variant of the same stretch was heard;
+    /// `overlap`: they were heard only under a change of variant.
     pub cause: &'static str,
     /// How many.
     pub bytes: u64,

@@ -33,6 +33,9 @@ impl Feed {
                 Command::Fetch(Asked::Playlist(rung) | Asked::Init(rung)) => {
                     self.ask_playlist(self.rungs[rung]);
                 }
+                Command::Fetch(Asked::Overlap { place, rung }) => {
+                    self.fetch_overlap(place, self.rungs[rung]);
+                }
                 Command::Abort(asked) => self.give_up(asked),
                 Command::Wait(until) => {
                     self.look = self.moment_at(until);
@@ -83,9 +86,13 @@ impl Feed {
             index: place,
             rung: self.rungs[rung],
         };
+        let until = self.come_until(place);
         let Some(flight) = self.flights.remove(&load) else {
             return;
         };
+        if self.handed == Some(place) {
+            self.broken_off = Some((place, until));
+        }
         let seen = self.seen(asked, &flight);
         if let Some(sample) = Planner::told_by(&seen, self.seconds(Instant::now())) {
             self.carried(sample);
@@ -132,7 +139,8 @@ impl Feed {
         {
             self.anchor = Anchor::Coming;
             self.start_keys(&first);
-            self.start(Load::Anchor { rung: about.rung }, head_of(first.wanted));
+            let head = head_of(first.wanted, ANCHOR_BYTES);
+            self.start(Load::Anchor { rung: about.rung }, head);
         }
     }
 
@@ -158,7 +166,10 @@ impl Feed {
         let mut flight = Flight::new(wanted.clone(), renewals);
         match load {
             Load::Key { key } => self.fetch_key(key, wanted),
-            Load::Init { .. } | Load::Segment { .. } | Load::Anchor { .. } => {
+            Load::Init { .. }
+            | Load::Segment { .. }
+            | Load::Overlap { .. }
+            | Load::Anchor { .. } => {
                 let (store, tell) = (self.store.clone(), self.tell.clone());
                 let task = self.tasks.spawn(carry(store, wanted, load, tell));
                 flight.task = Some(task);
@@ -168,10 +179,10 @@ impl Feed {
     }
 }
 
-/// Enough of a segment to see its first access unit.
-pub(super) fn head_of(wanted: Wanted) -> Wanted {
+/// The first `bytes` of a segment.
+pub(super) fn head_of(wanted: Wanted, bytes: u64) -> Wanted {
     let whole = wanted.range.clone().unwrap_or(0..u64::MAX);
-    let end = whole.end.min(whole.start.saturating_add(ANCHOR_BYTES));
+    let end = whole.end.min(whole.start.saturating_add(bytes));
     Wanted {
         range: Some(whole.start..end),
         ..wanted

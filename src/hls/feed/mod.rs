@@ -11,6 +11,7 @@ mod held;
 mod loading;
 mod missing;
 mod noting;
+mod overlap;
 mod recording;
 mod renewing;
 mod room;
@@ -28,6 +29,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use self::about::{About, Sections};
 use self::broadcast::Broadcast;
 use self::held::Held;
+use self::loading::head_of;
+use self::overlap::Hidden;
 use self::recording::Recording;
 use self::renewing::Renewals;
 pub use self::renewing::Search;
@@ -44,7 +47,7 @@ use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
 use crate::hls::timeline::Listed;
 use crate::hls::wishes::{Purpose, Wishes};
-use crate::media::Start;
+use crate::media::{Demand, Start};
 use crate::stats::Stats;
 use crate::store::{Body, Kept, Store, Wanted};
 use crate::units::{BitRate, MediaTime};
@@ -130,6 +133,13 @@ pub struct Feed {
     decisions: BTreeMap<usize, Decision>,
     /// The rung that was handed over last.
     heard: Option<usize>,
+    /// Heads of segments in the rung before them, where they differ.
+    overlaps: HashMap<(usize, usize), Hidden>,
+    /// What the decode thread wanted when it was answered last.
+    answered: Option<Demand>,
+    /// The segment that was handed over and then given up, and until when it
+    /// had come, in seconds.
+    broken_off: Option<(usize, f64)>,
     meter: Meter,
     /// The place where the run begins.
     begin: usize,
@@ -242,6 +252,9 @@ impl Feed {
             has_asked: false,
             decisions: BTreeMap::new(),
             heard: None,
+            overlaps: HashMap::new(),
+            answered: None,
+            broken_off: None,
             meter: Meter::default(),
             stats: Arc::clone(stats),
             events: events.clone(),

@@ -45,7 +45,7 @@ impl Feed {
                 }
             }
             Load::Anchor { .. } => self.anchor = Anchor::Here(body.clone()),
-            Load::Key { .. } => {}
+            Load::Key { .. } | Load::Overlap { .. } => {}
             Load::Segment { .. } => {
                 self.stats.end(Stage::SegmentFirstByte);
                 self.meter.begin(self.stats.network_bytes.total());
@@ -65,6 +65,11 @@ impl Feed {
         let body = flight.body;
         if matches!(load, Load::Init { .. }) {
             self.stats.end(Stage::Init);
+        }
+        if let Load::Overlap { index, rung } = load {
+            let length = body.as_ref().and_then(Body::length).unwrap_or(0);
+            self.stats.waste(Waste::Overlap, length);
+            return self.note_overlap(index, rung, body);
         }
         let Load::Segment { index, rung } = load else {
             return;
@@ -216,6 +221,10 @@ impl Feed {
             }
             Load::Init { .. } => return Err(problem),
             Load::Key { key } => return self.key_is_settled(key, Err(problem)),
+            Load::Overlap { index, rung } => {
+                self.note_overlap(index, rung, None);
+                return Ok(());
+            }
             Load::Anchor { .. } => {
                 // The playlist's own sums have to do.
                 self.anchor = Anchor::Refused;
@@ -226,7 +235,8 @@ impl Feed {
             self.full_at = Some(self.demanded());
             return Ok(());
         }
-        if self.handed == Some(index) {
+        let is_read = self.handed == Some(index);
+        if is_read && self.broken_off.is_none_or(|(place, _)| place != index) {
             // Its reader has been told, and decodes what came.
             self.hold(index, rung);
             return Ok(());

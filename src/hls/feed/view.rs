@@ -112,11 +112,19 @@ impl View for Feed {
         (!is_listed).then_some(Asked::Playlist(rank))
     }
 
+    fn has_overlap(&self, place: usize, rank: usize) -> bool {
+        self.is_overlap_settled(place, self.rungs[rank])
+    }
+
     fn flights(&self) -> Vec<planner::Flight> {
         let segments = self.flights.iter().filter_map(|(load, flight)| match load {
             Load::Segment { index, rung } => {
                 let (place, rung) = (*index, self.rank(*rung));
                 Some(self.seen(Asked::Segment { place, rung }, flight))
+            }
+            Load::Overlap { index, rung } => {
+                let (place, rung) = (*index, self.rank(*rung));
+                Some(self.seen(Asked::Overlap { place, rung }, flight))
             }
             Load::Init { .. } | Load::Key { .. } | Load::Anchor { .. } => None,
         });
@@ -166,6 +174,20 @@ impl Feed {
         }
     }
 
+    /// Until when the segment at `place` has come, if it is on its way.
+    pub(super) fn come_until(&self, place: usize) -> f64 {
+        let coming = self.flights.iter().find_map(|(load, flight)| match load {
+            Load::Segment { index, .. } if *index == place => flight.body.as_ref(),
+            _ => None,
+        });
+        let start = self.start(place);
+        let Some((body, length)) = coming.and_then(|body| Some((body, body.length()?))) else {
+            return start;
+        };
+        let share = body.come() as f64 / length.max(1) as f64;
+        start + (self.start(place + 1) - start) * share
+    }
+
     /// Up to where everything can be played, the beginning of what is coming
     /// included.
     fn playable(&self, position: MediaTime) -> f64 {
@@ -176,17 +198,10 @@ impl Feed {
         let is_here = |place: &usize| self.is_here(*place) || self.is_given_up(*place);
         let next = places.clone().find(|place| !is_here(place));
         let next = next.unwrap_or(places.end);
-        let start = self.start(next).max(position.seconds());
-        let coming = self.flights.iter().find_map(|(load, flight)| match load {
-            Load::Segment { index, .. } if *index == next => flight.body.as_ref(),
-            _ => None,
-        });
-        let Some((body, length)) = coming.and_then(|body| Some((body, body.length()?))) else {
-            return start;
-        };
-        let share = body.come() as f64 / length.max(1) as f64;
-        let end = self.start(next + 1);
-        (self.start(next) + (end - self.start(next)) * share).max(start)
+        let broken = self.broken_off.filter(|(place, _)| *place == next);
+        let heard = broken.map_or(0.0, |(_, until)| until);
+        let start = self.start(next).max(position.seconds()).max(heard);
+        self.come_until(next).max(start)
     }
 
     /// How much may be fetched ahead.

@@ -25,6 +25,12 @@ const URGENT: f64 = 2.0;
 /// A segment takes at least this much of the look-ahead: an unknown length is
 /// stated as 0 and must not lift it.
 const SHORTEST: f64 = 1.0;
+/// How long before it is heard a change of rung is prepared; and when there is
+/// nothing else to do.
+const OVERLAP_AHEAD: f64 = 6.0;
+const OVERLAP_IDLE: f64 = 20.0;
+/// The share of the buffer that this may take: it is a kindness.
+const OVERLAP_COST: f64 = 0.01;
 /// The playlist of another variant is waited for at least this long.
 const PATIENCE: f64 = 1.0;
 /// The same in waits for a first byte.
@@ -144,6 +150,9 @@ impl Planner {
                 return command;
             }
         }
+        if let Some(overlap) = self.overlap(view, &now, &flights) {
+            return Command::Fetch(overlap);
+        }
         if let Some(flight) = flights.last() {
             if let Some(command) = self.give_up(view, &now, &flights, plan) {
                 return command;
@@ -172,6 +181,35 @@ impl Planner {
             return Command::Wait(until);
         }
         self.begin(view, &flights, plan, place, situation)
+    }
+
+    /// What hides the next change of rung, when that costs little.
+    fn overlap(&self, view: &impl View, now: &Moment, flights: &[Flight]) -> Option<Asked> {
+        let link = self.controller.estimate()?;
+        if self.controller.rungs() == 1 || flights.len() >= now.in_flight {
+            return None;
+        }
+        let rung = |place| match view.state(place) {
+            State::Here(rung) => Some(rung),
+            State::Missing | State::Coming(_) | State::Later | State::Silent => None,
+        };
+        let until = |place: usize| view.start(place) - now.position;
+        let near = (view.open().max(1)..view.places().end)
+            .take_while(|place| until(*place) < OVERLAP_IDLE);
+        let mut changes = near.filter_map(|place| {
+            let (before, behind) = (rung(place - 1)?, rung(place)?);
+            (before != behind && !view.has_overlap(place, before)).then_some((place, before))
+        });
+        let (place, rung) = changes.next()?;
+        let length = view.start(place + 1) - view.start(place);
+        let bytes = overlap_bytes(self.controller.rate(rung), length);
+        let cost = self.controller.wait() + bytes as f64 * 8.0 / link.0.max(1) as f64;
+        let buffer = now.playable - now.position;
+        let is_idle = buffer + length > now.ahead;
+        let is_time = is_idle || until(place) < OVERLAP_AHEAD;
+        let comes = cost + TICK < until(place);
+        let is_cheap = is_idle || cost < OVERLAP_COST * buffer;
+        (is_time && comes && is_cheap).then_some(Asked::Overlap { place, rung })
     }
 
     /// A segment that is not here: out of the cache, or from the network.
@@ -380,9 +418,12 @@ impl Planner {
         flights: &[Flight],
         plan: &mut Plan,
     ) -> Option<Command> {
-        let [flight] = flights else {
+        let mut others = flights.iter();
+        let is_segment = |flight: &&Flight| matches!(flight.asked, Asked::Segment { .. });
+        let flight = others.find(is_segment)?;
+        if others.any(|flight| is_segment(&flight)) {
             return None;
-        };
+        }
         let Asked::Segment { place, rung } = flight.asked else {
             return None;
         };
@@ -433,12 +474,21 @@ impl Planner {
 fn next_look(view: &impl View, now: &Moment, flight: &Flight, is_full: bool) -> f64 {
     let cannot_be_given_up = match flight.asked {
         Asked::Segment { rung, .. } => rung == 0 || is_again(view, flight.asked),
-        Asked::Playlist(_) | Asked::Init(_) => true,
+        Asked::Playlist(_) | Asked::Init(_) | Asked::Overlap { .. } => true,
     };
     match cannot_be_given_up && is_full {
         true => f64::INFINITY,
         false => now.now + TICK,
     }
+}
+
+/// How much of a segment of `duration` seconds at `rate` kilobits per second is
+/// enough to decode its first fifth of a second: the head of a fragment grows
+/// with the number of its samples.
+pub fn overlap_bytes(rate: f64, duration: f64) -> u64 {
+    let head = 512.0 + 350.0 * duration;
+    // Saturating, and never negative.
+    (head + rate * 125.0 * 0.2) as u64
 }
 
 /// Whether it is a segment that is here already.

@@ -36,6 +36,10 @@ pub trait View {
     /// What has to be asked for before the segment at `place` in `rung`.
     fn needed(&self, place: usize, rung: usize) -> Option<Asked>;
 
+    /// Whether nothing has to be done any more to have the head of the segment
+    /// at `place` in `rung`, that of the one before it.
+    fn has_overlap(&self, place: usize, rung: usize) -> bool;
+
     /// Requests under way, in the order they were sent.
     fn flights(&self) -> Vec<Flight>;
 }
@@ -100,6 +104,13 @@ pub enum Asked {
         /// Its place.
         place: usize,
         /// In this rung.
+        rung: usize,
+    },
+    /// The head of a segment in the rung of the one before it, to hide the change.
+    Overlap {
+        /// Its place.
+        place: usize,
+        /// The rung before it.
         rung: usize,
     },
 }
