@@ -18,6 +18,7 @@ use crate::event::{Event, Events};
 use crate::stats::{Stats, Waste};
 use crate::text;
 
+use super::cmcd::Cmcd;
 use super::connect::{Names, TimedLayer};
 use super::cookies::Jar;
 use super::failure::{Cause, Failure};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub user_agent: String,
     /// What the user typed for the server of the stream.
     pub credentials: Option<Credentials>,
+    /// What is told to servers about playback, if anything.
+    pub cmcd: Option<Arc<Cmcd>>,
     /// The way through proxies.
     pub proxies: Proxies,
     /// Whom to trust instead of the authorities of the system.
@@ -62,6 +65,7 @@ impl Default for Settings {
         Self {
             user_agent: concat!("kithara/", env!("CARGO_PKG_VERSION")).to_owned(),
             credentials: None,
+            cmcd: None,
             proxies: Proxies::Environment,
             authorities: None,
             connect_timeout: Duration::from_secs(5),

@@ -106,6 +106,9 @@ impl Client {
             http = self.0.home.as_ref().unwrap_or(http);
             typed = secrets.cookies();
         }
+        if let Some(cmcd) = &self.0.settings.cmcd {
+            cmcd.add_to(request, &self.0.stats, &mut target, &mut headers);
+        }
         let cookies = self
             .0
             .cookies

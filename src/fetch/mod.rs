@@ -9,6 +9,7 @@
 //! ```
 
 mod client;
+mod cmcd;
 mod connect;
 mod cookies;
 mod failure;
@@ -27,6 +28,7 @@ mod tls;
 mod tests;
 
 pub use client::{Client, Document, Settings};
+pub use cmcd::{Cmcd, CmcdMode};
 pub use failure::{Cause, Failure};
 pub use origin::Credentials;
 pub use pem::{Authorities, Certificate};
@@ -36,10 +38,13 @@ pub use response::{Head, Response, Whole};
 pub use retry::Attempts;
 pub use secrets::Secrets;
 
+use std::ops::Range;
+
 use url::Url;
 
 use crate::event::RequestKind;
 use crate::text;
+use crate::units::MediaTime;
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -66,6 +71,8 @@ pub struct Request {
     pub variant: Option<usize>,
     /// Which segment it carries, for the trace and for messages.
     pub segment: Option<u64>,
+    /// When that is heard in the run, for CMCD.
+    pub heard: Option<Range<MediaTime>>,
 }
 
 impl Request {
@@ -82,6 +89,7 @@ impl Request {
             is_head: false,
             variant: None,
             segment: None,
+            heard: None,
         }
     }
 

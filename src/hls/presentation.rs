@@ -333,6 +333,7 @@ fn rows(ladder: &Ladder) -> Vec<VariantRow> {
         average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
         codecs: rung.codecs.clone(),
         decodable: rung.is_decodable(),
+        with_pictures: rung.with_pictures,
     };
     ladder.rungs.iter().map(row).collect()
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::fetch::Credentials;
-pub use crate::fetch::{Authorities, Certificate, Proxies, Secrets};
+pub use crate::fetch::{Authorities, Certificate, CmcdMode, Proxies, Secrets};
 pub use crate::hls::codecs::Wish;
 pub use crate::hls::language::Tag;
 pub use crate::hls::live::Edge;
@@ -137,6 +137,8 @@ pub struct Network {
     pub user_agent: Option<String>,
     /// What was typed for the server of each stream.
     pub secrets: Secrets,
+    /// What is told to servers about playback (CMCD), if anything.
+    pub cmcd: Option<CmcdMode>,
     /// The way through proxies.
     pub proxies: Proxies,
     /// Whom to trust instead of the authorities of the system.

@@ -48,10 +48,10 @@ impl Look {
     ) -> Result<(Client, Store), Problem> {
         let credentials = network.credentials(location);
         let asker = credentials.as_ref().and_then(Credentials::summary);
-        let client = net::client(network, credentials, &self.stats, &self.events)?;
+        let (stats, events) = (&self.stats, &self.events);
+        let client = net::client(network, credentials, false, stats, events)?;
         let shelf = Shelf::open(cache, false, &self.bell, &self.stats, &self.events)?;
         let (asker, policy) = (asker.as_deref(), net::policy(cache.mode, false, true));
-        let (stats, events) = (&self.stats, &self.events);
         let store = shelf.store(client.clone(), location, asker, policy, stats, events)?;
         Ok((client, store))
     }

@@ -12,7 +12,7 @@ use crate::bell::Bell;
 use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind, State};
-use crate::fetch::{Client, Credentials, Settings};
+use crate::fetch::{Client, Cmcd, Credentials, Settings};
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
 use crate::hls::renewal::Root;
@@ -162,9 +162,10 @@ impl Net {
             &self.events,
         )?;
         let asker = credentials.as_ref().and_then(Credentials::summary);
-        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
-        let policy = policy(mode, must_store, must_store);
         let (place, stats, events) = (&self.job.location, &self.stats, &self.events);
+        let is_played = matches!(self.job.task, Task::Play { .. });
+        let client = client(&self.job.network, credentials, is_played, stats, events)?;
+        let policy = policy(mode, must_store, must_store);
         let store = shelf.store(client, place, asker.as_deref(), policy, stats, events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
@@ -243,10 +244,12 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     })
 }
 
-/// The HTTP client with the user's settings, for the stream of `credentials`.
+/// The HTTP client with the user's settings, for the stream of `credentials`,
+/// which is played or only fetched.
 pub fn client(
     network: &Network,
     credentials: Option<Credentials>,
+    is_played: bool,
     stats: &Arc<Stats>,
     events: &Events,
 ) -> Result<Client, Problem> {
@@ -254,6 +257,9 @@ pub fn client(
     let settings = Settings {
         user_agent: network.user_agent.clone().unwrap_or(default.user_agent),
         credentials,
+        cmcd: network
+            .cmcd
+            .map(|mode| Arc::new(Cmcd::new(mode, is_played))),
         proxies: network.proxies.clone(),
         authorities: network.authorities.clone(),
         connect_timeout: network.connect_timeout,

@@ -137,6 +137,8 @@ pub struct VariantRow {
     pub codecs: Option<String>,
     /// Whether we can play it.
     pub decodable: bool,
+    /// The rates are those of the sound and pictures together.
+    pub with_pictures: bool,
 }
 
 /// Lists of rare things, and what is known of the stream.

@@ -99,6 +99,7 @@ fn counted() -> Stats {
         average_bandwidth: Some(128_000),
         codecs: Some("mp4a.40.2".to_owned()),
         decodable: true,
+        with_pictures: false,
     });
     stats.switch(Decision {
         segment: 3,

@@ -146,10 +146,9 @@ fn the_buffer_is_told_second_by_second() {
     let points: Vec<_> = points.iter().map(number).collect();
     assert!((3..=5).contains(&points.len()), "{points:?}");
     assert!(points.iter().all(|ahead| *ahead <= 3_000), "{points:?}");
-    assert!(
-        points.last() < Some(&100),
-        "all of it was heard: {points:?}"
-    );
+    // All of it comes at once and is heard from then on.
+    assert!(points.iter().rev().is_sorted(), "{points:?}");
+    assert!(points.last() < Some(&600), "{points:?}");
     let least = report["buffer"]["ahead_ms"]["min"].as_u64();
     assert_eq!(points.iter().min().copied(), least);
 }
