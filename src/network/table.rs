@@ -45,7 +45,7 @@ impl Table {
 
     /// Reads it; `None` when any of it is not what [`Table::text`] writes.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.strip_suffix('\n')?.lines();
+        let mut lines = text.strip_suffix('\n')?.split('\n');
         let salt = lines.next()?.strip_prefix(HEAD)?;
         let networks: Option<Vec<_>> = lines.map(Network::parse).collect();
         let networks = networks.filter(|all| all.len() <= NETWORKS)?;
