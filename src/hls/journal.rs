@@ -2,10 +2,12 @@
 //! the bit: read again, they are the same questions. Written by the feed for
 //! `--trace-out`, read by `replay.rs`.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::hls::abr::{Sample, Situation, Transfer};
+use crate::hls::infinite;
 use crate::hls::planner::{Consulted, Segments};
 use crate::units::{BitRate, MediaTime};
 
@@ -42,7 +44,7 @@ pub enum Entry {
         /// Its place.
         place: usize,
         /// What was the case.
-        situation: Case,
+        situation: Situation,
         /// What was chosen.
         rung: usize,
         /// Why, in one word.
@@ -51,16 +53,27 @@ pub enum Entry {
     /// Whether to give a transfer up.
     Abandon {
         /// What was the case.
-        situation: Case,
+        situation: Situation,
         /// The transfer.
-        transfer: Moving,
+        transfer: Transfer,
         /// The rung to start again in.
         answer: Option<usize>,
+    },
+    /// Whether to give up what is fetched once more.
+    Regret {
+        /// What was the case.
+        situation: Situation,
+        /// The transfer.
+        transfer: Transfer,
+        /// Seconds until it is heard.
+        until: f64,
+        /// Whether it is given up.
+        answer: bool,
     },
     /// What to fetch once more.
     Upgrade {
         /// What was the case.
-        situation: Case,
+        situation: Situation,
         /// What is here.
         ahead: Here,
         /// A place, and the rung to fetch it in.
@@ -76,38 +89,12 @@ pub struct Came {
     transfer_ns: u64,
 }
 
-/// As [`Situation`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Case {
-    current: Option<usize>,
-    buffer: f64,
-    #[serde(serialize_with = "or_null", deserialize_with = "or_infinite")]
-    limit: f64,
-    heard: f64,
-    steady: f64,
-    segment: f64,
-    #[serde(serialize_with = "or_null", deserialize_with = "or_infinite")]
-    remaining: f64,
-    is_live: bool,
-}
-
-/// As [`Transfer`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Moving {
-    rung: usize,
-    elapsed: f64,
-    flowing: Option<f64>,
-    kilobits: f64,
-    got: f64,
-    part: f64,
-}
-
 /// As [`Segments`], equal ones in a row counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Here {
     base: usize,
     first: usize,
-    #[serde(serialize_with = "or_null", deserialize_with = "or_infinite")]
+    #[serde(with = "infinite")]
     idle: f64,
     is_whole: bool,
     start_ns: i64,
@@ -155,7 +142,7 @@ impl From<&Consulted> for Entry {
                 choice,
             } => Self::Decide {
                 place: *place,
-                situation: situation.into(),
+                situation: *situation,
                 rung: choice.rung,
                 reason: choice.reason.word().to_owned(),
             },
@@ -164,8 +151,19 @@ impl From<&Consulted> for Entry {
                 transfer,
                 answer,
             } => Self::Abandon {
-                situation: situation.into(),
-                transfer: transfer.into(),
+                situation: *situation,
+                transfer: *transfer,
+                answer: *answer,
+            },
+            Consulted::Regret {
+                situation,
+                transfer,
+                until,
+                answer,
+            } => Self::Regret {
+                situation: *situation,
+                transfer: *transfer,
+                until: *until,
                 answer: *answer,
             },
             Consulted::Upgrade {
@@ -173,7 +171,7 @@ impl From<&Consulted> for Entry {
                 ahead,
                 answer,
             } => Self::Upgrade {
-                situation: situation.into(),
+                situation: *situation,
                 ahead: ahead.into(),
                 answer: *answer,
             },
@@ -198,62 +196,6 @@ impl From<Came> for Sample {
             bytes: came.bytes,
             first_byte: came.first_byte_ns.map(Duration::from_nanos),
             transfer: Duration::from_nanos(came.transfer_ns),
-        }
-    }
-}
-
-impl From<&Situation> for Case {
-    fn from(now: &Situation) -> Self {
-        Self {
-            current: now.current,
-            buffer: now.buffer,
-            limit: now.limit,
-            heard: now.heard,
-            steady: now.steady,
-            segment: now.segment,
-            remaining: now.remaining,
-            is_live: now.is_live,
-        }
-    }
-}
-
-impl From<&Case> for Situation {
-    fn from(case: &Case) -> Self {
-        Self {
-            current: case.current,
-            buffer: case.buffer,
-            limit: case.limit,
-            heard: case.heard,
-            steady: case.steady,
-            segment: case.segment,
-            remaining: case.remaining,
-            is_live: case.is_live,
-        }
-    }
-}
-
-impl From<&Transfer> for Moving {
-    fn from(transfer: &Transfer) -> Self {
-        Self {
-            rung: transfer.rung,
-            elapsed: transfer.elapsed,
-            flowing: transfer.flowing,
-            kilobits: transfer.kilobits,
-            got: transfer.got,
-            part: transfer.part,
-        }
-    }
-}
-
-impl From<&Moving> for Transfer {
-    fn from(moving: &Moving) -> Self {
-        Self {
-            rung: moving.rung,
-            elapsed: moving.elapsed,
-            flowing: moving.flowing,
-            kilobits: moving.kilobits,
-            got: moving.got,
-            part: moving.part,
         }
     }
 }
@@ -325,15 +267,6 @@ fn repeated<T: Copy>(counted: &[(T, usize)]) -> impl Iterator<Item = T> + '_ {
     each.take(MOST)
 }
 
-/// JSON has no infinity.
-fn or_null<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    number.is_finite().then_some(*number).serialize(serializer)
-}
-
-fn or_infinite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Option::deserialize(deserializer).map(|number| number.unwrap_or(f64::INFINITY))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -378,7 +311,7 @@ mod tests {
             }
             let ahead = Segments { base: 7, first: 1, idle: buffer, is_whole: false, rungs, starts };
             let entry = Entry::Upgrade {
-                situation: Case::from(&situation(buffer, f64::INFINITY)),
+                situation: situation(buffer, f64::INFINITY),
                 ahead: Here::from(&ahead),
                 answer: Some((9, 3)),
             };
@@ -387,7 +320,7 @@ mod tests {
             let Entry::Upgrade { situation: case, ahead: here, .. } = read.entry else {
                 unreachable!("it was an upgrade")
             };
-            prop_assert_eq!(Situation::from(&case), situation(buffer, f64::INFINITY));
+            prop_assert_eq!(case, situation(buffer, f64::INFINITY));
             prop_assert_eq!(Segments::from(&here), ahead);
         }
     }

@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod codecs;
 pub mod export;
 pub mod feed;
+pub mod infinite;
 pub mod journal;
 pub mod key;
 pub mod language;

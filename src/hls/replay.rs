@@ -2,7 +2,7 @@
 //! and its answers are compared. The same controller gives the same answers;
 //! another one shows where it would have decided otherwise.
 
-use crate::hls::abr::{Ahead, Controller};
+use crate::hls::abr::{Ahead, Controller, Transfer};
 use crate::hls::journal::{Entry, Line};
 use crate::hls::planner::Segments;
 use crate::units::BitRate;
@@ -94,7 +94,7 @@ impl<F: Fn(&[BitRate]) -> Controller> Replay<F> {
                 rung,
                 reason,
             } => {
-                let choice = controller.decide(&situation.into());
+                let choice = controller.decide(situation);
                 let now = format!("{} ({})", choice.rung, choice.reason.word());
                 let recorded = format!("{rung} ({reason})");
                 self.outcome.note(0, number, Some(*place), recorded, now);
@@ -104,14 +104,25 @@ impl<F: Fn(&[BitRate]) -> Controller> Replay<F> {
                 transfer,
                 answer,
             } => {
-                let transfer = transfer.into();
-                if is_beyond(&transfer, top) {
-                    return Err("it names a variant that is not listed".to_owned());
-                }
-                let now = controller.abandon(&situation.into(), &transfer);
+                check(transfer, top)?;
+                let now = controller.abandon(situation, transfer);
                 let say = |answer: Option<usize>| match answer {
                     Some(rung) => format!("give up for {rung}"),
                     None => "go on".to_owned(),
+                };
+                self.outcome.note(1, number, None, say(*answer), say(now));
+            }
+            Entry::Regret {
+                situation,
+                transfer,
+                until,
+                answer,
+            } => {
+                check(transfer, top)?;
+                let now = controller.regret(situation, transfer, *until);
+                let say = |answer: bool| match answer {
+                    true => "give up what is fetched again".to_owned(),
+                    false => "go on".to_owned(),
                 };
                 self.outcome.note(1, number, None, say(*answer), say(now));
             }
@@ -125,7 +136,7 @@ impl<F: Fn(&[BitRate]) -> Controller> Replay<F> {
                     return Err("its segments do not fit together".to_owned());
                 }
                 let now = controller.upgrade(
-                    &situation.into(),
+                    situation,
                     &Ahead {
                         rungs: &segments.rungs,
                         starts: &segments.starts,
@@ -168,8 +179,11 @@ impl Outcome {
     }
 }
 
-fn is_beyond(transfer: &crate::hls::abr::Transfer, rungs: usize) -> bool {
-    transfer.rung >= rungs
+fn check(transfer: &Transfer, rungs: usize) -> Result<(), String> {
+    match transfer.rung < rungs {
+        true => Ok(()),
+        false => Err("it names a variant that is not listed".to_owned()),
+    }
 }
 
 /// Whether a file that anybody may have written can be asked about.
@@ -184,7 +198,7 @@ mod tests {
 
     use super::*;
     use crate::hls::abr::{Sample, Situation};
-    use crate::hls::journal::{self, Case};
+    use crate::hls::journal;
 
     fn trace() -> Vec<String> {
         let rates = [64, 128, 256].map(|rate| BitRate(rate * 1000));
@@ -209,7 +223,7 @@ mod tests {
             let choice = controller.decide(&situation);
             lines.push(Entry::Decide {
                 place: 1,
-                situation: Case::from(&situation),
+                situation,
                 rung: choice.rung,
                 reason: choice.reason.word().to_owned(),
             });
@@ -248,7 +262,7 @@ mod tests {
     #[test]
     fn lines_that_make_no_sense_are_refused() {
         let begin = r#"{"type":"abr","say":"begin","rates":[64000],"prior":null}"#;
-        let case = r#""situation":{"current":null,"buffer":0.0,"limit":1.0,"heard":0.0,"steady":0.0,"segment":4.0,"remaining":9.0,"is_live":false}"#;
+        let case = r#""situation":{"current":null,"buffer":0.0,"limit":1.0,"heard":0.0,"steady":0.0,"segment":4.0,"remaining":9.0,"stored":null,"is_live":false}"#;
         let cases = [
             (
                 r#"{"type":"abr","say":"begin","rates":[],"prior":null}"#.to_owned(),

@@ -157,7 +157,9 @@ impl<'a> Session<'a> {
         let is_again = place < self.whole.len();
         let decided = plan.consulted.iter().find_map(|consulted| match consulted {
             Consulted::Decide { choice, .. } => Some(choice.reason.word()),
-            Consulted::Abandon { .. } | Consulted::Upgrade { .. } => None,
+            Consulted::Abandon { .. } | Consulted::Regret { .. } | Consulted::Upgrade { .. } => {
+                None
+            }
         });
         let estimate = planner.controller().estimate();
         if let Some(request) = self.requests.last_mut() {

@@ -172,8 +172,6 @@ fn another_controller_decides_otherwise() {
     let timid = Tuning {
         discount: 1e-3,
         upgrade_share: 0.0,
-        fill_up: 0.0,
-        fill_stay: 0.0,
         ..tuning::DISK
     };
     let (ladder, setting) = (ladder(), setting(60.0, 1));

@@ -37,6 +37,7 @@ fn now(current: usize, buffer: f64, limit: f64) -> Situation {
         steady: 100.0,
         segment: 4.0,
         remaining: 300.0,
+        stored: None,
         is_live: false,
     }
 }
@@ -215,9 +216,4 @@ fn low_segments_ahead_are_fetched_again_when_there_is_time() {
     assert!(segment >= 3 && rung > 1, "{segment} {rung}");
     let late = Ahead { idle: 0.1, ..ahead };
     assert_eq!(controller.upgrade(&now, &late), None);
-    let live = Situation {
-        is_live: true,
-        ..now
-    };
-    assert_eq!(controller.upgrade(&live, &ahead), None);
 }

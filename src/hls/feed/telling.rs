@@ -63,7 +63,8 @@ impl Feed {
                     );
                     (place, *rung, why, situation.buffer)
                 }),
-                Consulted::Upgrade { answer: None, .. }
+                Consulted::Regret { .. }
+                | Consulted::Upgrade { answer: None, .. }
                 | Consulted::Abandon { answer: None, .. } => None,
             };
             if let Some((place, rung, reason, buffer)) = told {

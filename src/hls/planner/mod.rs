@@ -20,6 +20,12 @@ const TELLING: f64 = 0.3;
 const LEAST_TRANSFER: f64 = 0.2;
 /// Times that are the same.
 const NEAR: f64 = 1e-9;
+/// Seconds of media left when what is stored has to help.
+const RESCUE: f64 = 0.3;
+/// So much media must be stored to rely on it.
+const NET: f64 = 60.0;
+/// How many waits for a first byte before the end of one the next is asked for.
+const EARLY: f64 = 1.25;
 /// Segments of buffer below which anything that is stored is used.
 const URGENT: f64 = 2.0;
 /// A segment takes at least this much of the look-ahead: an unknown length is
@@ -49,6 +55,8 @@ pub struct Planner {
     before: Option<usize>,
     /// Where the last switch before the newest segment was.
     switched: f64,
+    /// When a request was given up.
+    given_up: f64,
 }
 
 /// The newest segment that was asked for.
@@ -69,6 +77,7 @@ impl Planner {
             newest: None,
             before: None,
             switched: 0.0,
+            given_up: f64::NEG_INFINITY,
         }
     }
 
@@ -83,6 +92,7 @@ impl Planner {
             command: Command::Done,
             pending: None,
             start: 0.0,
+            now: view.moment().now,
             consulted: Vec::new(),
         };
         plan.command = self.command(view, &mut plan);
@@ -101,7 +111,8 @@ impl Planner {
             Command::Fetch(Asked::Segment { place, rung }) | Command::Use { place, rung } => {
                 self.asked(place, rung, plan.start);
             }
-            Command::Fetch(_) | Command::Abort(_) | Command::Done => {}
+            Command::Abort(_) => self.given_up = plan.now,
+            Command::Fetch(_) | Command::Done => {}
         }
         self.pending = plan.pending;
     }
@@ -154,6 +165,10 @@ impl Planner {
             return Command::Fetch(overlap);
         }
         if let Some(flight) = flights.last() {
+            if self.is_rescued(view, &now, flight) {
+                plan.pending = None;
+                return Command::Abort(flight.asked);
+            }
             if let Some(command) = self.give_up(view, &now, &flights, plan) {
                 return command;
             }
@@ -305,8 +320,22 @@ impl Planner {
             steady: start - switched,
             segment: length,
             remaining: (now.end - start).max(length),
+            stored: self.net(view, place),
             is_live: now.edge.is_some(),
         }
+    }
+
+    /// The rung in which the next minute, or all that is left, is stored.
+    fn net(&self, view: &impl View, place: usize) -> Option<usize> {
+        self.newest?; // what begins is asked about again and again later
+        let from = view.start(place);
+        let minute = (place..view.places().end).take_while(|next| view.start(*next) < from + NET);
+        let mut lowest = None;
+        for next in minute {
+            let stored = view.stored(next)?;
+            lowest = Some(lowest.map_or(stored, |lowest: usize| lowest.min(stored)));
+        }
+        lowest
     }
 
     /// When there is room for a segment with `before` others before it. The one
@@ -427,7 +456,7 @@ impl Planner {
         let Asked::Segment { place, rung } = flight.asked else {
             return None;
         };
-        if is_again(view, flight.asked) || rung == 0 || now.now <= flight.at + NEAR {
+        if rung == 0 || now.now <= flight.at + NEAR {
             return None;
         }
         let length = view.start(place + 1) - view.start(place);
@@ -448,6 +477,11 @@ impl Planner {
             got: kilobits(report.got),
             part: length / (length / self.limits.part - NEAR).ceil().max(1.0),
         };
+        if is_again(view, flight.asked) {
+            let until = view.start(place) - now.position;
+            let answer = self.regret(view, situation, transfer, until, plan);
+            return answer.then_some(Command::Abort(flight.asked));
+        }
         let answer = self.controller.abandon(&situation, &transfer);
         plan.consulted.push(Consulted::Abandon {
             situation,
@@ -458,6 +492,47 @@ impl Planner {
         Some(Command::Abort(flight.asked))
     }
 
+    /// Whether a segment that is fetched once more, and heard in `until` seconds,
+    /// is given up.
+    fn regret(
+        &self,
+        view: &impl View,
+        situation: Situation,
+        transfer: Transfer,
+        until: f64,
+        plan: &mut Plan,
+    ) -> bool {
+        let is_left = view
+            .places()
+            .any(|place| view.state(place) == State::Missing);
+        let remaining = match view.is_whole() && !is_left {
+            true => 0.0,
+            false => situation.remaining,
+        };
+        let situation = Situation {
+            remaining,
+            ..situation
+        };
+        let answer = self.controller.regret(&situation, &transfer, until);
+        plan.consulted.push(Consulted::Regret {
+            situation,
+            transfer,
+            until,
+            answer,
+        });
+        answer
+    }
+
+    /// Whether sound is about to end while what is stored could go on: what is
+    /// waited for is given up, one request at a time.
+    fn is_rescued(&self, view: &impl View, now: &Moment, flight: &Flight) -> bool {
+        self.newest.is_some()
+            && now.playable - now.position < RESCUE
+            && now.now > flight.at + NEAR
+            && now.now > self.given_up + TICK / 2.0
+            && is_next_stored(view)
+    }
+
     /// Whether what is left of a segment comes while the next request is on
     /// its way.
     fn is_time(&self, now: &Moment, flight: &Flight) -> bool {
@@ -466,17 +541,17 @@ impl Planner {
             return false;
         };
         let left = bytes.saturating_sub(got) as f64 * (now.now - first) / got.max(1) as f64;
-        got > 0 && left <= self.controller.wait() + TICK / 2.0
+        got > 0 && left <= EARLY * self.controller.wait() + TICK
     }
 }
 
 /// When a transfer may have become too slow, or nearly ended.
 fn next_look(view: &impl View, now: &Moment, flight: &Flight, is_full: bool) -> f64 {
     let cannot_be_given_up = match flight.asked {
-        Asked::Segment { rung, .. } => rung == 0 || is_again(view, flight.asked),
+        Asked::Segment { rung, .. } => rung == 0,
         Asked::Playlist(_) | Asked::Init(_) | Asked::Overlap { .. } => true,
     };
-    match cannot_be_given_up && is_full {
+    match cannot_be_given_up && is_full && !is_next_stored(view) {
         true => f64::INFINITY,
         false => now.now + TICK,
     }
@@ -489,6 +564,13 @@ pub fn overlap_bytes(rate: f64, duration: f64) -> u64 {
     let head = 512.0 + 350.0 * duration;
     // Saturating, and never negative.
     (head + rate * 125.0 * 0.2) as u64
+}
+
+/// Whether the next segment that is to be heard and is not here is in the cache.
+fn is_next_stored(view: &impl View) -> bool {
+    let is_here = |place: &usize| matches!(view.state(*place), State::Here(_) | State::Silent);
+    let next = view.places().find(|place| !is_here(place));
+    next.is_some_and(|place| view.stored(place).is_some())
 }
 
 /// Whether it is a segment that is here already.

@@ -166,6 +166,8 @@ pub struct Plan {
     pub(super) pending: Option<(usize, usize)>,
     /// Where the segment begins that is asked for, if one is.
     pub(super) start: f64,
+    /// When it was made.
+    pub(super) now: f64,
     /// Questions and answers, in order.
     pub consulted: Vec<Consulted>,
 }
@@ -190,6 +192,17 @@ pub enum Consulted {
         transfer: Transfer,
         /// The rung to start again in.
         answer: Option<usize>,
+    },
+    /// Whether to give up what is fetched once more.
+    Regret {
+        /// What was the case.
+        situation: Situation,
+        /// The transfer.
+        transfer: Transfer,
+        /// Until it is heard.
+        until: f64,
+        /// Whether it is given up.
+        answer: bool,
     },
     /// What to fetch once more.
     Upgrade {
