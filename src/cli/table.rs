@@ -154,11 +154,10 @@ impl Summary {
             false => format!(" ({})", why.join(", ")),
         };
         format!(
-            "{} received, {} wasted{why}, {} failed, {} retries",
+            "{} received, {} wasted{why}, {} failed or given up",
             bytes(network.bytes),
             bytes(network.wasted_bytes),
             network.timing.iter().map(|one| one.failed).sum::<u64>(),
-            network.retries,
         )
     }
 
@@ -168,8 +167,8 @@ impl Summary {
             format!(" in {:.1} ms (median)", spread.median)
         });
         format!(
-            "estimate {} kbit/s, {} connections{took}",
-            network.estimate_kbps, network.connections
+            "estimate {} kbit/s, {} connections{took}, {} retries",
+            network.estimate_kbps, network.connections, network.retries
         )
     }
 

@@ -24,8 +24,8 @@ requests                                 to first byte, ms      after it, kbit/s
             key          4 100.0 kB   10.1   20.2   40.0    8000    8000    8000
             segment      4 100.0 kB   10.1   20.2   40.0    8000    8000    8000
             file         5 100.0 kB   10.1   30.0   59.9    8000    8000    8000
-network     1.0 MB received, 1.0 kB wasted (repeated), 2 failed, 3 retries
-link        estimate 3140 kbit/s, 2 connections in 0.4 ms (median)
+network     1.0 MB received, 1.0 kB wasted (repeated), 2 failed or given up
+link        estimate 3140 kbit/s, 2 connections in 0.4 ms (median), 3 retries
 ahead       1.0 to 3.0 s, 2.0 s on average; decoded 100 to 500 ms
             ▃▆█▂
 cache       1.0 kB hit, 1.0 kB missed, 1.0 kB evicted, opened in 0.107 ms
