@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Controller, SWITCH, Situation, Tuning};
+use super::{Algorithm, Controller, SWITCH, Situation, Tuning};
 
 /// A transfer is left alone for so long, in seconds.
 const GRACE: f64 = 0.4;
@@ -35,7 +35,7 @@ impl Controller {
     pub fn abandon(&self, now: &Situation, transfer: &Transfer) -> Option<usize> {
         let tuning = self.tuning(now);
         let wait = self.link.wait();
-        if transfer.elapsed < GRACE.max(GRACE_WAITS * wait) || transfer.kilobits <= 0.0 {
+        if self.algorithm != Algorithm::Default || self.is_young(transfer) {
             return None;
         }
         let rate = self.rate_of(tuning, now, transfer).max(DEAD);
@@ -69,13 +69,19 @@ impl Controller {
     pub fn regret(&self, now: &Situation, transfer: &Transfer, until: f64) -> bool {
         let tuning = self.tuning(now);
         let wait = self.link.wait();
-        if transfer.elapsed < GRACE.max(GRACE_WAITS * wait) || transfer.kilobits <= 0.0 {
+        if self.is_young(transfer) {
             return false;
         }
         let rate = self.rate_of(tuning, now, transfer).max(DEAD);
         let left = (transfer.kilobits - transfer.got) / rate;
         let lowest = wait + self.rates[0] * now.segment / rate;
         left > until || (now.remaining > 0.0 && left + lowest * tuning.regret > now.buffer)
+    }
+
+    /// Whether nothing can be said of it yet.
+    fn is_young(&self, transfer: &Transfer) -> bool {
+        let grace = GRACE.max(GRACE_WAITS * self.link.wait());
+        transfer.elapsed < grace || transfer.kilobits <= 0.0
     }
 
     /// What its rest will come with: its own rate, and the one expected before

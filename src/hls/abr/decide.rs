@@ -1,6 +1,6 @@
 //! The rung of the next segment.
 
-use super::{Choice, Controller, Numbers, Reason, Situation, Tuning, bit_rate};
+use super::{Algorithm, Choice, Controller, Numbers, Reason, Situation, Tuning, bit_rate};
 use crate::units::MediaTime;
 
 /// Where nothing is known of the link: "128 kbit/s" with its container.
@@ -14,6 +14,15 @@ impl Controller {
             let reason = Reason::Only;
             return Choice { rung: 0, reason };
         }
+        match self.algorithm {
+            Algorithm::Default => self.by_worth(tuning, now),
+            Algorithm::Throughput => self.by_throughput(now),
+            Algorithm::Buffer => self.by_buffer(now),
+        }
+    }
+
+    /// The rung that is worth most.
+    fn by_worth(&self, tuning: &Tuning, now: &Situation) -> Choice {
         let current = now.current.map(|current| current.min(self.top()));
         let Some(current) = current.filter(|_| self.link.is_measured()) else {
             return self.begin(tuning, now, current);

@@ -5,6 +5,7 @@
 mod abandon;
 mod decide;
 mod estimate;
+mod others;
 mod plan;
 mod reason;
 pub mod tuning;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::abandon::Transfer;
 use self::estimate::Link;
+pub use self::others::Algorithm;
 pub use self::reason::{Choice, Numbers, Reason};
 pub use self::tuning::Tuning;
 pub use self::upgrade::Ahead;
@@ -94,6 +96,7 @@ pub struct Controller {
     /// One set of numbers for everything, instead of those for the situation.
     tuned: Option<Tuning>,
     prior: Option<BitRate>,
+    algorithm: Algorithm,
 }
 
 impl Controller {
@@ -110,7 +113,14 @@ impl Controller {
             link: Link::default(),
             tuned: None,
             prior: None,
+            algorithm: Algorithm::Default,
         }
+    }
+
+    /// The same with another way to decide. Only ours gives transfers up and
+    /// fetches again.
+    pub fn with(self, algorithm: Algorithm) -> Self {
+        Self { algorithm, ..self }
     }
 
     /// The same with other numbers.

@@ -1,6 +1,6 @@
 //! What is fetched again in better quality.
 
-use super::{Controller, SWITCH, Situation, Tuning};
+use super::{Algorithm, Controller, SWITCH, Situation, Tuning};
 
 /// How much longer than expected a fetch may take and still be in time.
 const MARGIN: f64 = 1.2;
@@ -38,7 +38,16 @@ impl Controller {
     /// A segment and the rung to fetch it in once more: the nearest that is
     /// worth it. Allocates nothing.
     pub fn upgrade(&self, now: &Situation, ahead: &Ahead<'_>) -> Option<(usize, usize)> {
-        let current = now.current?;
+        let current = now
+            .current
+            .filter(|_| self.algorithm == Algorithm::Default)?;
+        let heard_later = ahead.rungs.get(ahead.first..).unwrap_or_default();
+        if heard_later
+            .iter()
+            .all(|rung| usize::from(*rung) >= self.top())
+        {
+            return None;
+        }
         let tuning = self.tuning(now);
         let slack = match ahead.is_whole {
             true => ahead.idle,
@@ -78,7 +87,7 @@ impl Controller {
         let less = now.buffer / 4.0;
         let worth = |buffer| self.best(&outlook, buffer, current, self.top()).1;
         let lost = worth(now.buffer) - worth(now.buffer - less);
-        tuning.upgrade_price * lost / less.max(0.1)
+        tuning.upgrade_price * (lost / less.max(0.1)).max(0.0)
     }
 
     /// What the segments from `first` on gain in a better rung, as many as can
