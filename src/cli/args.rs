@@ -12,7 +12,7 @@ use clap_complete::Shell;
 
 pub use self::simulate::Simulate;
 use super::global::Global;
-use super::parts::{Ahead, Ao, Choice, Json, Live, Part, SampleName, Trace};
+use super::parts::{Ahead, Ao, Choice, Deciding, Json, Live, Part, SampleName, Trace};
 use super::urls::{self, Address};
 use super::values;
 use crate::location::Location;
@@ -297,7 +297,18 @@ pub struct Dump {
 pub struct Stats {
     /// Address or local path
     #[arg(value_name = "URL", value_parser = Location::parse)]
-    pub url: Location,
+    #[arg(required_unless_present = "replay", conflicts_with = "replay")]
+    pub url: Option<Location>,
+    /// Nothing is played: the controller decides again about a run that --trace-out recorded
+    ///
+    /// It is told and asked what it was told and asked then. Unchanged, it gives the same answers;
+    /// with --algorithm another one shows where it would have decided otherwise.
+    #[arg(long, env = "KITHARA_REPLAY", value_name = "FILE")]
+    #[arg(conflicts_with_all = ["runs", "warm", "trace_out"])]
+    pub replay: Option<PathBuf>,
+    /// Who decides.
+    #[command(flatten)]
+    pub deciding: Deciding,
     /// Where to begin: 90, 1:30, or -30 for 30 seconds before the end
     #[arg(long, env = "KITHARA_START", value_name = "POS")]
     #[arg(allow_hyphen_values = true, value_parser = values::position)]

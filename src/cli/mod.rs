@@ -23,6 +23,7 @@ mod play;
 mod process;
 mod progress;
 mod repeated;
+mod replay;
 mod report;
 mod requests;
 mod runs;

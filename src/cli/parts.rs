@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::values;
 use crate::error::{Kind, Problem};
-use crate::pipeline::{Edge, Quality, Sample, Start, Tag, Taste, Wish};
+use crate::pipeline::{Algorithm, Edge, Quality, Sample, Start, Tag, Taste, Wish};
 use crate::units::MediaTime;
 
 /// Which part of a stream.
@@ -171,6 +171,43 @@ impl From<SampleName> for Sample {
             SampleName::S16 => Self::S16,
             SampleName::S24 => Self::S24,
             SampleName::F32 => Self::F32,
+        }
+    }
+}
+
+/// Who decides about variants.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Deciding {
+    /// Who chooses variants: kithara's own controller, or a plain one to compare it with
+    ///
+    /// throughput takes the highest that the last seconds would have carried, buffer the higher the
+    /// more is ahead; neither gives a request up or fetches anything again.
+    #[arg(
+        long,
+        env = "KITHARA_ALGORITHM",
+        value_name = "NAME",
+        default_value = "default"
+    )]
+    pub algorithm: AlgorithmName,
+}
+
+/// The controllers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AlgorithmName {
+    /// Kithara's own
+    Default,
+    /// By the rate alone
+    Throughput,
+    /// By the buffer alone
+    Buffer,
+}
+
+impl From<AlgorithmName> for Algorithm {
+    fn from(name: AlgorithmName) -> Self {
+        match name {
+            AlgorithmName::Default => Self::Default,
+            AlgorithmName::Throughput => Self::Throughput,
+            AlgorithmName::Buffer => Self::Buffer,
         }
     }
 }

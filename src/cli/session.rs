@@ -18,7 +18,7 @@ use super::signals::Signals;
 use super::trace::Trace;
 use crate::error::Problem;
 use crate::location::Location;
-use crate::pipeline::{Edge, Job, Network, Quality, Start, Task, Taste};
+use crate::pipeline::{Algorithm, Edge, Job, Network, Quality, Start, Task, Taste};
 use crate::stats::{Stage, Stats};
 use crate::units::MediaTime;
 
@@ -78,6 +78,8 @@ pub struct Selection {
     pub edge: Edge,
     /// How long a live stream may bring nothing; for ever when `None`.
     pub patience: Option<Duration>,
+    /// Who chooses variants.
+    pub algorithm: Algorithm,
 }
 
 impl Session<'_> {
@@ -167,6 +169,7 @@ impl Session<'_> {
             buffer: selection.buffer,
             edge: selection.edge,
             patience: selection.patience,
+            algorithm: selection.algorithm,
             is_traced,
             cache: self.global.cache()?,
             network: network.clone(),

@@ -106,6 +106,7 @@ fn setting(flags: &Simulate, ladder: &Ladder) -> Result<Setting, Problem> {
         player,
         live: flags.live.map(usize::from),
         cached: flags.cached.clone(),
+        algorithm: flags.deciding.algorithm.into(),
         prior: flags.prior.map(|rate| BitRate(u64::from(rate) * 1000)),
     })
 }

@@ -2,6 +2,7 @@
 
 use super::args::Stats;
 use super::exit::End;
+use super::replay::replay;
 use super::runs::Repeat;
 use super::session::{PATIENCE, Report, Selection, Session, Wish};
 use crate::error::{Kind, Problem};
@@ -14,6 +15,12 @@ use crate::pipeline::{OutputChoice, Quality, Task};
 ///
 /// As [`Session::run`].
 pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
+    let algorithm = flags.deciding.algorithm.into();
+    let url = match (&flags.replay, &flags.url) {
+        (Some(path), _) => return replay(path, algorithm, flags.json.json).map(|()| End::DONE),
+        (None, Some(url)) => url,
+        (None, None) => unreachable!("the command line requires one of them"),
+    };
     let task = Task::Play {
         output: OutputChoice::Null,
         volume: 100,
@@ -26,6 +33,7 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         buffer: flags.ahead.buffer,
         edge: flags.live.edge()?,
         patience: Some(PATIENCE),
+        algorithm,
     };
     let wish = Wish {
         verb: "run",
@@ -39,7 +47,7 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         has_keys: true,
     };
     match (flags.runs, flags.warm) {
-        (None, false) => session.run(std::slice::from_ref(&flags.url), &task, &selection, &wish),
+        (None, false) => session.run(std::slice::from_ref(url), &task, &selection, &wish),
         (None, true) => Err(Problem::new(
             Kind::Arguments,
             "cannot use --warm alone",
@@ -48,13 +56,7 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         )),
         (Some(runs), is_warm) => {
             let is_cold = !is_warm;
-            session.repeat(
-                &flags.url,
-                &task,
-                &selection,
-                &wish,
-                Repeat { runs, is_cold },
-            )
+            session.repeat(url, &task, &selection, &wish, Repeat { runs, is_cold })
         }
     }
 }

@@ -8,12 +8,15 @@ use crate::hls::planner::Segments;
 use crate::units::BitRate;
 
 /// What came of a replay.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Questions of each kind: which rung, give up, fetch again.
     pub asked: [u64; 3],
     /// Answers that are not the recorded ones.
     pub differences: Vec<Difference>,
+    /// Seconds of media that were chosen for, and kilobits of them as recorded
+    /// and as chosen now.
+    chosen: [f64; 3],
 }
 
 /// An answer that is not the recorded one.
@@ -33,6 +36,16 @@ impl Outcome {
     /// Questions in all.
     pub fn count(&self) -> u64 {
         self.asked.iter().sum()
+    }
+
+    /// Average kilobits per second of what was chosen.
+    pub fn recorded_kbps(&self) -> f64 {
+        self.chosen[1] / self.chosen[0].max(f64::MIN_POSITIVE)
+    }
+
+    /// The same of what is chosen now, in the same situations.
+    pub fn replayed_kbps(&self) -> f64 {
+        self.chosen[2] / self.chosen[0].max(f64::MIN_POSITIVE)
     }
 }
 
@@ -94,7 +107,14 @@ impl<F: Fn(&[BitRate]) -> Controller> Replay<F> {
                 rung,
                 reason,
             } => {
+                if *rung >= top {
+                    return Err("it names a variant that is not listed".to_owned());
+                }
                 let choice = controller.decide(situation);
+                let length = situation.segment;
+                self.outcome.chosen[0] += length;
+                self.outcome.chosen[1] += length * controller.rate(*rung);
+                self.outcome.chosen[2] += length * controller.rate(choice.rung);
                 let now = format!("{} ({})", choice.rung, choice.reason.word());
                 let recorded = format!("{rung} ({reason})");
                 self.outcome.note(0, number, Some(*place), recorded, now);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::hls::abr::Algorithm;
 use crate::hls::live::{self, Edge};
 use crate::hls::quality::Quality;
 use crate::hls::timeline::Listed;
@@ -53,6 +54,8 @@ pub struct Wishes {
     pub is_publisher_heard: bool,
     /// How long the playlist of a live stream may fail to load; for ever when `None`.
     pub patience: Option<Duration>,
+    /// Who chooses variants.
+    pub algorithm: Algorithm,
     /// Whether what the controller is told and asked is told as events.
     pub is_traced: bool,
     /// What for.
@@ -83,6 +86,7 @@ impl Wishes {
             keeps_time: false,
             is_publisher_heard: false,
             patience: None,
+            algorithm: Algorithm::Default,
             is_traced: false,
             purpose: Purpose::Decode,
         }

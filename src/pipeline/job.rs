@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fetch::Credentials;
 pub use crate::fetch::{Authorities, Certificate, CmcdMode, Proxies, Secrets};
+pub use crate::hls::abr::Algorithm;
 pub use crate::hls::codecs::Wish;
 pub use crate::hls::language::Tag;
 pub use crate::hls::live::Edge;
@@ -37,6 +38,8 @@ pub struct Job {
     /// How long a live stream may bring nothing before the run ends; for ever
     /// when `None`.
     pub patience: Option<Duration>,
+    /// Who chooses variants.
+    pub algorithm: Algorithm,
     /// Whether what the controller is told and asked is told as events.
     pub is_traced: bool,
     /// The cache.

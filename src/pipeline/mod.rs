@@ -51,8 +51,8 @@ pub use description::{Description, LiveRow, VariantRow};
 pub use export::{Exported, cache_export};
 pub use housekeeping::{Verified, cache_path, cache_remove, cache_trim, cache_verify};
 pub use job::{
-    Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Job, Network, OutputChoice,
-    Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
+    Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Job, Network,
+    OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
 };
 pub use sound::{DeviceRow, devices};
 pub use stored::{CacheRow, Whole, cache_list};

@@ -186,6 +186,7 @@ impl Net {
             keeps_time: is_dump,
             is_publisher_heard: matches!(self.job.task, Task::Play { .. }),
             patience: self.job.patience,
+            algorithm: self.job.algorithm,
             is_traced: self.job.is_traced,
             purpose: match self.job.task {
                 Task::Cache { jobs } => Purpose::Cache { jobs },

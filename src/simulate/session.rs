@@ -8,7 +8,7 @@ use super::ladder::Ladder;
 use super::log::{Log, Player, Request};
 use super::playback::Playback;
 use super::trace::Trace;
-use crate::hls::abr::{Controller, Sample};
+use crate::hls::abr::{Algorithm, Controller, Sample};
 use crate::hls::planner::{
     Asked, Command, Consulted, Flight, Limits, Plan, Planner, Report, overlap_bytes,
 };
@@ -30,6 +30,8 @@ pub struct Setting {
     pub cached: Vec<[usize; 3]>,
     /// What is remembered of this network.
     pub prior: Option<BitRate>,
+    /// Who chooses variants.
+    pub algorithm: Algorithm,
 }
 
 /// A request under way.
@@ -83,7 +85,9 @@ pub struct Session<'a> {
 
 /// Runs a whole session with the controller of real playback.
 pub fn run(ladder: &Ladder, trace: &Trace, setting: &Setting) -> Log {
-    let controller = Controller::new(&ladder.bit_rates()).remembering(setting.prior);
+    let controller = Controller::new(&ladder.bit_rates())
+        .with(setting.algorithm)
+        .remembering(setting.prior);
     run_with(ladder, trace, setting, controller)
 }
 

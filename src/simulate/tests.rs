@@ -4,7 +4,7 @@
 use super::session::run_with;
 use super::*;
 use crate::error::Kind;
-use crate::hls::abr::{Controller, Tuning, tuning};
+use crate::hls::abr::{Algorithm, Controller, Tuning, tuning};
 
 const RATES: [u64; 5] = [32, 64, 128, 256, 1000];
 
@@ -39,6 +39,7 @@ fn setting(max_buffer_s: f64, in_flight: usize) -> Setting {
         live: None,
         cached: Vec::new(),
         prior: None,
+        algorithm: Algorithm::Default,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::parts::{Json, Liking};
+use crate::cli::parts::{Deciding, Json, Liking};
 use crate::cli::values;
 use crate::location::Location;
 use crate::units::MediaTime;
@@ -57,6 +57,9 @@ pub struct Simulate {
     #[arg(long, env = "KITHARA_PRIOR", value_name = "KBPS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub prior: Option<u32>,
+    /// Who decides.
+    #[command(flatten)]
+    pub deciding: Deciding,
     /// Write the ladder to a file, for --ladder
     #[arg(long, env = "KITHARA_DUMP_LADDER", value_name = "FILE")]
     pub dump_ladder: Option<PathBuf>,

@@ -27,6 +27,17 @@ pub enum Algorithm {
     Buffer,
 }
 
+impl Algorithm {
+    /// The word of the command line and of reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Throughput => "throughput",
+            Self::Buffer => "buffer",
+        }
+    }
+}
+
 impl Controller {
     /// The highest rung that takes no more than most of the estimate.
     pub(super) fn by_throughput(&self, now: &Situation) -> Choice {

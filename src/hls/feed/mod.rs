@@ -246,7 +246,12 @@ impl Feed {
         let (tell, notes) = mpsc::channel(NOTES);
         Self {
             until: wishes.length.map(|length| from + length),
-            planner: Planner::new(Controller::new(&rates).remembering(wishes.prior), limits),
+            planner: Planner::new(
+                Controller::new(&rates)
+                    .with(wishes.algorithm)
+                    .remembering(wishes.prior),
+                limits,
+            ),
             begun: Instant::now(),
             look: None,
             has_asked: false,

@@ -1,7 +1,7 @@
 //! Whole sessions over synthesised links: steady ones, fading ones, tunnels, a
 //! satellite. What must hold on all of them, whatever the numbers.
 
-use crate::hls::abr::Controller;
+use crate::hls::abr::{Algorithm, Controller};
 use crate::simulate::{Ladder, Log, Player, Setting, Trace, Variant, run, run_with};
 use crate::units::BitRate;
 
@@ -103,6 +103,7 @@ fn setting(max_buffer_s: f64, live: Option<usize>, in_flight: usize) -> Setting 
         live,
         cached: Vec::new(),
         prior: None,
+        algorithm: Algorithm::Default,
     }
 }
 
