@@ -117,6 +117,10 @@ impl Planner {
         let rung = self.controller.decide(&situation).rung;
         match self.stored[segment].map(usize::from) {
             Some(stored) if stored >= rung || situation.buffer < URGENT * situation.segment => {
+                // What is under way comes before it.
+                if let Some(flight) = self.flights.last().filter(|_| segment > self.rungs.len()) {
+                    return Command::Wait(self.next_look(now, flight));
+                }
                 let rung = stored;
                 Command::Use { segment, rung }
             }
