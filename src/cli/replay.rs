@@ -1,21 +1,16 @@
 //! `kithara stats --replay`: the controller of a recorded run is told and asked
 //! the same once more, and its answers are compared.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::events::json_line;
 use super::exit;
-use crate::error::{Kind, Problem};
-use crate::hls::abr::{Algorithm, Controller};
-use crate::hls::replay::{Difference, Outcome, Replay};
+use crate::error::Problem;
+use crate::pipeline::{self, Algorithm, Difference, Outcome};
 use crate::text;
 
-/// The longest line of a trace.
-const LINE_BYTES: u64 = 1 << 20;
 /// Differences that are listed for people.
 const SHOWN: usize = 20;
 
@@ -49,35 +44,14 @@ struct Row<'a> {
     now: &'a str,
 }
 
-/// Asks the controller `algorithm` what was asked in the trace at `path`.
+/// Asks the controller `algorithm` what was asked in the trace at `path`, and
+/// tells how its answers differ.
 ///
 /// # Errors
 ///
-/// [`Kind::Arguments`] for a file that cannot be read, or that has no run with
-/// a choice.
+/// As [`pipeline::replay`]; output that cannot be written.
 pub fn replay(path: &Path, algorithm: Algorithm, is_json: bool) -> Result<(), Problem> {
-    let mut replay = Replay::new(|rates| Controller::new(rates).with(algorithm));
-    let mut file = File::open(path)
-        .map(BufReader::new)
-        .map_err(|error| refused(path, error.to_string()))?;
-    for number in 1.. {
-        let mut line = Vec::new();
-        let read = (&mut file).take(LINE_BYTES).read_until(b'\n', &mut line);
-        if read.map_err(|error| refused(path, error.to_string()))? == 0 {
-            break;
-        }
-        let line = String::from_utf8_lossy(&line);
-        let entry = line.trim_end();
-        let wrong = |why| refused(path, format!("line {number}: {why}"));
-        if !entry.is_empty() {
-            replay.line(number, entry).map_err(wrong)?;
-        }
-    }
-    let outcome = replay.outcome().ok_or_else(|| {
-        let why = "no variant was chosen in that run";
-        let todo = "record one with -Q auto and --trace-out";
-        Problem::new(Kind::Arguments, named(path), why, todo)
-    })?;
+    let outcome = pipeline::replay(path, algorithm)?;
     exit::data(&match is_json {
         true => json_line(&report(&outcome, algorithm)),
         false => page(&outcome, algorithm),
@@ -135,18 +109,4 @@ fn page(outcome: &Outcome, algorithm: Algorithm) -> String {
         ));
     }
     page
-}
-
-fn named(path: &Path) -> String {
-    let path = text::safe(&path.display().to_string());
-    format!("cannot replay \"{path}\"")
-}
-
-fn refused(path: &Path, why: String) -> Problem {
-    Problem::new(
-        Kind::Arguments,
-        named(path),
-        why,
-        "give a file of --trace-out",
-    )
 }

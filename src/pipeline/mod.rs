@@ -18,6 +18,7 @@ mod look;
 mod net;
 mod outfolder;
 mod recall;
+mod replay;
 mod sound;
 pub mod stored;
 mod survey;
@@ -46,6 +47,7 @@ use crate::pipeline::watchdog::{Look, Watchdog};
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
+pub use crate::hls::replay::{Difference, Outcome};
 pub use describe::describe;
 pub use description::{Description, LiveRow, VariantRow};
 pub use export::{Exported, cache_export};
@@ -54,6 +56,7 @@ pub use job::{
     Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Job, Network,
     OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
 };
+pub use replay::replay;
 pub use sound::{DeviceRow, devices};
 pub use stored::{CacheRow, Whole, cache_list};
 pub use survey::survey;

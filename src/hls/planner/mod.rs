@@ -243,9 +243,13 @@ impl Planner {
         let rung = view.usable(place, choice.rung);
         match view.stored(place) {
             Some(stored) if stored >= rung || situation.buffer < URGENT * situation.segment => {
-                Command::Use {
-                    place,
-                    rung: stored,
+                // What is under way comes before it.
+                match flights.last() {
+                    Some(flight) => Command::Wait(next_look(view, &view.moment(), flight, true)),
+                    None => Command::Use {
+                        place,
+                        rung: stored,
+                    },
                 }
             }
             _ => fetch(view, flights, plan, (place, rung)),
