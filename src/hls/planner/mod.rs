@@ -244,7 +244,11 @@ impl Planner {
         match view.stored(place) {
             Some(stored) if stored >= rung || situation.buffer < URGENT * situation.segment => {
                 // What is under way comes before it.
-                match flights.last() {
+                let is_before = |flight: &&Flight| {
+                    matches!(flight.asked, Asked::Segment { place: one, .. } if one < place)
+                        && !is_again(view, flight.asked)
+                };
+                match flights.iter().find(is_before) {
                     Some(flight) => Command::Wait(next_look(view, &view.moment(), flight, true)),
                     None => Command::Use {
                         place,
