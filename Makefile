@@ -50,7 +50,7 @@ check: setup ## format, lints, documentation, levels, manual
 	@if [ -e tests/manual.rs ]; then $(CARGO) test --locked --test manual --quiet; fi
 
 bench: setup ## decode beside ffmpeg, playlists beside hls_m3u8, cache beside a bare file: medians and ratios; see benches/README.md
-	$(CARGO) bench --locked --bench peers --bench playlist --bench cache
+	$(CARGO) bench --locked --bench peers --bench playlist --bench cache --bench abr
 
 setup: ## install what is missing on a Debian machine (first step of demo, test, check); safe to repeat
 	@command -v $(CARGO) >/dev/null && printf '%s\n' $(RUST) "$$($(CARGO) --version | cut -d' ' -f2)" | sort -VC || { \

@@ -2,6 +2,8 @@
 //! the same size, whatever else it holds. Prints medians and ratios, asserts
 //! nothing.
 
+mod timing;
+
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Read;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kithara::cache::{Cache, Head, Identity, Stream};
+use timing::{median, time};
 
 const ROUNDS: usize = 201;
 const ENTRIES: usize = 10; // of a stream
@@ -131,15 +134,4 @@ fn id(stream: usize) -> Identity {
 
 fn part(list: &Identity, entry: usize) -> Identity {
     Identity::of_url(&format!("{}/{entry}.m4s", list.url()))
-}
-
-fn time<T>(work: impl FnOnce() -> T) -> Duration {
-    let begun = Instant::now();
-    black_box(work());
-    begun.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }

@@ -2,13 +2,14 @@
 //! alone, on playlists that the crate takes as they are. Prints medians and
 //! ratios, asserts nothing.
 
+mod timing;
+
 use std::fmt::Write as _;
-use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use hls_m3u8::MediaPlaylist;
 use kithara::hls::playlist;
 use kithara::location::Location;
+use timing::{median, time};
 
 const ROUNDS: usize = 51;
 const SEGMENTS: usize = 10_000;
@@ -90,15 +91,4 @@ fn compare(name: &str, text: &str) {
         "{name:<10} {:>10} {ours:>12.2?} {theirs:>12.2?} {ratio:>7.2}",
         text.len()
     );
-}
-
-fn time<T>(work: impl FnOnce() -> T) -> Duration {
-    let begun = Instant::now();
-    black_box(work());
-    begun.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }

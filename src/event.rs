@@ -145,6 +145,8 @@ pub enum Event {
     },
     /// The controller decided.
     Decision(Decision),
+    /// A line of what the controller was told or asked, for the trace.
+    Journal(String),
     /// A request ended.
     Exchange(Exchange),
     /// A request will be sent again.

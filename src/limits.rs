@@ -79,6 +79,13 @@ pub const STOP_DEADLINE: Duration = Duration::from_millis(400);
 
 /// A trace or a ladder of `simulate`.
 pub const SIMULATION_FILE_BYTES: u64 = 64 << 20;
+/// Segments of a ladder of `simulate` that is made of a stream, each of which
+/// may cost a request: a day of 5-second segments.
+pub const SIMULATED_SEGMENTS: usize = 20_000;
+/// Parts in which media is heard in `simulate`: half a second each, six days.
+pub const SIMULATED_PARTS: f64 = 1e6;
+/// One request of `simulate`; sums of these do not overflow.
+pub const SIMULATED_BYTES: u64 = 4 << 30;
 /// Variants of a ladder of `simulate`.
 pub const SIMULATED_VARIANTS: usize = 64;
 

@@ -1,17 +1,19 @@
 //! What allocates nothing and frees nothing: the audio callback, whatever
-//! happens to it, and the way of an access unit out of a transport stream. A
-//! test binary of its own, for the allocator that watches.
+//! happens to it, the way of an access unit out of a transport stream, and
+//! decisions about quality. A test binary of its own, for the allocator that watches.
 
 use std::fs;
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use kithara::decode::ts;
+use kithara::hls::abr::{Ahead, Controller, Sample, Situation, Transfer};
 use kithara::output::callback::Callback;
 use kithara::ring;
 use kithara::stats::Stats;
-use kithara::units::{ChannelCount, SampleRate, Spec};
+use kithara::units::{BitRate, ChannelCount, SampleRate, Spec};
 
 #[global_allocator]
 static WATCHED: AllocDisabler = AllocDisabler;
@@ -72,4 +74,55 @@ fn an_access_unit_comes_out_of_a_transport_stream_without_an_allocation() {
     (0..200).for_each(|_| assert!(next(), "until every buffer has its size"));
     assert_no_alloc(|| while next() {});
     assert!(units > 400, "{units}");
+}
+
+#[test]
+fn no_decision_about_quality_allocates() {
+    let rates = [32_000, 64_000, 128_000, 256_000, 1_000_000].map(BitRate);
+    let mut controller = Controller::new(&rates);
+    let starts: Vec<f64> = (0..=75).map(|place| f64::from(place) * 4.0).collect();
+    let ahead = Ahead {
+        rungs: &[1; 75],
+        starts: &starts,
+        first: 10,
+        idle: 0.0,
+        is_whole: false,
+    };
+    let sample = Sample {
+        bytes: 60_000,
+        first_byte: Some(Duration::from_millis(50)),
+        transfer: Duration::from_secs(1),
+    };
+    let transfer = Transfer {
+        rung: 4,
+        elapsed: 20.0,
+        flowing: Some(19.0),
+        kilobits: 4_000.0,
+        got: 200.0,
+        part: 0.5,
+    };
+    let mut now = Situation {
+        limit: 300.0,
+        segment: 4.0,
+        ..Situation::at_start()
+    };
+    assert_no_alloc(|| {
+        controller.decide(&now);
+        for round in 0..400 {
+            controller.sample(sample);
+            now = Situation {
+                current: Some(1),
+                buffer: f64::from(round % 300),
+                is_live: round % 7 == 0,
+                stored: (round % 5 == 0).then_some(1),
+                remaining: 400.0 - f64::from(round),
+                ..now
+            };
+            controller.decide(&now);
+            controller.abandon(&now, &transfer);
+            controller.regret(&now, &transfer, 9.0);
+            controller.upgrade(&now, &ahead);
+        }
+    });
+    assert!(controller.estimate().is_some());
 }

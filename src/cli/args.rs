@@ -12,7 +12,7 @@ use clap_complete::Shell;
 
 pub use self::simulate::Simulate;
 use super::global::Global;
-use super::parts::{Ahead, Ao, Choice, Json, Live, Part, SampleName, Trace};
+use super::parts::{Ahead, Ao, Choice, Deciding, Json, Live, Part, SampleName, Trace};
 use super::urls::{self, Address};
 use super::values;
 use crate::location::Location;
@@ -92,7 +92,7 @@ pub enum Command {
     /// decides in "kithara play"; the network is made of the trace, and the clock is no clock: the
     /// same files give the same bytes.
     #[command(
-        after_long_help = "Example: kithara simulate --ladder ladder.json --trace tunnel.txt --json"
+        after_long_help = "Example: kithara simulate --trace tunnel.txt https://example.org/master.m3u8"
     )]
     Simulate(Simulate),
     /// List the audio outputs
@@ -125,21 +125,12 @@ pub struct Play {
     #[command(flatten)]
     pub ahead: Ahead,
     /// Loudness in per cent
-    #[arg(
-        long,
-        env = "KITHARA_VOLUME",
-        value_name = "0-100",
-        default_value = "100"
-    )]
-    #[arg(value_parser = values::volume)]
+    #[arg(long, env = "KITHARA_VOLUME", value_name = "0-100")]
+    #[arg(default_value = "100", value_parser = values::volume)]
     pub volume: u8,
     /// Where the sound goes
-    #[arg(
-        long,
-        env = "KITHARA_AO",
-        value_name = "OUTPUT",
-        default_value = "default"
-    )]
+    #[arg(long, env = "KITHARA_AO", value_name = "OUTPUT")]
+    #[arg(default_value = "default")]
     pub ao: Ao,
     /// The audio output, by its name in "kithara devices"
     #[arg(long, env = "KITHARA_DEVICE", value_name = "NAME")]
@@ -176,14 +167,8 @@ pub struct Add {
     #[arg(value_name = "URL", required = true, value_parser = urls::parse)]
     pub urls: Vec<Address>,
     /// Downloads at a time
-    #[arg(
-        short,
-        long,
-        env = "KITHARA_JOBS",
-        value_name = "N",
-        default_value = "8"
-    )]
-    #[arg(value_parser = values::jobs)]
+    #[arg(short, long, env = "KITHARA_JOBS", value_name = "N")]
+    #[arg(default_value = "8", value_parser = values::jobs)]
     pub jobs: usize,
     /// Which part.
     #[command(flatten)]
@@ -312,25 +297,38 @@ pub struct Dump {
 pub struct Stats {
     /// Address or local path
     #[arg(value_name = "URL", value_parser = Location::parse)]
-    pub url: Location,
+    #[arg(required_unless_present = "replay", conflicts_with = "replay")]
+    pub url: Option<Location>,
+    /// Nothing is played: the controller decides again about a run that --trace-out recorded
+    ///
+    /// It is told and asked what it was told and asked then. Unchanged, it gives the same answers;
+    /// with --algorithm another one shows where it would have decided otherwise.
+    #[arg(long, env = "KITHARA_REPLAY", value_name = "FILE")]
+    #[arg(conflicts_with_all = ["runs", "warm", "trace_out"])]
+    pub replay: Option<PathBuf>,
+    /// Who decides.
+    #[command(flatten)]
+    pub deciding: Deciding,
     /// Where to begin: 90, 1:30, or -30 for 30 seconds before the end
-    #[arg(
-        long,
-        env = "KITHARA_START",
-        value_name = "POS",
-        allow_hyphen_values = true
-    )]
-    #[arg(value_parser = values::position)]
+    #[arg(long, env = "KITHARA_START", value_name = "POS")]
+    #[arg(allow_hyphen_values = true, value_parser = values::position)]
     pub start: Option<Start>,
     /// How much to run: 90, 1:30, 5m or 250ms
-    #[arg(
-        long,
-        env = "KITHARA_LENGTH",
-        value_name = "DUR",
-        default_value = "30s"
-    )]
-    #[arg(value_parser = values::length)]
+    #[arg(long, env = "KITHARA_LENGTH", value_name = "DUR")]
+    #[arg(default_value = "30s", value_parser = values::length)]
     pub length: MediaTime,
+    /// Run it this often, one after another, and report the medians
+    ///
+    /// Each run is a cold start: new connections, and an empty cache of its own that is removed
+    /// afterwards; with --warm, --offline or --refresh the cache is used. A line for each run, then
+    /// the medians of those that reached their end; with --json one object with every report. Ctrl-C
+    /// ends the run and prints what there is.
+    #[arg(short = 'n', long, env = "KITHARA_RUNS", value_name = "RUNS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub runs: Option<u32>,
+    /// With -n: use the cache, so that all but the first run find what it brought
+    #[arg(long, env = "KITHARA_WARM", value_parser = FalseyValueParser::new())]
+    pub warm: bool,
     /// Which variant.
     #[command(flatten)]
     pub choice: Choice,

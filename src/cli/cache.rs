@@ -17,7 +17,7 @@ use super::table::bytes;
 use super::urls;
 use crate::error::{Kind, Problem};
 use crate::location::Location;
-use crate::pipeline::{self, CacheRow, Quality, Task};
+use crate::pipeline::{self, Algorithm, CacheRow, Quality, Task};
 use crate::text;
 use crate::units::MediaTime;
 
@@ -79,6 +79,7 @@ fn add(flags: &Add, session: &Session<'_>) -> Result<End, Problem> {
         buffer: None,
         edge: flags.live.edge()?,
         patience: Some(PATIENCE),
+        algorithm: Algorithm::Default,
     };
     let wish = Wish {
         verb: "cache",

@@ -8,7 +8,7 @@ use super::events::Lines;
 use super::exit::End;
 use super::session::{PATIENCE, Report, Selection, Session, Wish};
 use crate::error::{Kind, Problem};
-use crate::pipeline::{Quality, Target, Task};
+use crate::pipeline::{Algorithm, Quality, Target, Task};
 use crate::text;
 
 /// Decodes the stream into its file.
@@ -42,6 +42,7 @@ pub fn dump(flags: &Dump, session: &Session<'_>) -> Result<End, Problem> {
         buffer: None,
         edge: flags.live.edge()?,
         patience: Some(PATIENCE),
+        algorithm: Algorithm::Default,
     };
     let wish = Wish {
         verb: "dump",

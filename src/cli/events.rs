@@ -200,7 +200,9 @@ impl<'a> Line<'a> {
                 ("reload", None, What::Reload { variant, added })
             }
             Event::Warning(problem) => ("warning", None, What::problem(problem)),
-            Event::Decision(_) | Event::Exchange(_) | Event::Done(..) => return None,
+            Event::Decision(_) | Event::Journal(_) | Event::Exchange(_) | Event::Done(..) => {
+                return None;
+            }
         };
         Some(Line::new(name, stats, at.unwrap_or(position), what))
     }

@@ -3,7 +3,8 @@
 //! caller is how it ended and what was counted.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::RecvTimeoutError;
 
@@ -209,18 +210,28 @@ impl Follower<'_> {
             }),
             Event::Warning(problem) => self.desk.warn(problem),
             Event::Done(thread, result) => return self.ending.after(*thread, result),
+            Event::Exchange(exchange) => self.samples.stalls.exchange(exchange),
+            Event::Stall { .. } => self.stalled(),
             Event::Format(_)
             | Event::Variant { .. }
             | Event::Decision(_)
-            | Event::Exchange(_)
+            | Event::Journal(_)
             | Event::Segment { .. }
-            | Event::Stall { .. }
             | Event::Resume { .. }
             | Event::Title { .. }
             | Event::Gap { .. }
             | Event::Reload { .. } => {}
         }
         None
+    }
+
+    /// A stall is told when it is over; its underrun is noted by then.
+    fn stalled(&mut self) {
+        let rate = self.stats.output_rate.load(Ordering::Relaxed);
+        let last = self.stats.lists().underruns.last().copied();
+        if let Some(underrun) = last {
+            self.samples.stalls.add(&underrun, rate, Instant::now());
+        }
     }
 
     fn tell(&self, event: &Event) -> Result<(), Problem> {
@@ -287,7 +298,8 @@ impl Follower<'_> {
 
     fn sample(&mut self) {
         if self.is_playing && self.volume.is_some() {
-            self.samples.levels(self.stats, self.run.position());
+            let (position, now) = (self.run.position(), SystemTime::now());
+            self.samples.levels(self.stats, position, now);
         }
     }
 

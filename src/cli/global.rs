@@ -151,6 +151,7 @@ impl Global {
             retries: self.retry,
             user_agent: self.requests.user_agent.clone(),
             secrets: self.requests.secrets()?,
+            cmcd: self.requests.cmcd.mode(),
             proxies: self.requests.proxies()?,
             authorities: self.requests.authorities()?,
         })

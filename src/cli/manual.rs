@@ -116,6 +116,7 @@ mod tests {
             "CREDENTIALS",
             "FILES",
             "\"JSON OUTPUT\"",
+            "SIMULATIONS",
             "LIMITS",
             "EXAMPLES",
         ];

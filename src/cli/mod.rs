@@ -16,19 +16,23 @@ mod keys;
 mod listing;
 mod log;
 mod manual;
+mod over_time;
 mod parts;
 mod password;
 mod play;
 mod process;
 mod progress;
 mod repeated;
+mod replay;
 mod report;
 mod requests;
+mod runs;
 mod samples;
 mod schema;
 mod session;
 mod signals;
 mod simulate;
+mod stalls;
 mod stats;
 mod status;
 mod table;
@@ -87,7 +91,7 @@ fn perform(line: &Line, session: &Session<'_>) -> Result<End, Problem> {
         Command::Dump(flags) => return dump::dump(flags, session),
         Command::Stats(flags) => return stats::stats(flags, session),
         Command::Info(flags) => info::info(flags, session),
-        Command::Simulate(flags) => simulate::simulate(flags),
+        Command::Simulate(flags) => simulate::simulate(flags, session),
         Command::Devices(flags) => devices::devices(flags),
         Command::Completions { shell } => exit::data(&manual::completions(*shell)),
         Command::Man => exit::data(&manual::page()),

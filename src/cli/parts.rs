@@ -9,20 +9,15 @@ use clap::{Args, ValueEnum};
 
 use super::values;
 use crate::error::{Kind, Problem};
-use crate::pipeline::{Edge, Quality, Sample, Start, Tag, Taste, Wish};
+use crate::pipeline::{Algorithm, Edge, Quality, Sample, Start, Tag, Taste, Wish};
 use crate::units::MediaTime;
 
 /// Which part of a stream.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Part {
     /// Where to begin: 90, 1:30, or -30 for 30 seconds before the end
-    #[arg(
-        long,
-        env = "KITHARA_START",
-        value_name = "POS",
-        allow_hyphen_values = true
-    )]
-    #[arg(value_parser = values::position)]
+    #[arg(long, env = "KITHARA_START", value_name = "POS")]
+    #[arg(allow_hyphen_values = true, value_parser = values::position)]
     pub start: Option<Start>,
     /// How much: 90, 1:30, 5m or 250ms
     #[arg(long, env = "KITHARA_LENGTH", value_name = "DUR", value_parser = values::length)]
@@ -44,6 +39,14 @@ pub struct Choice {
     )]
     #[arg(value_parser = values::quality)]
     pub quality: Option<Quality>,
+    /// Which of them at all.
+    #[command(flatten)]
+    pub liking: Liking,
+}
+
+/// Which variants and renditions are liked.
+#[derive(Clone, Debug, Args)]
+pub struct Liking {
     /// Which language, best first: de, en-US, or a list of them
     ///
     /// Of the audio renditions of an HLS stream; en answers en-US, and en-US is answered by en.
@@ -61,6 +64,13 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// As [`Liking::taste`].
+    pub fn taste(&self) -> Taste {
+        self.liking.taste()
+    }
+}
+
+impl Liking {
     /// What the user likes, on the command line and in the environment.
     pub fn taste(&self) -> Taste {
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
@@ -161,6 +171,43 @@ impl From<SampleName> for Sample {
             SampleName::S16 => Self::S16,
             SampleName::S24 => Self::S24,
             SampleName::F32 => Self::F32,
+        }
+    }
+}
+
+/// Who decides about variants.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Deciding {
+    /// Who chooses variants: kithara's own controller, or a plain one to compare it with
+    ///
+    /// throughput takes the highest that the last seconds would have carried, buffer the higher the
+    /// more is ahead; neither gives a request up or fetches anything again.
+    #[arg(
+        long,
+        env = "KITHARA_ALGORITHM",
+        value_name = "NAME",
+        default_value = "default"
+    )]
+    pub algorithm: AlgorithmName,
+}
+
+/// The controllers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AlgorithmName {
+    /// Kithara's own
+    Default,
+    /// By the rate alone
+    Throughput,
+    /// By the buffer alone
+    Buffer,
+}
+
+impl From<AlgorithmName> for Algorithm {
+    fn from(name: AlgorithmName) -> Self {
+        match name {
+            AlgorithmName::Default => Self::Default,
+            AlgorithmName::Throughput => Self::Throughput,
+            AlgorithmName::Buffer => Self::Buffer,
         }
     }
 }

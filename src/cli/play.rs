@@ -6,7 +6,7 @@ use super::exit::End;
 use super::parts::Ao;
 use super::session::{Report, Selection, Session, Wish};
 use crate::error::{Kind, Problem};
-use crate::pipeline::{OutputChoice, Quality, Task};
+use crate::pipeline::{Algorithm, OutputChoice, Quality, Task};
 
 /// Plays every stream.
 ///
@@ -26,6 +26,7 @@ pub fn play(flags: &Play, session: &Session<'_>) -> Result<End, Problem> {
         buffer: flags.ahead.buffer,
         edge: flags.live.edge()?,
         patience: None,
+        algorithm: Algorithm::Default,
     };
     let wish = Wish {
         verb: "play",

@@ -7,12 +7,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::password;
 use super::repeated::lines;
 use crate::error::{Kind, Problem};
-use crate::pipeline::{Authorities, Certificate, Proxies, Secrets};
+use crate::pipeline::{Authorities, Certificate, CmcdMode, Proxies, Secrets};
 use crate::text;
 
 const FILE_BYTES: u64 = 1 << 20; // of headers or a token; no server takes a tenth of it
@@ -81,6 +81,15 @@ pub struct Requests {
     )]
     #[arg(value_name = "NAME=VALUE")]
     pub query_param: Vec<String>,
+    /// Tell the servers how playback goes (CMCD, CTA-5004)
+    ///
+    /// As headers or as one argument of the query, with every request and to every server that the
+    /// stream leads to: how much is buffered and needed, how fast the link is, which object of
+    /// which bit rate and length is asked for, and an id of the session that is made anew for each
+    /// run. The cache is the same with and without.
+    #[arg(long, global = true, help_heading = "Requests", env = "KITHARA_CMCD")]
+    #[arg(value_name = "HOW", default_value = "off")]
+    pub cmcd: CmcdName,
     /// Use this proxy: http, https, socks5, socks5h, or none
     ///
     /// Without it the proxies of http_proxy, https_proxy and all_proxy are used; none ignores
@@ -186,6 +195,28 @@ impl Requests {
     /// Those of [`Authorities::read`].
     pub fn authorities(&self) -> Result<Option<Authorities>, Problem> {
         self.cacert.as_deref().map(Authorities::read).transpose()
+    }
+}
+
+/// How servers are told about playback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CmcdName {
+    /// Not at all
+    Off,
+    /// In one argument of the query
+    Query,
+    /// In four headers
+    Header,
+}
+
+impl CmcdName {
+    /// The mode, if they are told.
+    pub fn mode(self) -> Option<CmcdMode> {
+        match self {
+            Self::Off => None,
+            Self::Query => Some(CmcdMode::Query),
+            Self::Header => Some(CmcdMode::Header),
+        }
     }
 }
 

@@ -2,7 +2,13 @@
 //! commands' `--json` ends with. The shape is a contract: names are added,
 //! never changed. `report.rs` fills it, `table.rs` shows it to people.
 
+mod network;
+mod runs;
+
 use serde::Serialize;
+
+pub use network::{Network, Requests, Spread, Timing, WaitedFor, Wasted};
+pub use runs::{Figures, Run, Runs};
 
 /// The whole report.
 #[derive(Clone, Debug, Serialize)]
@@ -82,6 +88,21 @@ pub struct Rebuffer {
     pub total_ms: f64,
     /// Their share of waiting and playing together, 0 to 1.
     pub ratio: f64,
+    /// Each of them.
+    pub stalls: Vec<Stall>,
+}
+
+/// One wait for data.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stall {
+    /// Where in the stream.
+    pub pos_ms: i64,
+    /// How long.
+    pub duration_ms: f64,
+    /// As in [`Gap::cause`].
+    pub cause: &'static str,
+    /// The request that was under way for most of it; null when there was none.
+    pub waited_for: Option<WaitedFor>,
 }
 
 /// One underrun of the device.
@@ -149,40 +170,6 @@ pub struct Switch {
     pub estimate_kbps: u64,
 }
 
-/// What came over the network.
-#[derive(Clone, Debug, Serialize)]
-pub struct Network {
-    /// Body bytes received.
-    pub bytes: u64,
-    /// Body bytes received and thrown away.
-    pub wasted_bytes: u64,
-    /// Estimated throughput at the end.
-    pub estimate_kbps: u64,
-    /// Requests by what they were for.
-    pub requests: Requests,
-    /// Requests sent again.
-    pub retries: u64,
-    /// Connections opened.
-    pub connections: u64,
-}
-
-/// Requests by what they were for.
-#[derive(Clone, Debug, Serialize)]
-pub struct Requests {
-    /// Multivariant playlists.
-    pub multivariant: u64,
-    /// Media playlists.
-    pub media: u64,
-    /// Initialisation sections.
-    pub init: u64,
-    /// Keys.
-    pub key: u64,
-    /// Media segments.
-    pub segment: u64,
-    /// Whole files, or parts of them.
-    pub file: u64,
-}
-
 /// What was ready before it was needed; null when nothing was played.
 #[derive(Clone, Debug, Serialize)]
 pub struct Buffer {
@@ -190,6 +177,18 @@ pub struct Buffer {
     pub ahead_ms: Option<Level>,
     /// Decoded, ahead of the sound.
     pub pcm_ms: Option<Level>,
+    /// The first over the run.
+    pub over_time: OverTime,
+}
+
+/// A level over the run: at most 600 points, a second apart or as many seconds
+/// as it takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct OverTime {
+    /// How long each point stands for.
+    pub every_ms: u64,
+    /// The least in that time, from the first sound on.
+    pub ahead_ms: Vec<i64>,
 }
 
 /// A level over the run, sampled five times a second.
@@ -246,11 +245,24 @@ pub struct Live {
     /// From the date of what is heard to now; `null` when the stream has no
     /// dates (EXT-X-PROGRAM-DATE-TIME).
     pub latency_ms: Option<i64>,
+    /// The same over the run, sampled five times a second.
+    pub latency_over_time_ms: Option<Middle>,
     /// Playlists loaded again.
     pub reloads: u64,
     /// Sound that could not be had: it left the window before it was fetched,
     /// or the server refused it.
     pub lost_ms: u64,
+}
+
+/// Least, median and greatest; the median within 1.6 %.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Middle {
+    /// The least.
+    pub min: u64,
+    /// As many were below as above.
+    pub median: u64,
+    /// The greatest.
+    pub max: u64,
 }
 
 /// Where the sound went.

@@ -13,11 +13,12 @@ use super::global::Global;
 use super::keys::Keyboard;
 use super::progress::Screen;
 use super::report;
+use super::schema::Summary;
 use super::signals::Signals;
 use super::trace::Trace;
 use crate::error::Problem;
 use crate::location::Location;
-use crate::pipeline::{Edge, Job, Network, Quality, Start, Task, Taste};
+use crate::pipeline::{Algorithm, Edge, Job, Network, Quality, Start, Task, Taste};
 use crate::stats::{Stage, Stats};
 use crate::units::MediaTime;
 
@@ -77,6 +78,8 @@ pub struct Selection {
     pub edge: Edge,
     /// How long a live stream may bring nothing; for ever when `None`.
     pub patience: Option<Duration>,
+    /// Who chooses variants.
+    pub algorithm: Algorithm,
 }
 
 impl Session<'_> {
@@ -123,7 +126,7 @@ impl Session<'_> {
                     continue;
                 }
             };
-            let job = self.job(location, task, selection, &network)?;
+            let job = self.job(location, task, selection, &network, wish.trace.is_some())?;
             let stats = Arc::new(self.stats(index == 0));
             let outcome = follow(job, &stats, &mut desk);
             let reported = report(&outcome, &stats, wish);
@@ -135,11 +138,10 @@ impl Session<'_> {
                 break;
             }
         }
-        let traced = desk.trace.as_mut().map_or(Ok(()), Trace::finish);
-        Ok(worst.max(self.end_of(&traced)))
+        Ok(worst.max(self.end_trace(&mut desk)))
     }
 
-    fn desk(&self, wish: &Wish<'_>) -> Result<Desk, Problem> {
+    pub(super) fn desk(&self, wish: &Wish<'_>) -> Result<Desk, Problem> {
         Ok(Desk {
             signals: Signals::listen()?,
             trace: wish.trace.map(Trace::create).transpose()?,
@@ -149,12 +151,13 @@ impl Session<'_> {
         })
     }
 
-    fn job(
+    pub(super) fn job(
         &self,
         location: &Location,
         task: &Task,
         selection: &Selection,
         network: &Network,
+        is_traced: bool,
     ) -> Result<Job, Problem> {
         Ok(Job {
             location: location.clone(),
@@ -166,6 +169,8 @@ impl Session<'_> {
             buffer: selection.buffer,
             edge: selection.edge,
             patience: selection.patience,
+            algorithm: selection.algorithm,
+            is_traced,
             cache: self.global.cache()?,
             network: network.clone(),
         })
@@ -182,7 +187,7 @@ impl Session<'_> {
     }
 
     /// What a run's way means for the process; a failure is said.
-    fn end(&self, way: &Way, run: Option<&str>) -> End {
+    pub(super) fn end(&self, way: &Way, run: Option<&str>) -> End {
         match way {
             Way::Finished | Way::Quit => End::DONE,
             Way::Signal(signal) => End::Signal(*signal),
@@ -190,7 +195,13 @@ impl Session<'_> {
         }
     }
 
-    fn end_of(&self, result: &Result<(), Problem>) -> End {
+    /// Writes what is left of the trace.
+    pub(super) fn end_trace(&self, desk: &mut Desk) -> End {
+        let traced = desk.trace.as_mut().map_or(Ok(()), Trace::finish);
+        self.end_of(&traced)
+    }
+
+    pub(super) fn end_of(&self, result: &Result<(), Problem>) -> End {
         result.as_ref().map_or_else(
             |problem| exit::fail(problem, None, self.bugs),
             |()| End::DONE,
@@ -198,19 +209,23 @@ impl Session<'_> {
     }
 }
 
-/// Writes the report of a run that began.
-fn report(outcome: &Outcome, stats: &Stats, wish: &Wish<'_>) -> Result<(), Problem> {
-    // A run that failed before it brought anything has nothing to report.
+/// The report of a run that began; one that failed before it brought anything
+/// has nothing to report.
+pub(super) fn summary(outcome: &Outcome, stats: &Stats) -> Option<Summary> {
     let is_empty = matches!(outcome.way, Way::Failed(_)) && stats.frames_decoded.total() == 0;
     let is_empty = is_empty && stats.network_bytes.total() == 0;
-    let Some(facts) = outcome.facts.as_ref().filter(|_| !is_empty) else {
-        return Ok(());
+    let facts = outcome.facts.as_ref().filter(|_| !is_empty)?;
+    Some(report::summary(stats, facts, &outcome.samples))
+}
+
+/// Writes the report of a run.
+fn report(outcome: &Outcome, stats: &Stats, wish: &Wish<'_>) -> Result<(), Problem> {
+    let summary = || summary(outcome, stats);
+    let told = match (wish.report, wish.events) {
+        (Report::Text, _) => summary().map(|told| exit::data(&told.table())),
+        (Report::Json, _) => summary().map(|told| exit::data(&json_line(&told))),
+        (Report::Nothing, Some(lines)) => summary().map(|told| lines.write(&told)),
+        (Report::Nothing, None) => None,
     };
-    let summary = || report::summary(stats, facts, &outcome.samples);
-    match (wish.report, wish.events) {
-        (Report::Text, _) => exit::data(&summary().table()),
-        (Report::Json, _) => exit::data(&json_line(&summary())),
-        (Report::Nothing, Some(lines)) => lines.write(&summary()),
-        (Report::Nothing, None) => Ok(()),
-    }
+    told.unwrap_or(Ok(()))
 }

@@ -8,8 +8,11 @@ use super::args::Simulate;
 use super::events::json_line;
 use super::exit;
 use super::listing::columns;
-use crate::error::{Kind, Problem};
+use super::session::Session;
+use crate::error::{Kind, Problem, reason};
 use crate::limits;
+use crate::location::Location;
+use crate::pipeline;
 use crate::simulate::{self, Ladder, Log, Metrics, Player, Setting, Trace};
 use crate::text;
 use crate::units::BitRate;
@@ -19,29 +22,62 @@ use crate::units::BitRate;
 /// # Errors
 ///
 /// A trace or a ladder that cannot be used ([`Kind::Arguments`]), a trace that
-/// carries nothing ([`Kind::NoData`]), and output that cannot be written.
-pub fn simulate(flags: &Simulate) -> Result<(), Problem> {
-    let ladder = Ladder::parse(&read(&flags.ladder, "ladder")?)?;
+/// carries nothing ([`Kind::NoData`]), what the stream or the network says, and
+/// output that cannot be written.
+pub fn simulate(flags: &Simulate, session: &Session<'_>) -> Result<(), Problem> {
+    // Before the network is asked for what cannot be used.
+    let is_data = flags.log.as_deref() == Some(Path::new("-"));
+    if is_data && flags.json.json {
+        return Err(two_on_stdout());
+    }
     let trace = Trace::parse(&read(&flags.trace, "trace")?)?;
+    let ladder = match (&flags.ladder, &flags.url) {
+        (Some(path), None) => Ladder::parse(&read(path, "ladder")?)?,
+        (None, Some(url)) => survey(url, flags, session)?,
+        (None, None) => return Err(not_one_stream("there is no stream")),
+        (Some(_), Some(_)) => return Err(not_one_stream("there are two streams")),
+    };
     if let Some(path) = &flags.dump_ladder {
         write(path, &json_line(&ladder))?;
     }
     let log = simulate::run(&ladder, &trace, &setting(flags, &ladder)?);
-    let is_data = flags.log.as_deref() == Some(Path::new("-"));
     if let Some(path) = flags.log.as_deref().filter(|_| !is_data) {
         write(path, &json_line(&log))?;
     }
-    match (is_data, flags.json.json) {
-        (true, true) => Err(Problem::new(
-            Kind::Arguments,
-            "cannot use --json with \"--log -\"",
-            "both write to standard output",
-            "name a file for the log",
-        )),
-        (true, false) => exit::data(&json_line(&log)),
-        (false, true) => exit::data(&json_line(&log.metrics)),
-        (false, false) => exit::data(&page(&log)),
+    exit::data(&match (is_data, flags.json.json) {
+        (true, _) => json_line(&log),
+        (false, true) => json_line(&log.metrics),
+        (false, false) => page(&log),
+    })
+}
+
+/// The ladder of the stream at `url`.
+fn survey(url: &Location, flags: &Simulate, session: &Session<'_>) -> Result<Ladder, Problem> {
+    let (cache, network) = (session.global.cache()?, session.global.network()?);
+    let taste = flags.liking.taste();
+    let (found, warnings) = pipeline::survey(url, &taste, &cache, &network)?;
+    for warning in warnings.iter().filter(|_| !session.global.quiet) {
+        exit::say(&format!("kithara: {}", exit::message(warning)));
     }
+    Ladder::of(found, text::short_url(&url.to_string()))
+}
+
+fn two_on_stdout() -> Problem {
+    Problem::new(
+        Kind::Arguments,
+        "cannot use --json with \"--log -\"",
+        "both write to standard output",
+        "name a file for the log",
+    )
+}
+
+fn not_one_stream(why: &str) -> Problem {
+    Problem::new(
+        Kind::Arguments,
+        "cannot simulate",
+        why,
+        "give a URL or --ladder, and only one of them",
+    )
 }
 
 fn setting(flags: &Simulate, ladder: &Ladder) -> Result<Setting, Problem> {
@@ -58,18 +94,50 @@ fn setting(flags: &Simulate, ladder: &Ladder) -> Result<Setting, Problem> {
             "write it like 1:0-74",
         ));
     }
+    let player = Player {
+        part_s: flags.part.seconds(),
+        startup_s: flags.startup.seconds(),
+        resume_s: flags.resume.seconds(),
+        max_buffer_s: flags.max_buffer.seconds(),
+        in_flight: usize::from(flags.in_flight),
+    };
+    possible(&player, ladder)?;
     Ok(Setting {
-        player: Player {
-            part_s: flags.part.seconds(),
-            startup_s: flags.startup.seconds(),
-            resume_s: flags.resume.seconds(),
-            max_buffer_s: flags.max_buffer.seconds(),
-            in_flight: usize::from(flags.in_flight),
-        },
+        player,
         live: flags.live.map(usize::from),
         cached: flags.cached.clone(),
+        algorithm: flags.deciding.algorithm.into(),
         prior: flags.prior.map(|rate| BitRate(u64::from(rate) * 1000)),
     })
+}
+
+/// Refuses what would never be heard, and what would be cut too finely.
+fn possible(player: &Player, ladder: &Ladder) -> Result<(), Problem> {
+    let refuse = |what, why| {
+        Err(Problem::new(
+            Kind::Arguments,
+            what,
+            why,
+            "use other lengths",
+        ))
+    };
+    let lengths = || ladder.segment_s.iter().copied();
+    let (total, longest) = (lengths().sum::<f64>(), lengths().fold(0.0, f64::max));
+    let shortest = lengths().fold(longest, f64::min);
+    if total / player.part_s > limits::SIMULATED_PARTS {
+        let why = format!(
+            "the stream would have more than {}",
+            limits::SIMULATED_PARTS
+        );
+        return refuse("cannot use parts that short", why);
+    }
+    // The next segment comes when there is room for it, and one comes always.
+    let ahead = (player.max_buffer_s - longest).max(shortest);
+    if player.startup_s.max(player.resume_s) > ahead && ahead < total {
+        let why = format!("--max-buffer allows {ahead} s before the sound");
+        return refuse("cannot wait for what --startup or --resume ask", why);
+    }
+    Ok(())
 }
 
 fn read(path: &Path, kind: &str) -> Result<String, Problem> {
@@ -81,7 +149,7 @@ fn read(path: &Path, kind: &str) -> Result<String, Problem> {
         Problem::new(Kind::Arguments, what, why, "check the path")
     };
     let length = fs::metadata(path)
-        .map_err(|error| unreadable(error.to_string()))?
+        .map_err(|error| unreadable(reason(&error)))?
         .len();
     if length > limits::SIMULATION_FILE_BYTES {
         return Err(unreadable(format!(
@@ -89,7 +157,7 @@ fn read(path: &Path, kind: &str) -> Result<String, Problem> {
             limits::SIMULATION_FILE_BYTES
         )));
     }
-    fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+    fs::read_to_string(path).map_err(|error| unreadable(reason(&error)))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Problem> {

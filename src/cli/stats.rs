@@ -2,16 +2,25 @@
 
 use super::args::Stats;
 use super::exit::End;
+use super::replay::replay;
+use super::runs::Repeat;
 use super::session::{PATIENCE, Report, Selection, Session, Wish};
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::pipeline::{OutputChoice, Quality, Task};
 
-/// Runs the stream and prints the report, also when it is ended before its time.
+/// Runs the stream and prints the report, also when it is ended before its time;
+/// with `-n` several runs and their medians.
 ///
 /// # Errors
 ///
 /// As [`Session::run`].
 pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
+    let algorithm = flags.deciding.algorithm.into();
+    let url = match (&flags.replay, &flags.url) {
+        (Some(path), _) => return replay(path, algorithm, flags.json.json).map(|()| End::DONE),
+        (None, Some(url)) => url,
+        (None, None) => unreachable!("the command line requires one of them"),
+    };
     let task = Task::Play {
         output: OutputChoice::Null,
         volume: 100,
@@ -24,6 +33,7 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         buffer: flags.ahead.buffer,
         edge: flags.live.edge()?,
         patience: Some(PATIENCE),
+        algorithm,
     };
     let wish = Wish {
         verb: "run",
@@ -36,5 +46,17 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         trace: flags.trace.trace_out.as_deref(),
         has_keys: true,
     };
-    session.run(std::slice::from_ref(&flags.url), &task, &selection, &wish)
+    match (flags.runs, flags.warm) {
+        (None, false) => session.run(std::slice::from_ref(url), &task, &selection, &wish),
+        (None, true) => Err(Problem::new(
+            Kind::Arguments,
+            "cannot use --warm alone",
+            "it says how the runs of -n begin",
+            "add -n or leave it out",
+        )),
+        (Some(runs), is_warm) => {
+            let is_cold = !is_warm;
+            session.repeat(url, &task, &selection, &wish, Repeat { runs, is_cold })
+        }
+    }
 }

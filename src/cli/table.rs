@@ -1,42 +1,70 @@
-//! The report of a run as text: at most 25 aligned lines with units.
+//! The report of a run as text: one screen of 80 columns. What it leaves out is
+//! in the JSON form.
 
-use super::schema::{Level, Stage, Summary};
+use super::over_time::sketch;
+use super::schema::{Spread, Stage, Stall, Summary, Switch, Timing};
 use crate::text;
 
-const STAGES_IN_A_LINE: usize = 2;
+const WIDTH: usize = 80;
 const LABEL: usize = 12; // columns of the longest label and a blank
+const STAGES: usize = 6; // the longest; two in a line
+const SWITCHES: usize = 2; // the last
 
 impl Summary {
     /// The report for people.
     pub fn table(&self) -> String {
-        let mut rows = vec![
-            (
-                "stream",
-                format!("{}, {}", text::short_url(&self.url), self.kind),
-            ),
-            (
-                "startup",
-                format!("{:.1} ms to first sound", self.startup.total_ms),
-            ),
-        ];
-        let stages = self.startup.stages.chunks(STAGES_IN_A_LINE);
-        rows.extend(stages.map(|pair| ("", pair.iter().map(stage).collect())));
-        rows.extend([("playback", self.playback()), ("variants", self.variants())]);
-        rows.extend(self.last_switch().map(|text| ("last switch", text)));
+        let url = text::short_url(&self.url);
+        let mut rows = vec![("stream", format!("{url}, {}", self.kind))];
+        rows.extend(self.startup().into_iter().map(|text| ("startup", text)));
+        rows.push(("playback", self.playback()));
+        rows.extend(self.underruns().map(|text| ("underruns", text)));
+        rows.extend(self.longest_stall().map(|text| ("stall", text)));
+        rows.push(("variants", self.variants()));
+        let late = self.abr.switches.len().saturating_sub(SWITCHES);
+        rows.extend(
+            self.abr.switches[late..]
+                .iter()
+                .map(|one| ("switch", switch(one))),
+        );
         rows.extend(self.live().map(|text| ("live", text)));
+        rows.extend(self.requests().into_iter().map(|text| ("requests", text)));
         rows.extend([
             ("network", self.network()),
-            ("requests", self.requests()),
-            ("ahead", level(self.buffer.ahead_ms.as_ref(), "on disk")),
-            ("pcm", level(self.buffer.pcm_ms.as_ref(), "decoded")),
+            ("link", self.link()),
+            ("ahead", self.ahead()),
+        ]);
+        rows.extend(self.ahead_over_time().map(|text| ("ahead", text)));
+        rows.extend([
             ("cache", self.cache()),
-            ("copies", self.copies()),
             ("decode", self.decode()),
-            ("output", self.output()),
             ("process", self.process()),
         ]);
-        let line = |(label, text): (&str, String)| format!("{label:LABEL$}{}\n", text.trim_end());
-        rows.into_iter().map(line).collect()
+        lines(&rows)
+    }
+
+    /// How long it took, and the stages that took longest, in their order.
+    fn startup(&self) -> Vec<String> {
+        let stages = &self.startup.stages;
+        let took = |stage: &Stage| stage.t1_ms - stage.t0_ms;
+        let mut times: Vec<f64> = stages.iter().map(took).collect();
+        times.sort_by(|one, other| other.total_cmp(one));
+        let least = times.get(STAGES - 1).copied().unwrap_or_default();
+        let longest: Vec<_> = stages.iter().filter(|stage| took(stage) >= least).collect();
+        let cell = |stage: &&Stage| {
+            format!(
+                "{:<18} {:>6.1} {:>6.1}  ",
+                stage.name,
+                stage.t0_ms,
+                took(stage)
+            )
+        };
+        let mut rows = vec![format!(
+            "{:.1} ms to first sound; stages in ms: began at, took",
+            self.startup.total_ms
+        )];
+        let pairs = longest[..longest.len().min(STAGES)].chunks(2);
+        rows.extend(pairs.map(|pair| pair.iter().map(cell).collect()));
+        rows
     }
 
     fn playback(&self) -> String {
@@ -51,6 +79,28 @@ impl Summary {
         )
     }
 
+    /// How many of each cause.
+    fn underruns(&self) -> Option<String> {
+        let count = |cause: &&str| {
+            let list = self.playback.underruns.iter();
+            list.filter(|underrun| underrun.cause == *cause).count()
+        };
+        let causes = ["network", "disk", "decode", "scheduler"];
+        let named: Vec<_> = causes
+            .iter()
+            .map(|cause| (cause, count(cause)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(cause, count)| format!("{count} {cause}"))
+            .collect();
+        (!named.is_empty()).then(|| named.join(", "))
+    }
+
+    fn longest_stall(&self) -> Option<String> {
+        let list = self.playback.rebuffer.stalls.iter();
+        list.max_by(|one, other| one.duration_ms.total_cmp(&other.duration_ms))
+            .map(stall)
+    }
+
     fn variants(&self) -> String {
         let variants = &self.abr.variants;
         let decodable = variants.iter().filter(|variant| variant.decodable).count();
@@ -62,49 +112,15 @@ impl Summary {
         )
     }
 
-    fn last_switch(&self) -> Option<String> {
-        let last = self.abr.switches.last()?;
-        Some(format!(
-            "{} to {} at {:.1} s: {} (buffer {:.1} s, estimate {} kbit/s)",
-            last.from,
-            last.to,
-            last.pos_ms as f64 / 1000.0,
-            last.reason,
-            last.buffer_ms as f64 / 1000.0,
-            last.estimate_kbps,
-        ))
-    }
-
-    fn network(&self) -> String {
-        let network = &self.network;
-        format!(
-            "{} received, {} wasted, estimate {} kbit/s, {} connections, {} retries",
-            bytes(network.bytes),
-            bytes(network.wasted_bytes),
-            network.estimate_kbps,
-            network.connections,
-            network.retries,
-        )
-    }
-
-    fn requests(&self) -> String {
-        let requests = &self.network.requests;
-        format!(
-            "{} multivariant, {} media, {} init, {} key, {} segment, {} file",
-            requests.multivariant,
-            requests.media,
-            requests.init,
-            requests.key,
-            requests.segment,
-            requests.file,
-        )
-    }
-
     /// Only of a stream without end.
     fn live(&self) -> Option<String> {
         let is_live = ["hls-live", "hls-event"].contains(&self.kind);
-        let latency = match self.live.latency_ms {
-            Some(millis) => format!("{:.1} s behind the broadcast", millis as f64 / 1000.0),
+        let latency = match self.live.latency_over_time_ms {
+            Some(over) => {
+                let seconds = [over.min, over.median, over.max].map(|ms| ms as f64 / 1000.0);
+                let [min, median, max] = seconds;
+                format!("{min:.1} to {max:.1} s behind (median {median:.1})")
+            }
             None => "it states no dates".to_owned(),
         };
         is_live.then(|| {
@@ -113,6 +129,64 @@ impl Summary {
                 self.live.reloads, self.live.lost_ms
             )
         })
+    }
+
+    fn requests(&self) -> Vec<String> {
+        if self.network.timing.is_empty() {
+            return vec!["none".to_owned()];
+        }
+        let mut rows = vec![
+            format!("{:>46}{:>22}", "to first byte, ms", "after it, kbit/s"),
+            format!(
+                "{:>14}{:>9}{:>7}{:>7}{:>7}{:>8}{:>8}{:>8}",
+                "n", "bytes", "p10", "p50", "p90", "p10", "p50", "p90"
+            ),
+        ];
+        rows.extend(self.network.timing.iter().map(timing));
+        rows
+    }
+
+    fn network(&self) -> String {
+        let network = &self.network;
+        let why: Vec<_> = network.wasted.iter().map(|wasted| wasted.cause).collect();
+        let why = match why.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", why.join(", ")),
+        };
+        format!(
+            "{} received, {} wasted{why}, {} failed or given up",
+            bytes(network.bytes),
+            bytes(network.wasted_bytes),
+            network.timing.iter().map(|one| one.failed).sum::<u64>(),
+        )
+    }
+
+    fn link(&self) -> String {
+        let network = &self.network;
+        let took = network.connect_ms.map_or(String::new(), |spread| {
+            format!(" in {:.1} ms (median)", spread.median)
+        });
+        format!(
+            "estimate {} kbit/s, {} connections{took}, {} retries",
+            network.estimate_kbps, network.connections, network.retries
+        )
+    }
+
+    fn ahead(&self) -> String {
+        let (Some(ahead), Some(pcm)) = (&self.buffer.ahead_ms, &self.buffer.pcm_ms) else {
+            return "nothing was played".to_owned();
+        };
+        let [least, mean, most] = [ahead.min, ahead.mean, ahead.max].map(|ms| ms as f64 / 1000.0);
+        format!(
+            "{least:.1} to {most:.1} s, {mean:.1} s on average; decoded {} to {} ms",
+            pcm.min, pcm.max
+        )
+    }
+
+    /// A line of how full the buffer was.
+    fn ahead_over_time(&self) -> Option<String> {
+        let points = &self.buffer.over_time.ahead_ms;
+        (points.len() > 1).then(|| sketch(points, WIDTH - LABEL))
     }
 
     fn cache(&self) -> String {
@@ -125,30 +199,16 @@ impl Summary {
         )
     }
 
-    fn copies(&self) -> String {
-        format!(
-            "{} copied for {} of media, {:.2} times",
-            bytes(self.copies.user_space_bytes_copied),
-            bytes(self.copies.wire_bytes),
-            self.copies.amplification,
-        )
-    }
-
     fn decode(&self) -> String {
-        format!(
-            "{}, {} frames, {:.0} times real time, {} errors",
-            self.decode.codec.unwrap_or("no codec"),
-            self.decode.frames,
-            self.decode.speed_x,
-            self.decode.errors,
-        )
-    }
-
-    fn output(&self) -> String {
         let output = &self.output;
         format!(
-            "{}, {} Hz, {} channels",
-            output.device, output.rate, output.channels
+            "{}, {:.0} times real time, {} errors; {}, {} Hz, {} channels",
+            self.decode.codec.unwrap_or("no codec"),
+            self.decode.speed_x,
+            self.decode.errors,
+            output.device,
+            output.rate,
+            output.channels,
         )
     }
 
@@ -163,20 +223,80 @@ impl Summary {
     }
 }
 
-fn stage(stage: &Stage) -> String {
+/// A label stands in front of the first of its rows. The address alone may be
+/// longer than a line.
+fn lines(rows: &[(&str, String)]) -> String {
+    let mut last = "";
+    let mut out = String::new();
+    for (label, text) in rows {
+        let shown = if *label == last { "" } else { label };
+        last = label;
+        let line = format!("{shown:LABEL$}{}", text.trim_end());
+        out += &match *label {
+            "stream" => line,
+            _ => clipped(&line),
+        };
+        out.push('\n');
+    }
+    out
+}
+
+fn clipped(line: &str) -> String {
+    match line.char_indices().nth(WIDTH) {
+        None => line.to_owned(),
+        Some(_) => line.chars().take(WIDTH - 1).chain(['…']).collect(),
+    }
+}
+
+fn stall(stall: &Stall) -> String {
+    let mut text = format!(
+        "{:.0} ms at {:.1} s: {}",
+        stall.duration_ms,
+        stall.pos_ms as f64 / 1000.0,
+        stall.cause
+    );
+    if let Some(request) = &stall.waited_for {
+        text += &match request.segment {
+            Some(segment) => format!(", segment {segment}"),
+            None => format!(", {}", request.kind),
+        };
+        text += &match (&request.failure, request.first_byte_ms) {
+            (Some(why), _) => format!(" ({why})"),
+            (None, Some(first)) => {
+                let last = request.total_ms;
+                format!(" (first byte {first:.0}, last {last:.0} ms)")
+            }
+            (None, None) => String::new(),
+        };
+    }
+    text
+}
+
+fn switch(switch: &Switch) -> String {
     format!(
-        "{:<18} {:>8.1} to {:>8.1} ms    ",
-        stage.name, stage.t0_ms, stage.t1_ms
+        "{:.1} s, {} to {}, {}",
+        switch.pos_ms as f64 / 1000.0,
+        switch.from,
+        switch.to,
+        switch.reason
     )
 }
 
-fn level(level: Option<&Level>, what: &str) -> String {
-    level.map_or("nothing was played".to_owned(), |level| {
-        format!(
-            "{} to {} ms {what}, {} ms on average",
-            level.min, level.max, level.mean
-        )
-    })
+fn timing(timing: &Timing) -> String {
+    let cells = |spread: Option<Spread>, width: usize, decimals: usize| match spread {
+        None => format!("{:>width$}", "-").repeat(3),
+        Some(spread) => [spread.p10, spread.median, spread.p90]
+            .map(|value| format!("{value:>width$.decimals$}"))
+            .concat(),
+    };
+    format!(
+        "{:<9}{:>5}{:>9}{}{}",
+        timing.kind,
+        timing.count,
+        bytes(timing.bytes),
+        cells(timing.first_byte_ms, 7, 1),
+        cells(timing.kbps, 8, 0),
+    )
 }
 
 /// `1.2 MB`; decimal units, as networks and disks are sold.
@@ -190,62 +310,4 @@ pub fn bytes(bytes: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::report::tests::example;
-    use super::*;
-
-    #[test]
-    fn the_text_shows_the_figures_with_their_units() {
-        let mut summary = example();
-        summary.process.cpu_ms = 12;
-        summary.process.peak_rss_bytes = 12_345_678;
-        let want = "\
-stream      https://h/a.m3u8, hls-vod
-startup     41.0 ms to first sound
-            connect                 2.0 to      5.0 ms    first_callback         30.0 to     41.0 ms
-playback    10.0 s played, 1 rebuffers of 2500 ms (20.0 %), 1 underruns
-variants    1 (1 decodable), 1 switches, 128 kbit/s played on average
-last switch 0 to 1 at 4.0 s: 3.1 Mbit/s carries it (buffer 12.0 s, estimate 3140 kbit/s)
-network     1.0 MB received, 1.0 kB wasted, estimate 3140 kbit/s, 2 connections, 3 retries
-requests    1 multivariant, 2 media, 3 init, 4 key, 5 segment, 6 file
-ahead       1000 to 3000 ms on disk, 2000 ms on average
-pcm         100 to 500 ms decoded, 300 ms on average
-cache       1.0 kB hit, 1.0 kB missed, 1.0 kB evicted, opened in 0.107 ms
-copies      1.5 kB copied for 1.0 kB of media, 1.50 times
-decode      aac, 441000 frames, 100 times real time, 9 errors
-output      null, 48000 Hz, 2 channels
-process     12.3 MB at most, 12 ms of processor, 10000 threads
-";
-        assert_eq!(summary.table(), want);
-    }
-
-    #[test]
-    fn a_report_with_every_stage_has_at_most_25_lines() {
-        let mut summary = example();
-        summary.kind = "hls-live";
-        let stages = crate::stats::Stage::ALL.map(|stage| Stage {
-            name: stage.name(),
-            t0_ms: 0.0,
-            t1_ms: 99_999.9,
-        });
-        summary.startup.stages = stages.to_vec();
-        let table = summary.table();
-        assert!(table.lines().count() <= 25, "{}", table.lines().count());
-        assert!(table.contains("segment_first_byte"));
-        let live = "live        it states no dates, 0 reloads, 0 ms lost\n";
-        assert!(table.contains(live), "{table}");
-    }
-
-    #[test]
-    fn bytes_are_shown_in_decimal_units() {
-        for (count, want) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1500, "1.5 kB"),
-            (2_000_000, "2.0 MB"),
-            (3_210_000_000, "3.21 GB"),
-        ] {
-            assert_eq!(bytes(count), want);
-        }
-    }
-}
+mod tests;

@@ -83,6 +83,7 @@ impl Trace {
         let line = match event {
             Event::Exchange(exchange) => json_line(&request(exchange, stats)),
             Event::Decision(made) => json_line(&decision(made, stats)),
+            Event::Journal(line) => format!("{line}\n"),
             Event::State(_)
             | Event::Format(_)
             | Event::Variant { .. }

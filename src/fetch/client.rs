@@ -15,9 +15,10 @@ use url::Url;
 
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
-use crate::stats::Stats;
+use crate::stats::{Stats, Waste};
 use crate::text;
 
+use super::cmcd::Cmcd;
 use super::connect::{Names, TimedLayer};
 use super::cookies::Jar;
 use super::failure::{Cause, Failure};
@@ -25,7 +26,7 @@ use super::hop::Hop;
 use super::origin::{Credentials, drop_user_info, has_user_info};
 use super::pem::{Authorities, Certificate};
 use super::proxy::Proxies;
-use super::response::{Head, Response};
+use super::response::{Head, Response, Whole};
 use super::retry::{Attempts, Verdict};
 use super::tls::Roots;
 use super::{Request, redirect};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub user_agent: String,
     /// What the user typed for the server of the stream.
     pub credentials: Option<Credentials>,
+    /// What is told to servers about playback, if anything.
+    pub cmcd: Option<Arc<Cmcd>>,
     /// The way through proxies.
     pub proxies: Proxies,
     /// Whom to trust instead of the authorities of the system.
@@ -62,6 +65,7 @@ impl Default for Settings {
         Self {
             user_agent: concat!("kithara/", env!("CARGO_PKG_VERSION")).to_owned(),
             credentials: None,
+            cmcd: None,
             proxies: Proxies::Environment,
             authorities: None,
             connect_timeout: Duration::from_secs(5),
@@ -101,6 +105,8 @@ pub struct Document {
     pub head: Head,
     /// The body, decompressed; empty when it was not modified.
     pub bytes: Bytes,
+    /// How many bytes came.
+    pub received: u64,
 }
 
 impl Client {
@@ -170,6 +176,21 @@ impl Client {
         answer.map_err(|failure| failure.problem)
     }
 
+    /// How many bytes `request` would bring, as the server says without sending
+    /// them (HEAD); `None` when it does not say. Retried as [`Client::open`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::open`].
+    pub async fn length(&self, request: &Request) -> Result<Option<u64>, Problem> {
+        let request = Request {
+            is_head: true,
+            ..request.clone()
+        };
+        let response = self.open(&request, &mut self.attempts()).await?;
+        Ok(response.without_body().total)
+    }
+
     /// Reads a small resource whole, starting over when it breaks off.
     ///
     /// # Errors
@@ -199,14 +220,22 @@ impl Client {
             let response = self.open(request, &mut attempts).await?;
             let head = response.head.clone();
             match response.read_all(limit).await {
-                Ok(bytes) => return Ok(Document { head, bytes }),
+                Ok(Whole { bytes, received }) => {
+                    return Ok(Document {
+                        head,
+                        bytes,
+                        received,
+                    });
+                }
                 Err(failure) => {
-                    let received = 0; // thrown away, so no progress
+                    let thrown_away = failure.received;
+                    let received = 0; // so no progress
                     let failure = Failure {
                         received,
                         ..failure
                     };
                     self.pause(failure, &mut attempts).await?;
+                    self.0.stats.waste(Waste::Repeated, thrown_away);
                 }
             }
         }

@@ -113,7 +113,7 @@ where
 fn count(stats: &Stats, marks: &Marks, called: Instant) {
     let ended = Instant::now();
     let began = marks.resolved.get().unwrap_or(called);
-    stats.connections.add(1);
+    stats.connection(ended.saturating_duration_since(called));
     match marks.greeted.get() {
         None => stats.stage(Stage::Connect, began, ended),
         Some(greeted) => {

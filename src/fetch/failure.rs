@@ -138,7 +138,8 @@ impl Failure {
             _ => "check the link",
         };
         let cause = match status.as_u16() {
-            408 | 429 | 500..=599 => Cause::Busy { asked },
+            // 501 says that the server will never do it.
+            408 | 429 | 500 | 502..=599 => Cause::Busy { asked },
             _ => Cause::Final,
         };
         let kind = Kind::HttpStatus(status.as_u16());
@@ -271,6 +272,7 @@ mod tests {
             (408, "the server answered 408 Request Timeout", busy),
             (429, "the server answered 429 Too Many Requests", busy),
             (500, "the server answered 500 Internal Server Error", busy),
+            (501, "the server answered 501 Not Implemented", Cause::Final),
             (599, "the server answered 599", busy),
             (600, "the server answered 600", Cause::Final),
         ];

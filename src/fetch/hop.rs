@@ -4,6 +4,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
+use reqwest::Method;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -105,6 +106,9 @@ impl Client {
             http = self.0.home.as_ref().unwrap_or(http);
             typed = secrets.cookies();
         }
+        if let Some(cmcd) = &self.0.settings.cmcd {
+            cmcd.add_to(request, &self.0.stats, &mut target, &mut headers);
+        }
         let cookies = self
             .0
             .cookies
@@ -115,7 +119,11 @@ impl Client {
         {
             headers.insert(header::COOKIE, value);
         }
-        http.get(target).headers(headers)
+        let method = match request.is_head {
+            true => Method::HEAD,
+            false => Method::GET,
+        };
+        http.request(method, target).headers(headers)
     }
 
     /// Keeps what the server sets, whatever else it answers.
@@ -253,6 +261,14 @@ fn body(
     {
         let what = attempt.what.to_owned();
         return Err(Failure::last(compressed(what, encoding)));
+    }
+    if request.is_head {
+        return Ok(Meaning::Body(Place {
+            status: Status::Fresh,
+            offset: 0,
+            length: Some(0),
+            total: word(headers, header::CONTENT_LENGTH).and_then(range::number),
+        }));
     }
     let asked = Asked {
         range: request.range,

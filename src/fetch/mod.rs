@@ -9,6 +9,7 @@
 //! ```
 
 mod client;
+mod cmcd;
 mod connect;
 mod cookies;
 mod failure;
@@ -27,19 +28,23 @@ mod tls;
 mod tests;
 
 pub use client::{Client, Document, Settings};
+pub use cmcd::{Cmcd, CmcdMode};
 pub use failure::{Cause, Failure};
 pub use origin::Credentials;
 pub use pem::{Authorities, Certificate};
 pub use proxy::Proxies;
 pub use range::{ByteRange, Status};
-pub use response::{Head, Response};
+pub use response::{Head, Response, Whole};
 pub use retry::Attempts;
 pub use secrets::Secrets;
+
+use std::ops::Range;
 
 use url::Url;
 
 use crate::event::RequestKind;
 use crate::text;
+use crate::units::MediaTime;
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -60,10 +65,14 @@ pub struct Request {
     pub if_none_match: Option<String>,
     /// The Last-Modified date of a copy: the same, where there is no ETag.
     pub if_modified_since: Option<String>,
+    /// Only the head of the answer is asked for (HEAD).
+    pub is_head: bool,
     /// Which variant it belongs to, for the trace.
     pub variant: Option<usize>,
     /// Which segment it carries, for the trace and for messages.
     pub segment: Option<u64>,
+    /// When that is heard in the run, for CMCD.
+    pub heard: Option<Range<MediaTime>>,
 }
 
 impl Request {
@@ -77,8 +86,10 @@ impl Request {
             total: None,
             if_none_match: None,
             if_modified_since: None,
+            is_head: false,
             variant: None,
             segment: None,
+            heard: None,
         }
     }
 

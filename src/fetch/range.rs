@@ -210,7 +210,7 @@ impl Span {
 }
 
 /// A decimal number; unlike `parse`, no sign.
-fn number(text: &str) -> Option<u64> {
+pub(super) fn number(text: &str) -> Option<u64> {
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     is_digits.then(|| text.parse().ok()).flatten()
 }

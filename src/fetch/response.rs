@@ -75,6 +75,15 @@ pub struct Response {
     pub(super) client: Client,
 }
 
+/// A body that was read whole.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The body, decompressed.
+    pub bytes: Bytes,
+    /// How many bytes came.
+    pub received: u64,
+}
+
 impl Response {
     /// The next bytes of the body, never empty; `None` at its end.
     ///
@@ -110,7 +119,7 @@ impl Response {
     /// Those of [`Response::chunk`]; [`Kind::Limit`] as soon as it is longer
     /// than `limit` bytes, before or after decompression; [`Kind::NoData`]
     /// when it drips.
-    pub async fn read_all(mut self, limit: u64) -> Result<Bytes, Failure> {
+    pub async fn read_all(mut self, limit: u64) -> Result<Whole, Failure> {
         if self.left.is_some_and(|left| left > limit) {
             return Err(self.fail(too_long(&self.what, limit)));
         }
@@ -125,10 +134,20 @@ impl Response {
             }
             all.extend_from_slice(&chunk);
         }
-        match self.is_gzip {
-            true => inflate(&all, limit, &self.what).map(Bytes::from),
-            false => Ok(all.into()),
-        }
+        let bytes = match self.is_gzip {
+            true => inflate(&all, limit, &self.what)?,
+            false => all,
+        };
+        Ok(Whole {
+            bytes: bytes.into(),
+            received: self.received,
+        })
+    }
+
+    /// The head of an answer that is nothing more.
+    pub fn without_body(mut self) -> Head {
+        self.record.end(None);
+        self.head
     }
 
     /// Whether the body is compressed: then only [`Response::read_all`] may read it.
@@ -273,7 +292,7 @@ impl Record {
             exchange.ended = Instant::now();
             exchange.failure = failure;
             // Counted here and not when it is sent: by now it is known what it was for.
-            self.stats.request(exchange.kind);
+            self.stats.exchange(&exchange);
             self.events.send(Event::Exchange(exchange));
         }
     }

@@ -18,6 +18,8 @@ use crate::store::{Store, Text, Wanted};
 pub struct Loaded {
     /// The playlist.
     pub media: Media,
+    /// Bytes of its text as it came.
+    pub length: u64,
     /// What had to be mended in it.
     pub repairs: Repairs,
     /// The server's mark of this version.
@@ -208,6 +210,7 @@ fn loaded(wanted: Wanted, text: &Text, common: Option<&Common>) -> Result<Loaded
     };
     Ok(Loaded {
         media,
+        length: text.length,
         repairs: parsed.repairs,
         etag: text.etag.clone(),
         location: wanted.location,

@@ -52,6 +52,13 @@ pub enum Load {
         /// Its name.
         key: u64,
     },
+    /// The head of a segment in the variant before it, where they differ.
+    Overlap {
+        /// Its place.
+        index: usize,
+        /// The variant before it.
+        rung: usize,
+    },
     /// The head of the stream's first segment, in this variant.
     Anchor {
         /// The variant.

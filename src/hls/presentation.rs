@@ -137,7 +137,7 @@ impl Presentation {
         let begun = Instant::now();
         let mut chosen = match self.choose_stored(store, wishes, events).await {
             Some(chosen) => chosen,
-            None => self.ladder.choose(&wishes.quality)?,
+            None => self.ladder.choose(&wishes.quality, wishes.prior)?,
         };
         if self.media(chosen.rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
@@ -333,6 +333,7 @@ fn rows(ladder: &Ladder) -> Vec<VariantRow> {
         average_bandwidth: rung.average_bandwidth.map(|rate| rate.0),
         codecs: rung.codecs.clone(),
         decodable: rung.is_decodable(),
+        with_pictures: rung.with_pictures,
     };
     ladder.rungs.iter().map(row).collect()
 }

@@ -34,16 +34,17 @@ pub struct Choice {
 }
 
 impl Ladder {
-    /// Chooses the rung to begin with.
+    /// Chooses the rung to begin with; `prior` is a rate to begin with by what
+    /// the network carried before, if that is known.
     ///
     /// # Errors
     ///
     /// [`Kind::Unsupported`] when nothing, or not the wanted one, can be
     /// decoded; [`Kind::Arguments`] for a number that is not listed.
-    pub fn choose(&self, quality: &Quality) -> Result<Choice, Problem> {
+    pub fn choose(&self, quality: &Quality, prior: Option<BitRate>) -> Result<Choice, Problem> {
         match quality {
             Quality::Number(id) => self.choose_number(*id),
-            Quality::Auto => self.choose_among(|rungs| self.auto(rungs)),
+            Quality::Auto => self.choose_among(|rungs| self.auto(rungs, prior)),
             Quality::Best => self.choose_among(|rungs| {
                 let count = rungs.len();
                 (count - 1, format!("highest of {count} that we can decode"))
@@ -77,14 +78,19 @@ impl Ladder {
         })
     }
 
-    fn auto(&self, adaptive: &[usize]) -> (usize, String) {
+    fn auto(&self, adaptive: &[usize], prior: Option<BitRate>) -> (usize, String) {
         let rates: Vec<BitRate> = adaptive.iter().map(|&id| self.rungs[id].rate()).collect();
-        let start = abr::Controller::new(&rates).decide(&abr::Situation::at_start());
+        let controller = abr::Controller::new(&rates).remembering(prior);
+        let start = controller.decide(&abr::Situation::at_start());
         let bound = match self.rungs[adaptive[start.rung]].with_pictures {
             true => "no more than ",
             false => "",
         };
-        let reason = format!("auto starts at {bound}{}", rates[start.rung]);
+        let why = match prior {
+            Some(rate) => format!(", for this network {rate} at most"),
+            None => String::new(),
+        };
+        let reason = format!("auto starts at {bound}{}{why}", rates[start.rung]);
         (start.rung, reason)
     }
 
@@ -228,7 +234,7 @@ mod tests {
         ];
         for (quality, rung, reason) in cases {
             let quality: Quality = quality.parse().expect(quality);
-            let choice = ladder.choose(&quality).expect("a choice");
+            let choice = ladder.choose(&quality, None).expect("a choice");
             assert_eq!(
                 (choice.rung, choice.reason.as_str()),
                 (rung, reason),
@@ -240,10 +246,14 @@ mod tests {
     #[test]
     fn what_cannot_be_chosen_is_said() {
         let ladder = four();
-        let problem = ladder.choose(&Quality::Number(4)).expect_err("E-AC-3");
+        let problem = ladder
+            .choose(&Quality::Number(4), None)
+            .expect_err("E-AC-3");
         assert_eq!(problem.kind, Kind::Unsupported);
         assert_eq!(problem.why, "the codec ec-3 is not supported");
-        let problem = ladder.choose(&Quality::Number(5)).expect_err("not there");
+        let problem = ladder
+            .choose(&Quality::Number(5), None)
+            .expect_err("not there");
         assert_eq!(problem.kind, Kind::Arguments);
         assert_eq!(problem.why, "there are 5, counted from 0");
         for text in ["", "-1", "<=", "<=0", "<=x", "<=infk", "high", "1.5"] {
@@ -262,7 +272,7 @@ mod tests {
             (Quality::Number(1), 1),
         ] {
             assert_eq!(
-                ladder.choose(&quality).expect("a choice").rung,
+                ladder.choose(&quality, None).expect("a choice").rung,
                 want,
                 "{quality:?}"
             );

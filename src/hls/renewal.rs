@@ -49,9 +49,12 @@ pub async fn find_again(store: &Store, root: &Root, rung: &Rung) -> Result<Renew
     let parsed = listing::parse(&text, None)?;
     let (ladder, loaded) = match parsed.playlist {
         Playlist::Media(media) => {
-            let Text { base, etag, .. } = text;
+            let Text {
+                base, etag, length, ..
+            } = text;
             let loaded = Loaded {
                 media,
+                length,
                 repairs: parsed.repairs,
                 etag,
                 location: base.clone(),

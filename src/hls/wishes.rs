@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use crate::hls::abr::Algorithm;
 use crate::hls::live::{self, Edge};
 use crate::hls::quality::Quality;
 use crate::hls::timeline::Listed;
 use crate::media::Start;
-use crate::units::MediaTime;
+use crate::units::{BitRate, MediaTime};
 
 /// How far before `--start` decoding begins, so that overlap, bit reservoirs
 /// and band replication have settled: more than any codec here needs.
@@ -30,6 +31,8 @@ pub enum Purpose {
 pub struct Wishes {
     /// Which variant.
     pub quality: Quality,
+    /// A rate for `auto` to begin with, by what the network carried before.
+    pub prior: Option<BitRate>,
     /// Where to begin.
     pub start: Option<Start>,
     /// Where to begin in a live stream, unless `start` says it.
@@ -51,6 +54,10 @@ pub struct Wishes {
     pub is_publisher_heard: bool,
     /// How long the playlist of a live stream may fail to load; for ever when `None`.
     pub patience: Option<Duration>,
+    /// Who chooses variants.
+    pub algorithm: Algorithm,
+    /// Whether what the controller is told and asked is told as events.
+    pub is_traced: bool,
     /// What for.
     pub purpose: Purpose,
 }
@@ -69,6 +76,7 @@ impl Wishes {
     pub fn to_probe(quality: Quality) -> Self {
         Self {
             quality,
+            prior: None,
             start: None,
             edge: Edge::Usual,
             length: None,
@@ -78,6 +86,8 @@ impl Wishes {
             keeps_time: false,
             is_publisher_heard: false,
             patience: None,
+            algorithm: Algorithm::Default,
+            is_traced: false,
             purpose: Purpose::Decode,
         }
     }

@@ -25,7 +25,7 @@ use crate::store::{self, Wanted};
 use crate::{limits, text};
 
 const HEAD_BYTES: usize = 64 << 10; // a tag with a small picture in front of the sound
-const TODO: &str = "store all of it with \"kithara cache\" first";
+const ADVICE: &str = "store all of it with \"kithara cache\" first";
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +249,7 @@ fn behind_tag(head: &[u8]) -> &[u8] {
 
 fn missing(name: &str) -> Problem {
     let what = format!("cannot export {name}");
-    Problem::new(Kind::Offline, what, "it is not in the cache", TODO)
+    Problem::new(Kind::Offline, what, "it is not in the cache", ADVICE)
 }
 
 fn unreadable(error: io::Error) -> Problem {

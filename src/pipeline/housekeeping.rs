@@ -202,22 +202,31 @@ fn identity(location: &Location) -> Identity {
     }
 }
 
+/// A folder that the environment names. A relative path is ignored, as the
+/// base-directory specification asks.
+fn absolute(name: &str) -> Option<PathBuf> {
+    env::var_os(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+}
+
+/// The folder of what is remembered between runs and is no cache; `None` when
+/// the environment names none.
+pub(super) fn state_folder() -> Option<PathBuf> {
+    let home = || absolute("HOME").map(|home| home.join(".local/state"));
+    let base = absolute("XDG_STATE_HOME").or_else(home)?;
+    Some(base.join("kithara"))
+}
+
 /// The folder of the cache.
 ///
 /// # Errors
 ///
-/// [`Kind::Cache`] when neither an option nor the environment names one. A
-/// relative path in the environment is ignored, as the base-directory
-/// specification asks.
+/// [`Kind::Cache`] when neither an option nor the environment names one.
 fn root(choice: &CacheChoice) -> Result<PathBuf, Problem> {
     if let Some(dir) = &choice.dir {
         return Ok(dir.clone());
     }
-    let absolute = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
     let base =
         absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     base.map(|base| base.join("kithara")).ok_or_else(|| {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::fetch::Credentials;
-pub use crate::fetch::{Authorities, Certificate, Proxies, Secrets};
+pub use crate::fetch::{Authorities, Certificate, CmcdMode, Proxies, Secrets};
+pub use crate::hls::abr::Algorithm;
 pub use crate::hls::codecs::Wish;
 pub use crate::hls::language::Tag;
 pub use crate::hls::live::Edge;
@@ -37,6 +38,10 @@ pub struct Job {
     /// How long a live stream may bring nothing before the run ends; for ever
     /// when `None`.
     pub patience: Option<Duration>,
+    /// Who chooses variants.
+    pub algorithm: Algorithm,
+    /// Whether what the controller is told and asked is told as events.
+    pub is_traced: bool,
     /// The cache.
     pub cache: CacheChoice,
     /// The network.
@@ -135,6 +140,8 @@ pub struct Network {
     pub user_agent: Option<String>,
     /// What was typed for the server of each stream.
     pub secrets: Secrets,
+    /// What is told to servers about playback (CMCD), if anything.
+    pub cmcd: Option<CmcdMode>,
     /// The way through proxies.
     pub proxies: Proxies,
     /// Whom to trust instead of the authorities of the system.

@@ -10,13 +10,18 @@
 //! card's callback or the null device. Each tells its end as [`Event::Done`].
 
 pub mod describe;
+pub mod description;
 pub mod export;
 pub mod housekeeping;
 pub mod job;
+mod look;
 mod net;
 mod outfolder;
+mod recall;
+mod replay;
 mod sound;
 pub mod stored;
+mod survey;
 mod watchdog;
 
 use std::path::Path;
@@ -42,15 +47,19 @@ use crate::pipeline::watchdog::{Look, Watchdog};
 use crate::stats::Stats;
 use crate::units::MediaTime;
 
-pub use describe::{Description, LiveRow, VariantRow, describe};
+pub use crate::hls::replay::{Difference, Outcome};
+pub use describe::describe;
+pub use description::{Description, LiveRow, VariantRow};
 pub use export::{Exported, cache_export};
 pub use housekeeping::{Verified, cache_path, cache_remove, cache_trim, cache_verify};
 pub use job::{
-    Authorities, CacheChoice, CacheMode, Certificate, Edge, Job, Network, OutputChoice, Proxies,
-    Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
+    Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Job, Network,
+    OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
 };
+pub use replay::replay;
 pub use sound::{DeviceRow, devices};
 pub use stored::{CacheRow, Whole, cache_list};
+pub use survey::survey;
 
 /// Enough for TLS and the deepest decoder; only touched pages cost memory.
 const STACK_BYTES: usize = 1 << 20;

@@ -12,7 +12,7 @@ use crate::bell::Bell;
 use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind, State};
-use crate::fetch::{Client, Credentials, Settings};
+use crate::fetch::{Client, Cmcd, Credentials, Settings};
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
 use crate::hls::renewal::Root;
@@ -20,10 +20,12 @@ use crate::hls::wishes::{Purpose, Wishes};
 use crate::location::Location;
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
+use crate::pipeline::recall::Recall;
 use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
 use crate::store::{Asking, First, Policy, Store, Text, Wanted};
+use crate::units::BitRate;
 
 /// What the thread works with.
 pub struct Net {
@@ -46,10 +48,11 @@ impl Net {
     /// failure is also told to the decode thread, behind what it can still play.
     pub fn run(self) -> Result<(), Problem> {
         let (doors, stop) = (self.doors.clone(), Arc::clone(&self.stop));
+        let (recall, stats) = (Recall::of(&self.job), Arc::clone(&self.stats));
         let runtime = runtime()?;
         let result = runtime.block_on(async {
             tokio::select! {
-                result = self.source() => result,
+                result = self.source(recall.as_ref()) => result,
                 () = stop.notified() => Err(Problem::stopped()),
             }
         });
@@ -58,31 +61,40 @@ impl Net {
         if let Err(problem) = &result {
             doors.hand(Piece::Failed(problem.clone()));
         }
+        if let Some(recall) = recall {
+            recall.learn(&stats);
+        }
         result
     }
 
-    async fn source(mut self) -> Result<(), Problem> {
+    async fn source(mut self, recall: Option<&Recall>) -> Result<(), Problem> {
         self.events.send(Event::State(State::Opening));
         let credentials = self.job.network.credentials(&mut self.job.location);
         let (shelf, store) = self.open_store(credentials)?;
         let location = self.job.location.clone();
         let wanted = Wanted::whole(location, RequestKind::File);
         let asked = Instant::now();
-        match store.first(&wanted).await? {
+        // What is remembered is read while the answer is on its way.
+        let (first, prior) = tokio::join!(store.first(&wanted), async {
+            recall.and_then(Recall::prior)
+        });
+        let wishes = self.wishes(prior);
+        match first? {
             First::Playlist(text) => {
                 let was_stored = text.is_stored;
-                let presented = self.presented(&store, text, asked).await;
+                let presented = self.presented(&store, text, asked, &wishes).await;
                 let (store, presentation) = match presented {
                     // What a stored playlist leads to may have moved since.
                     Err(problem) if was_stored && store.may_be_outdated(&problem) => {
                         let store = store.asking_first();
                         let text = store.text(&wanted).await?;
-                        let presentation = self.presented(&store, text, asked).await?;
+                        let again = self.presented(&store, text, asked, &wishes);
+                        let presentation = again.await?;
                         (store, presentation)
                     }
                     presented => (store, presented?),
                 };
-                let (behind, wishes) = (store.clone(), self.wishes());
+                let behind = store.clone();
                 self.stats.lists().kind = presentation.kind();
                 let store = match presentation.is_live() {
                     true => self.live_store(&shelf, store)?,
@@ -114,6 +126,7 @@ impl Net {
         store: &Store,
         text: Text,
         asked: Instant,
+        wishes: &Wishes,
     ) -> Result<Presentation, Problem> {
         let root = Root {
             location: self.job.location.clone(),
@@ -121,8 +134,7 @@ impl Net {
         };
         let mut read = Presentation::read(store, text, root, asked, &self.stats)?;
         read.preload_keys(store);
-        read.choose(store, &self.wishes(), &self.stats, &self.events)
-            .await
+        read.choose(store, wishes, &self.stats, &self.events).await
     }
 
     /// A live stream leaves nothing behind, its bytes are this run's own; unless
@@ -150,19 +162,21 @@ impl Net {
             &self.events,
         )?;
         let asker = credentials.as_ref().and_then(Credentials::summary);
-        let client = client(&self.job.network, credentials, &self.stats, &self.events)?;
-        let policy = policy(mode, must_store, must_store);
         let (place, stats, events) = (&self.job.location, &self.stats, &self.events);
+        let is_played = matches!(self.job.task, Task::Play { .. });
+        let client = client(&self.job.network, credentials, is_played, stats, events)?;
+        let policy = policy(mode, must_store, must_store);
         let store = shelf.store(client, place, asker.as_deref(), policy, stats, events)?;
         self.stats.end(Stage::CacheOpen);
         shelf.trim_later();
         Ok((shelf, store))
     }
 
-    fn wishes(&self) -> Wishes {
+    fn wishes(&self, prior: Option<BitRate>) -> Wishes {
         let is_dump = matches!(self.job.task, Task::Dump { .. });
         Wishes {
             quality: self.job.quality,
+            prior,
             start: self.job.start,
             length: self.job.length,
             edge: self.job.edge,
@@ -172,6 +186,8 @@ impl Net {
             keeps_time: is_dump,
             is_publisher_heard: matches!(self.job.task, Task::Play { .. }),
             patience: self.job.patience,
+            algorithm: self.job.algorithm,
+            is_traced: self.job.is_traced,
             purpose: match self.job.task {
                 Task::Cache { jobs } => Purpose::Cache { jobs },
                 Task::Play { .. } | Task::Dump { .. } => Purpose::Decode,
@@ -229,10 +245,12 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     })
 }
 
-/// The HTTP client with the user's settings, for the stream of `credentials`.
+/// The HTTP client with the user's settings, for the stream of `credentials`,
+/// which is played or only fetched.
 pub fn client(
     network: &Network,
     credentials: Option<Credentials>,
+    is_played: bool,
     stats: &Arc<Stats>,
     events: &Events,
 ) -> Result<Client, Problem> {
@@ -240,6 +258,9 @@ pub fn client(
     let settings = Settings {
         user_agent: network.user_agent.clone().unwrap_or(default.user_agent),
         credentials,
+        cmcd: network
+            .cmcd
+            .map(|mode| Arc::new(Cmcd::new(mode, is_played))),
         proxies: network.proxies.clone(),
         authorities: network.authorities.clone(),
         connect_timeout: network.connect_timeout,

@@ -15,7 +15,7 @@ use crate::pipeline::Exported;
 use crate::text;
 
 const CHUNK_BYTES: usize = 256 << 10;
-const TODO: &str = "check the folder and its permissions";
+const ADVICE: &str = "check the folder and its permissions";
 
 /// A folder that is being written.
 pub struct OutFolder {
@@ -178,7 +178,7 @@ fn check(folder: &Path, force: bool) -> Result<bool, Problem> {
 
 fn unwritable(folder: &Path, error: io::Error) -> Problem {
     let what = format!("cannot export into \"{}\"", name_of(folder));
-    Problem::from_io(error, Kind::Output, what, TODO)
+    Problem::from_io(error, Kind::Output, what, ADVICE)
 }
 
 fn name_of(folder: &Path) -> String {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Kind, Problem};
+use crate::hls::survey::Survey;
 use crate::limits;
 use crate::units::BitRate;
 
@@ -56,20 +57,60 @@ impl Ladder {
         }
     }
 
+    /// The ladder of a stream that was looked at, which is called `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Limit`] when it is more than can be simulated.
+    pub fn of(survey: Survey, name: String) -> Result<Self, Problem> {
+        let variants = survey.variants.into_iter().enumerate();
+        let ladder = Self {
+            schema: SCHEMA.to_owned(),
+            name,
+            master_bytes: survey.master_bytes,
+            segment_s: survey.durations.iter().map(|one| one.seconds()).collect(),
+            variants: variants
+                .map(|(id, variant)| Variant {
+                    id,
+                    average_bandwidth: variant.average.0,
+                    bandwidth: variant.peak.0,
+                    playlist_bytes: variant.playlist_bytes,
+                    init_bytes: variant.init_bytes,
+                    sizes: variant.sizes,
+                })
+                .collect(),
+        };
+        match ladder.fault() {
+            Some(why) => Err(Problem::new(
+                Kind::Limit,
+                "cannot simulate the stream",
+                why,
+                "use another one",
+            )),
+            None => Ok(ladder),
+        }
+    }
+
     /// Why it cannot be played.
     fn fault(&self) -> Option<String> {
         let segments = self.segment_s.len();
-        let is_length = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
+        // What is not a number is not in the range either.
+        let is_length = |seconds: &f64| *seconds > 0.0 && *seconds <= limits::SEGMENT_SECONDS;
         let rates = self
             .variants
             .iter()
             .map(|variant| variant.average_bandwidth);
         let sizes =
             |variant: &Variant| variant.sizes.len() == segments && variant.average_bandwidth > 0;
+        let is_huge = |bytes: &u64| *bytes > limits::SIMULATED_BYTES;
+        let parts = |variant: &Variant| {
+            let others = [variant.playlist_bytes, variant.init_bytes];
+            variant.sizes.iter().chain(&others).any(is_huge)
+        };
         let why = if self.schema != SCHEMA {
             format!("its schema is no {SCHEMA}")
         } else if segments == 0 || !self.segment_s.iter().all(is_length) {
-            "it has no segments, or some without a length".to_owned()
+            "it has no segments, or some without a length or too long".to_owned()
         } else if !(1..=limits::SIMULATED_VARIANTS).contains(&self.variants.len()) {
             format!(
                 "it has none or more than {} variants",
@@ -79,6 +120,11 @@ impl Ladder {
             "its variants do not ascend by average bandwidth".to_owned()
         } else if !self.variants.iter().all(sizes) {
             "a variant has no bandwidth, or not one size for each segment".to_owned()
+        } else if is_huge(&self.master_bytes) || self.variants.iter().any(parts) {
+            format!(
+                "something in it has more than {} bytes",
+                limits::SIMULATED_BYTES
+            )
         } else {
             return None;
         };

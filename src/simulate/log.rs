@@ -82,4 +82,10 @@ pub struct Request {
     /// When it was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub t_abort: Option<f64>,
+    /// Why this segment in this rung.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// What the link was thought to carry then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub est_kbps: Option<f64>,
 }

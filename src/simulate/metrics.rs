@@ -69,7 +69,9 @@ impl Metrics {
             .windows(2)
             .filter(|pair| pair[0].0 != pair[1].0)
             .count();
-        let stall: f64 = playback.stalls.iter().map(|(_, seconds)| seconds).sum();
+        // Folded: the sum of nothing is a negative zero.
+        let stalls = playback.stalls.iter().map(|(_, seconds)| seconds);
+        let stall = stalls.fold(0.0, |all, one| all + one);
         let stalls = playback.stalls.len();
         let start = playback.started.unwrap_or(f64::INFINITY);
         let quality = sum(&|level| 1.0 - (-rates[level] / ENOUGH).exp()) / total;

@@ -8,6 +8,7 @@ mod outcome;
 mod playback;
 mod session;
 mod trace;
+mod view;
 
 pub use self::ladder::{Ladder, Variant};
 pub use self::log::{Heard, Log, Player, Request};

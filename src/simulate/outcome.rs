@@ -3,6 +3,7 @@
 use super::log::{Heard, Log, SCHEMA};
 use super::metrics::Metrics;
 use super::session::{NEAR, Session, round};
+use crate::hls::abr::Algorithm;
 
 /// Longer than whatever is still to be heard, in seconds.
 const UNTIL_THE_END: f64 = 10.0;
@@ -17,7 +18,10 @@ impl Session<'_> {
         let stalls = stalls.map(|(from, length)| (round(*from), round(*length)));
         Log {
             schema: SCHEMA,
-            algorithm: format!("kithara {}", env!("CARGO_PKG_VERSION")),
+            algorithm: match self.setting.algorithm {
+                Algorithm::Default => format!("kithara {}", env!("CARGO_PKG_VERSION")),
+                other => other.word().to_owned(),
+            },
             ladder: self.ladder.name.clone(),
             live_segments: self.setting.live,
             cached: self.setting.cached.clone(),

@@ -1,14 +1,17 @@
 //! A session in virtual time: the planner of real playback over a link that
 //! is made of a trace. Seconds count from the start of the session.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::ladder::Ladder;
 use super::log::{Log, Player, Request};
 use super::playback::Playback;
 use super::trace::Trace;
-use crate::hls::abr::{Controller, Sample};
-use crate::hls::planner::{Asked, Command, Limits, Moment, Planner, Report};
+use crate::hls::abr::{Algorithm, Controller, Sample};
+use crate::hls::planner::{
+    Asked, Command, Consulted, Flight, Limits, Plan, Planner, Report, overlap_bytes,
+};
 use crate::units::BitRate;
 
 /// Times that are the same.
@@ -27,11 +30,17 @@ pub struct Setting {
     pub cached: Vec<[usize; 3]>,
     /// What is remembered of this network.
     pub prior: Option<BitRate>,
+    /// Who chooses variants.
+    pub algorithm: Algorithm,
 }
 
 /// A request under way.
-struct Flight {
-    asked: Asked,
+pub(super) struct Load {
+    pub asked: Asked,
+    /// When it was sent.
+    at: f64,
+    /// Whether nothing else was under way then.
+    is_alone: bool,
     /// Its place in the log.
     request: usize,
     /// When its first byte comes.
@@ -54,15 +63,21 @@ pub struct Session<'a> {
     pub(super) playback: Playback,
     pub(super) requests: Vec<Request>,
     /// In the order they were sent, which is that of their ends.
-    flights: Vec<Flight>,
+    pub(super) loads: Vec<Load>,
+    /// Rungs whose playlist is here.
+    pub(super) lists: Vec<bool>,
+    /// Rungs whose init section is here.
+    pub(super) inits: Vec<bool>,
     /// When the link is free.
     last_end: f64,
     /// The rung of each part of each segment.
     pub(super) heard: Vec<Vec<usize>>,
     /// When a segment came again, which, and in which rung.
     pub(super) upgrades: Vec<(f64, usize, usize)>,
-    /// Segments that are whole.
-    whole: usize,
+    /// Segments, or their heads, that came.
+    pub(super) had: HashSet<(usize, usize)>,
+    /// The rung of each segment that is whole.
+    pub(super) whole: Vec<usize>,
     pub(super) bytes: u64,
     pub(super) wasted: u64,
     pub(super) aborts: usize,
@@ -70,7 +85,9 @@ pub struct Session<'a> {
 
 /// Runs a whole session with the controller of real playback.
 pub fn run(ladder: &Ladder, trace: &Trace, setting: &Setting) -> Log {
-    let controller = Controller::new(&ladder.bit_rates()).remembering(setting.prior);
+    let controller = Controller::new(&ladder.bit_rates())
+        .with(setting.algorithm)
+        .remembering(setting.prior);
     run_with(ladder, trace, setting, controller)
 }
 
@@ -91,45 +108,29 @@ impl<'a> Session<'a> {
             now: 0.0,
             playback: Playback::new(player.startup_s, player.resume_s, total),
             requests: Vec::new(),
-            flights: Vec::new(),
+            loads: Vec::new(),
+            lists: vec![false; ladder.variants.len()],
+            inits: vec![false; ladder.variants.len()],
             last_end: 0.0,
             heard: vec![Vec::new(); ladder.segment_s.len()],
             starts,
             upgrades: Vec::new(),
-            whole: 0,
+            had: HashSet::new(),
+            whole: Vec::new(),
             bytes: 0,
             wasted: 0,
             aborts: 0,
         }
     }
 
-    fn planner(&self, controller: Controller) -> Planner {
-        let player = &self.setting.player;
-        let live = self.setting.live;
-        let limits = Limits {
-            ahead: player.max_buffer_s,
-            in_flight: player.in_flight,
-            part: player.part_s,
-            window: live.map(|count| count as f64 * self.ladder.segment_s[0]),
-        };
-        let segments = 0..self.ladder.segment_s.len();
-        let stored = segments.map(|segment| self.best_cached(segment)).collect();
-        let rungs = self.ladder.variants.len();
-        Planner::new(controller, rungs, self.starts.clone(), stored, limits)
-    }
-
-    fn best_cached(&self, segment: usize) -> Option<u8> {
-        let hits = self.setting.cached.iter();
-        let hits = hits.filter(|[_, first, last]| (*first..=*last).contains(&segment));
-        // A ladder has fewer variants than a byte counts.
-        hits.filter_map(|[variant, ..]| u8::try_from(*variant).ok())
-            .max()
-    }
-
     fn run(mut self, controller: Controller) -> Log {
-        let mut planner = self.planner(controller);
+        let limits = Limits {
+            is_eager: false,
+            part: self.setting.player.part_s,
+        };
+        let mut planner = Planner::new(controller, limits);
         let (first, end) = self.send("master", self.ladder.master_bytes, None, None);
-        planner.began(Sample {
+        planner.opened(Sample {
             bytes: self.ladder.master_bytes,
             first_byte: Some(seconds(first)),
             transfer: seconds(end - first),
@@ -137,12 +138,14 @@ impl<'a> Session<'a> {
         self.now = end;
         loop {
             self.playback.advance(self.now);
-            for flight in &self.flights {
-                planner.progress(flight.asked, self.report(flight));
-            }
-            match planner.next(&self.moment()) {
-                Command::Fetch(asked) => self.fetch(&mut planner, asked),
-                Command::Use { segment, rung } => self.reuse(&mut planner, segment, rung),
+            let plan = planner.next(&self);
+            planner.follow(&plan);
+            match plan.command {
+                Command::Fetch(asked) => {
+                    self.fetch(asked);
+                    self.note_why(&plan, &planner, asked);
+                }
+                Command::Use { place, rung } => self.reuse(place, rung),
                 Command::Abort(asked) => self.abort(&mut planner, asked),
                 Command::Wait(until) => self.wait(&mut planner, until),
                 Command::Done => return self.log(),
@@ -150,24 +153,23 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn moment(&self) -> Moment {
-        let published = match self.setting.live {
-            Some(window) => {
-                let passed = self
-                    .starts
-                    .partition_point(|start| *start <= self.now + NEAR);
-                passed - 1 + window
-            }
-            None => usize::MAX,
+    /// Puts the reason of a request into the log.
+    fn note_why(&mut self, plan: &Plan, planner: &Planner, asked: Asked) {
+        let Asked::Segment { place, .. } = asked else {
+            return;
         };
-        let window = self.setting.live.unwrap_or(0);
-        let next = published.saturating_add(1).saturating_sub(window);
-        Moment {
-            now: self.now,
-            position: self.playback.position,
-            playable: self.playback.playable,
-            published,
-            publication: self.starts.get(next).copied().unwrap_or(self.now),
+        let is_again = place < self.whole.len();
+        let decided = plan.consulted.iter().find_map(|consulted| match consulted {
+            Consulted::Decide { choice, .. } => Some(choice.reason.word()),
+            Consulted::Abandon { .. } | Consulted::Regret { .. } | Consulted::Upgrade { .. } => {
+                None
+            }
+        });
+        let estimate = planner.controller().estimate();
+        if let Some(request) = self.requests.last_mut() {
+            let before = if is_again { "upgrade" } else { "decided" };
+            request.reason = Some(decided.filter(|_| !is_again).unwrap_or(before));
+            request.est_kbps = estimate.map(|rate| rate.0 as f64 / 1e3);
         }
     }
 
@@ -184,13 +186,8 @@ impl<'a> Session<'a> {
         } else {
             1.0
         };
-        let mut first = self.now + self.trace.trip(self.now) * trips;
-        if self.setting.player.in_flight > 1 {
-            first = first.max(self.last_end);
-        }
-        let bits = self.trace.bits(first) + 8.0 * bytes as f64;
-        let end = first.max(self.trace.when(bits));
-        self.last_end = end;
+        let answered = self.now + self.trace.trip(self.now) * trips;
+        let (first, end) = self.on_the_link(answered, bytes);
         self.bytes += bytes;
         self.requests.push(Request {
             kind,
@@ -205,18 +202,28 @@ impl<'a> Session<'a> {
         (first, end)
     }
 
-    fn fetch(&mut self, planner: &mut Planner, asked: Asked) {
-        planner.sent(asked, self.now);
+    /// When a body comes that is answered at `answered` at the earliest: one
+    /// after the other.
+    fn on_the_link(&mut self, answered: f64, bytes: u64) -> (f64, f64) {
+        let first = match self.setting.player.in_flight {
+            1 => answered,
+            _ => answered.max(self.last_end),
+        };
+        let bits = self.trace.bits(first) + 8.0 * bytes as f64;
+        let end = first.max(self.trace.when(bits));
+        self.last_end = end;
+        (first, end)
+    }
+
+    fn fetch(&mut self, asked: Asked) {
         let variants = &self.ladder.variants;
         let (kind, bytes, segment, rung) = match asked {
             Asked::Playlist(rung) => ("playlist", variants[rung].playlist_bytes, None, rung),
             Asked::Init(rung) => ("init", variants[rung].init_bytes, None, rung),
-            Asked::Segment { segment, rung } => (
-                "segment",
-                variants[rung].sizes[segment],
-                Some(segment),
-                rung,
-            ),
+            Asked::Segment { place, rung } => {
+                ("segment", variants[rung].sizes[place], Some(place), rung)
+            }
+            Asked::Overlap { place, rung } => return self.fetch_overlap(place, rung),
         };
         let (first, end) = self.send(kind, bytes, segment, Some(rung));
         let request = self.requests.len() - 1;
@@ -225,8 +232,10 @@ impl<'a> Session<'a> {
             let buffer = self.playback.playable - self.playback.position;
             self.requests[request].buffer_s = Some(round(buffer));
         }
-        let mut flight = Flight {
+        let mut load = Load {
             asked,
+            at: self.now,
+            is_alone: self.loads.is_empty(),
             request,
             first,
             end,
@@ -234,9 +243,36 @@ impl<'a> Session<'a> {
             parts: Vec::new(),
         };
         if let Some(segment) = segment {
-            flight.parts = self.arrivals(&flight, segment);
+            load.parts = self.arrivals(&load, segment);
         }
-        self.flights.push(flight);
+        self.loads.push(load);
+    }
+
+    /// The head of a segment: a request that is ended when enough has come.
+    fn fetch_overlap(&mut self, place: usize, rung: usize) {
+        let variant = &self.ladder.variants[rung];
+        let whole = variant.sizes[place];
+        let rate = variant.average_bandwidth as f64 / 1e3;
+        let bytes = overlap_bytes(rate, self.ladder.segment_s[place]).min(whole);
+        let (first, end) = self.send("segment", bytes, Some(place), Some(rung));
+        self.wasted += bytes;
+        self.aborts += 1;
+        let request = self.requests.len() - 1;
+        let logged = &mut self.requests[request];
+        logged.bytes = whole;
+        logged.t_end = None;
+        logged.t_abort = Some(round(end));
+        logged.reason = Some("overlap");
+        self.loads.push(Load {
+            asked: Asked::Overlap { place, rung },
+            at: self.now,
+            is_alone: false,
+            request,
+            first,
+            end,
+            bytes,
+            parts: Vec::new(),
+        });
     }
 
     fn parts(&self, segment: usize) -> usize {
@@ -246,15 +282,15 @@ impl<'a> Session<'a> {
     }
 
     /// When the parts of `segment` that are not here yet become playable.
-    fn arrivals(&self, flight: &Flight, segment: usize) -> Vec<(f64, f64)> {
+    fn arrivals(&self, load: &Load, segment: usize) -> Vec<(f64, f64)> {
         let count = self.parts(segment);
-        let before = self.trace.bits(flight.first);
+        let before = self.trace.bits(load.first);
         let arrival = |part: usize| {
             let share = (part + 1) as f64 / count as f64;
-            let bits = before + 8.0 * flight.bytes as f64 * share;
+            let bits = before + 8.0 * load.bytes as f64 * share;
             let at = match part + 1 == count {
-                true => flight.end,
-                false => self.trace.when(bits).max(flight.first),
+                true => load.end,
+                false => self.trace.when(bits).max(load.first),
             };
             (
                 at,
@@ -264,7 +300,7 @@ impl<'a> Session<'a> {
         (self.heard[segment].len()..count).map(arrival).collect()
     }
 
-    fn reuse(&mut self, planner: &mut Planner, segment: usize, rung: usize) {
+    fn reuse(&mut self, segment: usize, rung: usize) {
         let now = round(self.now);
         self.requests.push(Request {
             kind: "segment",
@@ -280,81 +316,126 @@ impl<'a> Session<'a> {
         let count = self.parts(segment);
         self.heard[segment].resize(count, rung);
         self.playback.add(self.now, self.starts[segment + 1]);
-        self.whole += 1;
-        planner.used(segment, rung);
+        self.whole.push(rung);
     }
 
-    fn report(&self, flight: &Flight) -> Report {
-        let has_begun = flight.first <= self.now;
+    /// A request as the planner sees it.
+    pub(super) fn flight(&self, load: &Load) -> Flight {
+        let has_begun = load.first <= self.now;
         let bits = match has_begun {
-            true => self.trace.bits(self.now) - self.trace.bits(flight.first),
+            true => self.trace.bits(self.now) - self.trace.bits(load.first),
             false => 0.0,
         };
-        Report {
-            bytes: has_begun.then_some(flight.bytes),
-            got: ((bits / 8.0) as u64).min(flight.bytes),
-            first: has_begun.then_some(flight.first),
+        let report = Report {
+            bytes: has_begun.then_some(load.bytes),
+            got: ((bits / 8.0) as u64).min(load.bytes),
+            first: has_begun.then_some(load.first),
+        };
+        Flight {
+            asked: load.asked,
+            at: load.at,
+            report,
         }
     }
 
     /// Lets time pass until something ends, at most until `until`.
     fn wait(&mut self, planner: &mut Planner, until: f64) {
-        let end = self
-            .flights
-            .first()
-            .map_or(f64::INFINITY, |flight| flight.end);
+        let end = self.loads.first().map_or(f64::INFINITY, |load| load.end);
         self.arrive(until.min(end));
         self.now = until.min(end).max(self.now);
-        if end > until || self.flights.is_empty() {
+        if end > until || self.loads.is_empty() {
             return;
         }
-        let flight = self.flights.remove(0);
+        let load = self.loads.remove(0);
         self.playback.advance(self.now);
-        if let Asked::Segment { segment, rung } = flight.asked {
-            match segment < self.whole {
-                true => self.upgrades.push((flight.end, segment, rung)),
-                false => self.whole += 1,
+        let sample = Sample {
+            bytes: load.bytes,
+            first_byte: load.is_alone.then(|| seconds(load.first - load.at)),
+            transfer: seconds(self.now - load.first),
+        };
+        match load.asked {
+            Asked::Playlist(rung) => self.lists[rung] = true,
+            Asked::Init(rung) => self.inits[rung] = true,
+            Asked::Segment { place, rung } => {
+                self.had.insert((place, rung));
+                self.hold(load.end, place, rung);
+                return planner.carried(sample);
+            }
+            Asked::Overlap { place, rung } => {
+                self.had.insert((place, rung));
+                return;
             }
         }
-        let report = Report {
-            bytes: Some(flight.bytes),
-            got: flight.bytes,
-            first: Some(flight.first),
-        };
-        planner.done(flight.asked, report, &self.moment());
+        planner.opened(sample);
+    }
+
+    fn hold(&mut self, end: f64, place: usize, rung: usize) {
+        match self.whole.get_mut(place) {
+            None => self.whole.push(rung),
+            Some(held) => {
+                if self.playback.position <= self.starts[place] + NEAR {
+                    *held = rung;
+                }
+                self.upgrades.push((end, place, rung));
+            }
+        }
     }
 
     /// What is playable by `until` is told to the playhead.
     fn arrive(&mut self, until: f64) {
-        for flight in &mut self.flights {
-            let Asked::Segment { segment, rung } = flight.asked else {
+        for load in &mut self.loads {
+            let Asked::Segment { place, rung } = load.asked else {
                 continue;
             };
-            let come = flight.parts.partition_point(|(at, _)| *at <= until);
-            for (at, end) in flight.parts.drain(..come) {
+            let come = load.parts.partition_point(|(at, _)| *at <= until);
+            for (at, end) in load.parts.drain(..come) {
                 self.playback.add(at, end);
-                self.heard[segment].push(rung);
+                self.heard[place].push(rung);
             }
         }
     }
 
     fn abort(&mut self, planner: &mut Planner, asked: Asked) {
-        let place = self.flights.iter().position(|flight| flight.asked == asked);
-        let flight = self
-            .flights
-            .remove(place.expect("only what is under way is given up"));
-        let report = self.report(&flight);
-        let request = &mut self.requests[flight.request];
+        let place = self.loads.iter().position(|load| load.asked == asked);
+        let place = place.expect("only what is under way is given up");
+        let load = self.loads.remove(place);
+        let flight = self.flight(&load);
+        let request = &mut self.requests[load.request];
         request.t_abort = Some(round(self.now));
         request.t_end = None;
-        if flight.first > self.now {
+        if load.first > self.now {
             request.t_first = None;
         }
-        self.bytes -= flight.bytes - report.got;
-        self.wasted += report.got;
+        self.bytes -= load.bytes - flight.report.got;
+        self.wasted += flight.report.got;
         self.aborts += 1;
         self.last_end = self.now;
-        planner.aborted(asked, report, self.now);
+        self.move_up(place);
+        if let Some(sample) = Planner::told_by(&flight, self.now) {
+            planner.carried(sample);
+        }
+    }
+}
+
+impl Session<'_> {
+    /// The loads from `first` on, which waited for the one before them, come
+    /// as soon as the link is free.
+    fn move_up(&mut self, first: usize) {
+        let mut waiting = self.loads.split_off(first.min(self.loads.len()));
+        for load in &mut waiting {
+            let answered = load.at + self.trace.trip(load.at);
+            (load.first, load.end) = self.on_the_link(answered, load.bytes);
+            let request = &mut self.requests[load.request];
+            request.t_first = Some(round(load.first));
+            match request.t_abort.is_some() {
+                true => request.t_abort = Some(round(load.end)),
+                false => request.t_end = Some(round(load.end)),
+            }
+            if let Asked::Segment { place, .. } = load.asked {
+                load.parts = self.arrivals(load, place);
+            }
+        }
+        self.loads.append(&mut waiting);
     }
 }
 

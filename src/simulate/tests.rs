@@ -4,7 +4,7 @@
 use super::session::run_with;
 use super::*;
 use crate::error::Kind;
-use crate::hls::abr::{Controller, Tuning, tuning};
+use crate::hls::abr::{Algorithm, Controller, Tuning, tuning};
 
 const RATES: [u64; 5] = [32, 64, 128, 256, 1000];
 
@@ -39,6 +39,7 @@ fn setting(max_buffer_s: f64, in_flight: usize) -> Setting {
         live: None,
         cached: Vec::new(),
         prior: None,
+        algorithm: Algorithm::Default,
     }
 }
 
@@ -172,8 +173,6 @@ fn another_controller_decides_otherwise() {
     let timid = Tuning {
         discount: 1e-3,
         upgrade_share: 0.0,
-        fill_up: 0.0,
-        fill_stay: 0.0,
         ..tuning::DISK
     };
     let (ladder, setting) = (ladder(), setting(60.0, 1));

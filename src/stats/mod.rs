@@ -1,6 +1,8 @@
 //! Counters and the startup timeline: every thread adds, the report reads.
 //! Plain atomics, no lock on any hot path; lists of rare things sit in a mutex.
 
+mod exchanges;
+mod histogram;
 mod timeline;
 
 use std::num::NonZeroU32;
@@ -8,10 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::event::{Decision, RequestKind};
+use crate::event::{Decision, Exchange, RequestKind};
 use crate::media::Format;
 use crate::units::{BitRate, MediaTime, Spec};
 
+pub use exchanges::{Exchanges, Purpose};
+pub use histogram::{Histogram, Spread};
 use timeline::Timeline;
 pub use timeline::{Stage, StageTimes};
 
@@ -85,6 +89,43 @@ impl Cause {
     }
 }
 
+/// Why bytes that came were of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waste {
+    /// They had come before: after a break the server began again.
+    Repeated,
+    /// More came than was asked for: the server knows no ranges.
+    Unasked,
+    /// Their request was given up for another variant.
+    GivenUp,
+    /// Another variant of the same stretch was heard.
+    Unheard,
+    /// They were heard only under a change of variant.
+    Overlap,
+}
+
+impl Waste {
+    /// Every cause, in the order of reports.
+    pub const ALL: [Self; 5] = [
+        Self::Repeated,
+        Self::Unasked,
+        Self::GivenUp,
+        Self::Unheard,
+        Self::Overlap,
+    ];
+
+    /// The word of the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Repeated => "repeated",
+            Self::Unasked => "unasked",
+            Self::GivenUp => "given_up",
+            Self::Unheard => "unheard",
+            Self::Overlap => "overlap",
+        }
+    }
+}
+
 /// A variant as the report lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VariantRow {
@@ -96,6 +137,8 @@ pub struct VariantRow {
     pub codecs: Option<String>,
     /// Whether we can play it.
     pub decodable: bool,
+    /// The rates are those of the sound and pictures together.
+    pub with_pictures: bool,
 }
 
 /// Lists of rare things, and what is known of the stream.
@@ -129,16 +172,21 @@ pub struct Stats {
     began: Option<Instant>,
     timeline: Timeline,
     requests: [Counter; RequestKind::ALL.len()],
+    wasted: [Counter; Waste::ALL.len()],
+    exchanges: Mutex<[Exchanges; Purpose::ALL.len()]>,
+    connects: Mutex<Histogram>,
     lists: Mutex<Lists>,
 
     /// Body bytes received.
     pub network_bytes: Counter,
-    /// Body bytes received and thrown away.
-    pub wasted_bytes: Counter,
     /// Requests sent again.
     pub retries: Counter,
     /// Connections opened.
     pub connections: Counter,
+    /// Bytes of segments that came over the network,
+    pub carried_bytes: Counter,
+    /// and for how many nanoseconds some of them were on their way.
+    pub carried_ns: Counter,
     /// Estimated throughput, bits per second; the last value, not a sum.
     pub estimate: AtomicU64,
 
@@ -237,9 +285,36 @@ impl Stats {
         self.timeline.stages()
     }
 
-    /// Counts a request.
-    pub fn request(&self, kind: RequestKind) {
-        self.requests[kind as usize].add(1);
+    /// Counts a request that is over.
+    pub fn exchange(&self, exchange: &Exchange) {
+        self.requests[exchange.kind as usize].add(1);
+        locked(&self.exchanges)[Purpose::of(exchange.kind) as usize].note(exchange);
+    }
+
+    /// How the requests for one purpose went so far.
+    pub fn exchanges(&self, purpose: Purpose) -> Exchanges {
+        locked(&self.exchanges)[purpose as usize].clone()
+    }
+
+    /// Counts a connection that took `time`: name, TCP and TLS together.
+    pub fn connection(&self, time: Duration) {
+        self.connections.add(1);
+        locked(&self.connects).add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Microseconds that connections took.
+    pub fn connects(&self) -> Option<Spread> {
+        locked(&self.connects).spread()
+    }
+
+    /// Counts body bytes that were received and thrown away.
+    pub fn waste(&self, cause: Waste, bytes: u64) {
+        self.wasted[cause as usize].add(bytes);
+    }
+
+    /// Bytes thrown away for one cause so far.
+    pub fn wasted(&self, cause: Waste) -> u64 {
+        self.wasted[cause as usize].total()
     }
 
     /// Requests of one kind so far.
@@ -266,7 +341,7 @@ impl Stats {
 
     /// The lists, locked.
     pub fn lists(&self) -> MutexGuard<'_, Lists> {
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.lists)
     }
 
     /// Notes a change of variant.
@@ -278,6 +353,11 @@ impl Stats {
     pub fn underrun(&self, underrun: Underrun) {
         push_bounded(&mut self.lists().underruns, underrun);
     }
+}
+
+/// What a panic under the lock left is still a count.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn push_bounded<T>(list: &mut Vec<T>, item: T) {
@@ -309,10 +389,30 @@ mod tests {
     #[test]
     fn requests_are_counted_by_kind() {
         let stats = Stats::default();
-        stats.request(RequestKind::Segment);
-        stats.request(RequestKind::Segment);
-        stats.request(RequestKind::Init);
+        for kind in [
+            RequestKind::Segment,
+            RequestKind::Segment,
+            RequestKind::Init,
+        ] {
+            let now = Instant::now();
+            stats.exchange(&Exchange {
+                kind,
+                url: String::new(),
+                sent: now,
+                answered: Some(now),
+                ended: now,
+                status: Some(200),
+                offset: 0,
+                bytes: 10,
+                variant: None,
+                segment: None,
+                failure: None,
+            });
+        }
         let counts = RequestKind::ALL.map(|kind| stats.requests(kind));
         assert_eq!(counts, [0, 0, 1, 0, 2, 0]);
+        let done = Purpose::ALL.map(|purpose| stats.exchanges(purpose).done);
+        assert_eq!(done, [0, 1, 0, 2, 0]);
+        assert_eq!(stats.exchanges(Purpose::Segment).bytes, 20);
     }
 }

@@ -63,6 +63,22 @@ impl Body {
         }
     }
 
+    /// Bytes of it that are here, without a hole from the first on.
+    pub fn come(&self) -> u64 {
+        match self {
+            Self::Entry(kept) => kept.known_until(0),
+            Self::File(..) => self.length().unwrap_or(0),
+        }
+    }
+
+    /// Nobody brings the rest: who waits for it is told `why`, until someone does.
+    pub fn break_off(&self, why: Problem) {
+        if let Self::Entry(kept) = self {
+            kept.target().fail(why.clone());
+            kept.entry().fail(why);
+        }
+    }
+
     /// Its length in bytes, once it is known.
     pub fn length(&self) -> Option<u64> {
         match self {

@@ -8,13 +8,14 @@ use std::time::Instant;
 use crate::cache::Entry;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, RequestKind};
-use crate::fetch::{Request, Response, Status};
+use crate::fetch::{Request, Response, Status, Whole};
 use crate::limits;
 use crate::location::Location;
+use crate::store::open::resume;
 use crate::store::policy::unless_same;
 use crate::store::sniff::{TAGS_WITHIN, is_playlist, is_web_page, playlist_kind, sniff_bytes};
 use crate::store::text::{is_network, kept_text, local_text, stale, unreadable};
-use crate::store::{Body, Opened, Store, Text, Wanted, head_of, offline, remote, resume};
+use crate::store::{Body, Opened, Store, Text, Wanted, head_of, offline, remote};
 
 /// What a URL turned out to be.
 pub enum First {
@@ -209,8 +210,9 @@ impl Store {
         let left = limits::PLAYLIST_BYTES.saturating_sub(head.len() as u64);
         match response.read_all(left).await {
             Ok(rest) => {
-                head.extend_from_slice(&rest);
+                head.extend_from_slice(&rest.bytes);
                 Ok(First::Playlist(Text {
+                    length: head.len() as u64,
                     bytes: head,
                     base,
                     no_store: keep.is_none(),
@@ -253,12 +255,13 @@ impl Store {
             .then(|| remote(wanted).map(|url| (wanted.identity(url), head_of(&head))))
             .transpose()?;
         let read = response.read_all(limits::PLAYLIST_BYTES).await;
-        let bytes: Vec<u8> = read.map_err(|failure| failure.problem)?.into();
+        let Whole { bytes, received } = read.map_err(|failure| failure.problem)?;
         if !is_playlist(&bytes) {
             return Err(refusal);
         }
         Ok(First::Playlist(Text {
-            bytes,
+            length: received,
+            bytes: bytes.into(),
             base: Location::Http(head.final_url),
             keep: keep.map(Box::new),
             content_type: head.content_type,

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{Announcement, Entry};
 use crate::error::Problem;
-use crate::store::{Body, Kept, Moved, Opened, Store, Transfer, Wanted, remote, resume};
+use crate::store::open::resume;
+use crate::store::{Body, Kept, Moved, Opened, Store, Transfer, Wanted, remote};
 
 /// How often a look is taken at what another process does: nobody rings for it.
 pub(super) const LOOK: Duration = Duration::from_millis(50);

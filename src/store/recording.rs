@@ -116,6 +116,7 @@ pub(super) fn recorded(stream: &Stream, location: &Location) -> Option<Text> {
     read.ok()?;
     let bytes = finished(whole_segments(&body))?.into_bytes();
     Some(Text {
+        length: bytes.len() as u64,
         bytes,
         base: location.clone(),
         no_store: false,

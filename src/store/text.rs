@@ -18,6 +18,8 @@ use crate::store::{Body, Store, Wanted, head_of, offline};
 pub struct Text {
     /// The body, decoded.
     pub bytes: Vec<u8>,
+    /// Bytes of it as it came: on the wire, of a stored one on disk.
+    pub length: u64,
     /// What relative references in it are relative to.
     pub base: Location,
     /// What the server calls it: text from outside.
@@ -36,6 +38,7 @@ impl Text {
     /// What came over the network; nothing says yet whether to keep it.
     pub(super) fn of(document: Document) -> Self {
         Self {
+            length: document.received,
             bytes: document.bytes.into(),
             base: Location::Http(document.head.final_url),
             content_type: document.head.content_type,
@@ -159,6 +162,7 @@ pub(super) fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<T
         return Err(Problem::new(Kind::Limit, what, why, "check the name"));
     }
     Ok(Text {
+        length: bytes.len() as u64,
         bytes,
         base: wanted.location.clone(),
         no_store: false,
@@ -198,6 +202,7 @@ pub(super) fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
         .as_deref()
         .unwrap_or(entry.identity().url());
     Ok(Text {
+        length: bytes.len() as u64,
         bytes,
         base: Location::parse(url)?,
         no_store: false,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cache::{Entry, Writer};
 use crate::error::{Kind, Problem};
 use crate::fetch::{Attempts, ByteRange, Failure, Request, Response, Status};
+use crate::stats::Waste;
 use crate::store::first::web_page;
 use crate::store::kept::Kept;
 use crate::store::sniff::is_web_page;
@@ -181,7 +182,7 @@ impl Transfer {
             });
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
         let useless = bytes.len() - wanted;
-        self.store.stats.wasted_bytes.add(useless as u64);
+        self.store.stats.waste(Waste::Unasked, useless as u64);
         &rest[..wanted]
     }
 
@@ -247,7 +248,7 @@ impl Transfer {
         self.skip = self.base.saturating_sub(response.head.offset);
         let offset = response.head.offset.saturating_sub(self.base);
         let again = self.writer.position().saturating_sub(offset);
-        self.store.stats.wasted_bytes.add(again);
+        self.store.stats.waste(Waste::Repeated, again);
         self.rewind(offset)?;
         self.response = response;
         Ok(())

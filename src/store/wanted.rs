@@ -8,6 +8,7 @@ use crate::cache::Identity;
 use crate::event::RequestKind;
 use crate::fetch::{ByteRange, Request};
 use crate::location::Location;
+use crate::units::MediaTime;
 
 /// What is wanted: a resource or a part of it, and what for.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Wanted {
     pub variant: Option<usize>,
     /// The segment it carries.
     pub segment: Option<u64>,
+    /// When that is heard in the run.
+    pub heard: Option<Range<MediaTime>>,
     /// It is fetched ahead of what is wanted now: without room for all of it,
     /// nothing of it is kept.
     pub is_ahead: bool,
@@ -39,6 +42,7 @@ impl Wanted {
             kind,
             variant: None,
             segment: None,
+            heard: None,
             is_ahead: false,
             moved_to: None,
         }
@@ -80,6 +84,7 @@ impl Wanted {
             range,
             variant,
             segment,
+            heard: self.heard.clone(),
             ..Request::new(self.kind, url.clone())
         }
     }

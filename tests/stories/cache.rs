@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sandbox::Sandbox;
 use crate::wav::{Sound, first_break};
-use crate::{bytes, dump, expected_of, stage};
+use crate::{bytes, dump, expected_of, not_cached, stage};
 
 const FLAC: &str = "/files/s16.flac";
 const STREAM: &str = "/hls/flac.m3u8";
@@ -19,14 +19,6 @@ const STREAM: &str = "/hls/flac.m3u8";
 /// Dumps without a network and checks the sound.
 pub fn offline(sandbox: &Sandbox, url: &str, file: &str) {
     expected_of(file).check(&dump(sandbox, url, &["--offline"]));
-}
-
-/// Expects that nothing of `url` can be played without a network.
-pub fn not_cached(sandbox: &Sandbox, url: &str) {
-    sandbox
-        .kithara(["dump", url, "-o", "none.wav", "-f", "--offline"])
-        .fails(9, &[])
-        .run();
 }
 
 fn holds(whole: &[u8], part: &[u8]) -> bool {

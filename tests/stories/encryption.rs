@@ -44,21 +44,24 @@ fn segment(index: usize) -> Vec<u8> {
     bytes(&format!("hls/flac-{index}.m4s"))
 }
 
-/// Serves the six segments below `/enc/`, each encrypted as `how` says.
-fn serve_segments(origin: &Origin, how: impl Fn(usize) -> Option<([u8; 16], u128)>) {
+/// Serves the six segments below `folder`, each encrypted as `how` says, and their
+/// init section, which is clear.
+pub fn serve_media(origin: &Origin, folder: &str, how: impl Fn(usize) -> Option<([u8; 16], u128)>) {
     for index in 0..DURATIONS.len() {
         let clear = segment(index);
         let wire = match how(index) {
             Some((key, iv)) => encrypt(&clear, key, iv),
             None => clear,
         };
-        origin.serve(&format!("/enc/flac-{index}.m4s"), "audio/mp4", wire);
+        origin.serve(&format!("{folder}/flac-{index}.m4s"), "audio/mp4", wire);
     }
-    origin.serve(
-        "/enc/flac-init.mp4",
-        "audio/mp4",
-        bytes("hls/flac-init.mp4"),
-    );
+    let init = bytes("hls/flac-init.mp4");
+    origin.serve(&format!("{folder}/flac-init.mp4"), "audio/mp4", init);
+}
+
+/// The segments below `/enc`, and two keys beside them.
+fn serve_segments(origin: &Origin, how: impl Fn(usize) -> Option<([u8; 16], u128)>) {
+    serve_media(origin, "/enc", how);
     serve_key(origin, "/enc/key.bin", &KEY);
     serve_key(origin, "/enc/other.bin", &OTHER);
 }

@@ -411,6 +411,9 @@ fn a_live_stream_is_played_and_its_latency_told() {
     let summary = run.summary();
     assert_eq!(summary["playback"]["played_ms"], 500);
     let latency = summary["live"]["latency_ms"].as_i64().expect("a latency");
+    let over = &summary["live"]["latency_over_time_ms"];
+    let over = ["min", "median", "max"].map(|name| over[name].as_i64().expect("a latency"));
+    assert!(over.is_sorted(), "{over:?}");
     // The first sample heard is dated now, to the second.
     assert!((-500..60_000).contains(&latency), "{latency}");
 }

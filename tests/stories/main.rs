@@ -14,6 +14,7 @@ mod info;
 mod input;
 mod limits;
 mod live;
+mod networks;
 mod origin;
 mod packed;
 mod play;
@@ -22,6 +23,7 @@ mod requests;
 mod resume;
 mod sandbox;
 mod signed;
+mod simulate;
 mod stats;
 mod timeline;
 mod together;
@@ -133,6 +135,14 @@ fn dump(sandbox: &Sandbox, input: &str, arguments: &[&str]) -> Sound {
     let fixed = ["dump", input, "-o", "dumped.wav"];
     sandbox.kithara(fixed.iter().chain(arguments)).run();
     Sound::open(&path)
+}
+
+/// Expects that nothing of `url` can be played without a network.
+fn not_cached(sandbox: &Sandbox, url: &str) {
+    sandbox
+        .kithara(["dump", url, "-o", "none.wav", "-f", "--offline"])
+        .fails(9, &[])
+        .run();
 }
 
 /// A fresh origin and a fresh home.

@@ -1,5 +1,6 @@
 //! Requests as servers want them: rows T1 to T7 of the table of HLS features.
 
+mod cmcd;
 mod credentials;
 mod roads;
 mod wire;

@@ -7,6 +7,7 @@ use crate::wav::Sound;
 use crate::{bytes, expected_of, stage};
 
 const KIND: &str = "application/vnd.apple.mpegurl";
+const END: &str = "#EXT-X-ENDLIST\n";
 const SECONDS: [&str; 6] = [
     "0.522449", "0.522449", "0.522449", "0.522449", "0.417959", "0.492245",
 ];
@@ -36,6 +37,15 @@ fn serve(origin: &Origin, token: &str, refused: std::ops::Range<usize>, status: 
     }
 }
 
+/// A stage with the segments under "old", those of `refused` answered with
+/// `status`, and all of them under "new".
+fn expired(refused: std::ops::Range<usize>, status: u16) -> (Origin, Sandbox) {
+    let (origin, sandbox) = stage();
+    serve(&origin, "old", refused, status);
+    serve(&origin, "new", 0..0, status);
+    (origin, sandbox)
+}
+
 fn main_list(media: &str) -> Vec<u8> {
     format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,CODECS=\"fLaC\"\n{media}\n").into_bytes()
 }
@@ -57,13 +67,8 @@ fn is_whole(sandbox: &Sandbox) {
 #[test]
 fn segments_whose_addresses_expire_are_had_where_the_list_says_they_are_now() {
     for status in [401, 403, 410] {
-        let (origin, sandbox) = stage();
-        serve(&origin, "old", 3..6, status);
-        serve(&origin, "new", 0..0, status);
-        let lists = vec![
-            list("old", 0..6, "#EXT-X-ENDLIST\n"),
-            list("new", 0..6, "#EXT-X-ENDLIST\n"),
-        ];
+        let (origin, sandbox) = expired(3..6, status);
+        let lists = vec![list("old", 0..6, END), list("new", 0..6, END)];
         origin.serve_in_turn("/list.m3u8", KIND, lists);
         let url = origin.url("/list.m3u8");
         sandbox.kithara(["dump", &url, "-o", "a.wav"]).run();
@@ -76,13 +81,8 @@ fn segments_whose_addresses_expire_are_had_where_the_list_says_they_are_now() {
 
 #[test]
 fn what_came_from_a_new_address_plays_offline_under_its_old_one() {
-    let (origin, sandbox) = stage();
-    serve(&origin, "old", 2..6, 403);
-    serve(&origin, "new", 0..0, 403);
-    let lists = vec![
-        list("old", 0..6, "#EXT-X-ENDLIST\n"),
-        list("new", 0..6, "#EXT-X-ENDLIST\n"),
-    ];
+    let (origin, sandbox) = expired(2..6, 403);
+    let lists = vec![list("old", 0..6, END), list("new", 0..6, END)];
     origin.serve_in_turn("/list.m3u8", KIND, lists);
     let url = origin.url("/list.m3u8");
     sandbox.kithara(["cache", &url]).chatty().run();
@@ -95,16 +95,13 @@ fn what_came_from_a_new_address_plays_offline_under_its_old_one() {
 
 #[test]
 fn when_the_media_playlist_expired_too_the_multivariant_one_is_asked() {
-    let (origin, sandbox) = stage();
-    serve(&origin, "old", 3..6, 403);
-    serve(&origin, "new", 0..0, 403);
+    let (origin, sandbox) = expired(3..6, 403);
     let lists = vec![main_list("/old/list.m3u8"), main_list("/new/list.m3u8")];
     origin.serve_in_turn("/main.m3u8", KIND, lists);
-    let end = "#EXT-X-ENDLIST\n";
-    origin.serve("/old/list.m3u8", KIND, list("old", 0..6, end));
+    origin.serve("/old/list.m3u8", KIND, list("old", 0..6, END));
     origin.on("/old/list.m3u8").times(1);
     origin.on("/old/list.m3u8").status(403);
-    origin.serve("/new/list.m3u8", KIND, list("new", 0..6, end));
+    origin.serve("/new/list.m3u8", KIND, list("new", 0..6, END));
     let url = origin.url("/main.m3u8");
     sandbox.kithara(["dump", &url, "-o", "a.wav"]).run();
     is_whole(&sandbox);
@@ -118,7 +115,7 @@ fn a_refusal_that_no_new_address_heals_is_exit_4_without_a_storm() {
     // The same address again: it is not asked for a second time.
     let (origin, sandbox) = stage();
     serve(&origin, "old", 3..6, 403);
-    origin.serve("/list.m3u8", KIND, list("old", 0..6, "#EXT-X-ENDLIST\n"));
+    origin.serve("/list.m3u8", KIND, list("old", 0..6, END));
     let url = origin.url("/list.m3u8");
     sandbox
         .kithara(["dump", &url, "-o", "a.wav"])
@@ -129,7 +126,7 @@ fn a_refusal_that_no_new_address_heals_is_exit_4_without_a_storm() {
     // A new address with each load, and each is refused.
     let (origin, sandbox) = stage();
     let tokens = ["t0", "t1", "t2", "t3", "t4"];
-    let text = |token: &&str| list(token, 0..6, "#EXT-X-ENDLIST\n");
+    let text = |token: &&str| list(token, 0..6, END);
     for token in tokens {
         serve(&origin, token, 3..4, 410);
     }
@@ -162,15 +159,13 @@ fn an_address_without_a_token_that_is_refused_is_refused() {
 #[test]
 fn a_live_playlist_that_expired_is_found_again_from_the_multivariant_one() {
     for command in ["dump", "play"] {
-        let (origin, sandbox) = stage();
-        serve(&origin, "old", 3..6, 403);
-        serve(&origin, "new", 0..0, 403);
+        let (origin, sandbox) = expired(3..6, 403);
         let lists = vec![main_list("/old/list.m3u8"), main_list("/new/list.m3u8")];
         origin.serve_in_turn("/main.m3u8", KIND, lists);
         origin.serve("/old/list.m3u8", KIND, list("old", 0..3, ""));
         origin.on("/old/list.m3u8").times(1);
         origin.on("/old/list.m3u8").status(403);
-        let pages = vec![list("new", 1..5, ""), list("new", 2..6, "#EXT-X-ENDLIST\n")];
+        let pages = vec![list("new", 1..5, ""), list("new", 2..6, END)];
         origin.serve_in_turn("/new/list.m3u8", KIND, pages);
         let url = origin.url("/main.m3u8");
         let to: &[&str] = match command {
@@ -196,15 +191,13 @@ fn a_live_playlist_that_expired_is_found_again_from_the_multivariant_one() {
 
 #[test]
 fn a_live_playlist_behind_a_redirect_is_found_again_where_the_user_said() {
-    let (origin, sandbox) = stage();
-    serve(&origin, "old", 3..6, 403);
-    serve(&origin, "new", 0..0, 403);
+    let (origin, sandbox) = expired(3..6, 403);
     origin.on("/radio").redirect("/old/list.m3u8").times(1);
     origin.on("/radio").redirect("/new/list.m3u8");
     origin.serve("/old/list.m3u8", KIND, list("old", 0..3, ""));
     origin.on("/old/list.m3u8").times(1);
     origin.on("/old/list.m3u8").status(410);
-    let pages = vec![list("new", 1..5, ""), list("new", 2..6, "#EXT-X-ENDLIST\n")];
+    let pages = vec![list("new", 1..5, ""), list("new", 2..6, END)];
     origin.serve_in_turn("/new/list.m3u8", KIND, pages);
     let url = origin.url("/radio");
     sandbox
@@ -219,10 +212,8 @@ fn a_live_playlist_behind_a_redirect_is_found_again_where_the_user_said() {
 
 #[test]
 fn a_live_segment_that_expired_is_had_at_the_address_of_the_next_load() {
-    let (origin, sandbox) = stage();
-    serve(&origin, "old", 1..6, 403);
-    serve(&origin, "new", 0..0, 403);
-    let pages = vec![list("old", 0..4, ""), list("new", 0..6, "#EXT-X-ENDLIST\n")];
+    let (origin, sandbox) = expired(1..6, 403);
+    let pages = vec![list("old", 0..4, ""), list("new", 0..6, END)];
     origin.serve_in_turn("/live.m3u8", KIND, pages);
     let url = origin.url("/live.m3u8");
     let run = sandbox.kithara(["dump", &url, "-o", "a.wav", "--live-start", "--json"]);
@@ -243,7 +234,7 @@ fn what_is_fetched_ahead_of_a_live_list_that_signs_anew_is_fetched_once() {
         list("t0", 0..6, ""),
         list("t1", 0..6, ""),
         list("t2", 0..6, ""),
-        list("t3", 0..6, "#EXT-X-ENDLIST\n"),
+        list("t3", 0..6, END),
     ];
     origin.serve_in_turn("/live.m3u8", KIND, pages);
     let url = origin.url("/live.m3u8");

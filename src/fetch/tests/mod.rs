@@ -56,7 +56,7 @@ impl Bench {
         let response = self.open(request).await?;
         let (status, offset) = (response.head.status, response.head.offset);
         let body = response.read_all(MIB).await.map_err(|f| f.problem)?;
-        let body = String::from_utf8_lossy(&body).into_owned();
+        let body = String::from_utf8_lossy(&body.bytes).into_owned();
         Ok((status, offset, body))
     }
 

@@ -90,6 +90,37 @@ async fn what_is_sent_is_what_is_needed_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_length_is_asked_for_without_the_body() {
+    let cases: [(&[&str], Option<u64>); 4] = [
+        (&["Content-Length: 12345"], Some(12_345)),
+        (&["Content-Length: 0"], Some(0)),
+        (&["Content-Length: +5"], None),
+        (&["Transfer-Encoding: chunked"], None),
+    ];
+    for (headers, want) in cases {
+        let said = Act::Send(raw("200 OK", headers, b""));
+        let origin = Script::play(vec![redirect("/b"), said, ok(b"next")]);
+        let bench = bench();
+        let request = Request::new(RequestKind::Segment, origin.url("/a"));
+        // A number that is none is no answer at all.
+        let length = bench.client.length(&request).await;
+        assert_eq!(length.ok().flatten(), want, "{headers:?}");
+        bench.get(&file(origin.url("/c"))).await.expect("an answer");
+        let seen = origin.seen();
+        let lines: Vec<_> = seen.iter().map(|seen| seen.head.lines().next()).collect();
+        assert_eq!(lines[0], Some("HEAD /a HTTP/1.1"), "{headers:?}");
+        assert_eq!(lines[1], Some("HEAD /b HTTP/1.1"), "{headers:?}");
+        assert_eq!(bench.stats.requests(RequestKind::Segment), 2, "{headers:?}");
+        let statuses: Vec<_> = bench
+            .exchanges()
+            .iter()
+            .map(|one| one.failure.clone())
+            .collect();
+        assert_eq!(statuses[0], None, "{headers:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_head_of_an_answer_is_kept() {
     let headers = [
         "ETag: \"v1\"",

@@ -1,7 +1,9 @@
 //! Whether a transfer is given up for a lower rung: both ways are priced in
 //! quality, and the cheaper one is taken.
 
-use super::{Controller, SWITCH, Situation, Tuning};
+use serde::{Deserialize, Serialize};
+
+use super::{Algorithm, Controller, SWITCH, Situation, Tuning};
 
 /// A transfer is left alone for so long, in seconds.
 const GRACE: f64 = 0.4;
@@ -11,7 +13,7 @@ const GRACE_WAITS: f64 = 1.5;
 const DEAD: f64 = 0.5;
 
 /// A transfer under way. Times in seconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Its rung.
     pub rung: usize,
@@ -33,7 +35,7 @@ impl Controller {
     pub fn abandon(&self, now: &Situation, transfer: &Transfer) -> Option<usize> {
         let tuning = self.tuning(now);
         let wait = self.link.wait();
-        if transfer.elapsed < GRACE.max(GRACE_WAITS * wait) || transfer.kilobits <= 0.0 {
+        if self.algorithm != Algorithm::Default || self.is_young(transfer) {
             return None;
         }
         let rate = self.rate_of(tuning, now, transfer).max(DEAD);
@@ -62,13 +64,33 @@ impl Controller {
         best
     }
 
+    /// Whether a segment that is fetched again is given up: it would come after
+    /// it is heard, or what comes after it would. `until` is when it is heard.
+    pub fn regret(&self, now: &Situation, transfer: &Transfer, until: f64) -> bool {
+        let tuning = self.tuning(now);
+        let wait = self.link.wait();
+        if self.is_young(transfer) {
+            return false;
+        }
+        let rate = self.rate_of(tuning, now, transfer).max(DEAD);
+        let left = (transfer.kilobits - transfer.got) / rate;
+        let lowest = wait + self.rates[0] * now.segment / rate;
+        left > until || (now.remaining > 0.0 && left + lowest * tuning.regret > now.buffer)
+    }
+
+    /// Whether nothing can be said of it yet.
+    fn is_young(&self, transfer: &Transfer) -> bool {
+        let grace = GRACE.max(GRACE_WAITS * self.link.wait());
+        transfer.elapsed < grace || transfer.kilobits <= 0.0
+    }
+
     /// What its rest will come with: its own rate, and the one expected before
     /// as if that had been seen for a moment.
     fn rate_of(&self, tuning: &Tuning, now: &Situation, transfer: &Transfer) -> f64 {
         let usual = self
             .link
             .is_measured()
-            .then(|| self.reckoned(tuning, now.buffer));
+            .then(|| self.expected(tuning, now.buffer).0);
         match (transfer.flowing, usual) {
             (Some(flowing), Some(usual)) if transfer.got > 0.0 => {
                 let believed = tuning.belief;

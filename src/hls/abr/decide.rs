@@ -1,6 +1,6 @@
 //! The rung of the next segment.
 
-use super::{Choice, Controller, Numbers, Reason, Situation, Tuning, bit_rate};
+use super::{Algorithm, Choice, Controller, Numbers, Reason, Situation, Tuning, bit_rate};
 use crate::units::MediaTime;
 
 /// Where nothing is known of the link: "128 kbit/s" with its container.
@@ -14,18 +14,27 @@ impl Controller {
             let reason = Reason::Only;
             return Choice { rung: 0, reason };
         }
+        match self.algorithm {
+            Algorithm::Default => self.by_worth(tuning, now),
+            Algorithm::Throughput => self.by_throughput(now),
+            Algorithm::Buffer => self.by_buffer(now),
+        }
+    }
+
+    /// The rung that is worth most.
+    fn by_worth(&self, tuning: &Tuning, now: &Situation) -> Choice {
         let current = now.current.map(|current| current.min(self.top()));
         let Some(current) = current.filter(|_| self.link.is_measured()) else {
-            return Choice {
-                rung: current.unwrap_or_else(|| self.first(tuning)),
-                reason: Reason::Start,
-            };
+            return self.begin(tuning, now, current);
         };
-        let rate = self.reckoned(tuning, now.buffer);
-        let fits = |rung: &usize| self.fits(tuning, now, current, *rung, rate);
-        let rung = (1..=self.top()).rev().find(fits).unwrap_or(0);
+        let highest = match now.steady < tuning.patience {
+            true => current,
+            false => self.top(),
+        };
+        let outlook = self.outlook(tuning, now);
+        let (rung, _) = self.best(&outlook, now.buffer, current, highest);
         let numbers = Numbers {
-            estimate: bit_rate(rate),
+            estimate: bit_rate(self.expected(tuning, now.buffer).0),
             buffer: MediaTime::from_seconds(now.buffer),
         };
         let reason = match rung {
@@ -34,6 +43,17 @@ impl Controller {
             _ => Reason::Stay(numbers),
         };
         Choice { rung, reason }
+    }
+
+    /// While nothing was measured. What is stored says nothing about the link:
+    /// the rung above it is tried.
+    fn begin(&self, tuning: &Tuning, now: &Situation, current: Option<usize>) -> Choice {
+        let above = now.stored.map_or(0, |stored| (stored + 1).min(self.top()));
+        let rung = current.unwrap_or_else(|| self.first(tuning));
+        Choice {
+            rung: rung.max(above),
+            reason: Reason::Start,
+        }
     }
 
     /// The first rung: low, by what is remembered of the network or what the
@@ -46,47 +66,5 @@ impl Controller {
         };
         let fits = |rung: &usize| self.rates[*rung] <= rate;
         (0..=highest.min(self.top())).rev().find(fits).unwrap_or(0)
-    }
-
-    /// Whether a rung may be fetched: its segment comes in time, and the buffer
-    /// outlasts the reserve while the rung drains (or fills) it.
-    fn fits(
-        &self,
-        tuning: &Tuning,
-        now: &Situation,
-        current: usize,
-        rung: usize,
-        rate: f64,
-    ) -> bool {
-        let fetch = self.fetch_seconds(rung, now.segment, rate);
-        let is_up = rung > current;
-        if is_up && now.steady < tuning.patience {
-            return false;
-        }
-        let is_late = fetch * tuning.safety + tuning.guard > now.buffer;
-        if is_late && (is_up || fetch * tuning.safety > now.segment) {
-            return false;
-        }
-        let is_full = now.buffer >= tuning.full * (now.limit - now.segment);
-        let mut reserve = self.reserve(tuning, rung, now);
-        if !is_up {
-            reserve *= tuning.stay;
-        }
-        reserve = reserve.min(tuning.end * now.remaining);
-        if is_full {
-            reserve *= tuning.stay;
-        }
-        let lasts = match is_up && !is_full {
-            true => tuning.last_up,
-            false => tuning.last_stay,
-        };
-        let fills = match is_up {
-            true => tuning.fill_up,
-            false => tuning.fill_stay,
-        };
-        let slower = fetch / now.segment - 1.0;
-        let drain = lasts.min(now.remaining) * slower.max(0.0);
-        let gain = fills.min(now.remaining) * (-slower).max(0.0);
-        now.buffer - drain + gain >= reserve
     }
 }

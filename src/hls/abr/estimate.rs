@@ -13,6 +13,12 @@ const SHORTEST: f64 = 1e-4;
 const UNKNOWN_WAIT: f64 = 0.1;
 /// Seconds of transfer in which half of what rates were is forgotten.
 const HALF_LIFE: f64 = 60.0;
+/// Seconds behind that are no outage.
+const SHALLOW: f64 = 1.0;
+/// Seconds in which half of what was seen is forgotten.
+const LONG_MEMORY: f64 = 600.0;
+/// The share of the usual rate whose lack counts.
+const SOME: f64 = 0.7;
 /// Deviation of rates over their mean, as usual.
 const USUAL_VARIATION: f64 = 0.4;
 /// How much the usual one weighs against what was seen.
@@ -25,6 +31,45 @@ struct Transfer {
     seconds: f64,
 }
 
+/// The times in which the link carried less than some of its usual rate, by
+/// how far a player of that rate would have fallen behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Outages {
+    /// How far it is behind now, and was at most since it last was not.
+    behind: f64,
+    deepest: f64,
+    /// How many there were, and how deep together.
+    count: f64,
+    depth: f64,
+    /// How long was watched.
+    seconds: f64,
+}
+
+impl Outages {
+    fn pass(&mut self, seconds: f64, lacking: f64) {
+        self.seconds += seconds;
+        self.behind = (self.behind + lacking).max(0.0);
+        self.deepest = self.deepest.max(self.behind);
+        if self.behind == 0.0 {
+            if self.deepest > SHALLOW {
+                self.count += 1.0;
+                self.depth += self.deepest;
+            }
+            self.deepest = 0.0;
+        }
+    }
+
+    /// How deep the next one is expected to be, and how many there are a
+    /// second, where one of `depth` was usual in `every` seconds.
+    fn expected(&self, depth: f64, every: f64) -> (f64, f64) {
+        let is_open = self.deepest > SHALLOW;
+        let count = 1.0 + self.count + f64::from(u8::from(is_open));
+        let open = if is_open { self.deepest } else { 0.0 };
+        let mean = (depth + self.depth + open) / count;
+        (mean, count / (every + self.seconds))
+    }
+}
+
 /// The memory of past transfers.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -33,6 +78,11 @@ pub struct Link {
     /// Playlists and init sections, summed up.
     opening: Transfer,
     wait: Option<f64>,
+    /// What it usually adds to a transfer: nothing where requests overlap.
+    pause: Option<f64>,
+    /// All media, forgotten slowly.
+    all: Transfer,
+    outages: Outages,
     /// Decaying sums of rates, their squares and their weights.
     mean: f64,
     square: f64,
@@ -46,6 +96,9 @@ impl Default for Link {
             count: 0,
             opening: Transfer::default(),
             wait: None,
+            pause: None,
+            all: Transfer::default(),
+            outages: Outages::default(),
             mean: 0.0,
             square: 0.0,
             weight: 0.0,
@@ -68,6 +121,13 @@ impl Link {
     /// A transfer of media, whole or given up, took this long from its first byte on.
     pub fn carried(&mut self, kilobits: f64, seconds: f64) {
         let seconds = seconds.max(SHORTEST);
+        let passed = seconds + self.wait();
+        let kept = 0.5_f64.powf(passed / LONG_MEMORY);
+        self.all.kilobits = self.all.kilobits * kept + kilobits;
+        self.all.seconds = self.all.seconds * kept + passed;
+        let some = SOME * self.all.kilobits / self.all.seconds;
+        self.outages
+            .pass(passed, passed - kilobits / some.max(1e-3));
         self.transfers[self.count % REMEMBERED] = Transfer { kilobits, seconds };
         self.count += 1;
         let kept = 0.5_f64.powf(seconds / HALF_LIFE);
@@ -83,6 +143,17 @@ impl Link {
             Some(wait) => wait * (1.0 - NEWEST_WAIT) + seconds * NEWEST_WAIT,
             None => seconds,
         });
+    }
+
+    /// A transfer was held up for `seconds` by its wait for the first byte.
+    pub fn paused(&mut self, seconds: f64) {
+        let pause = self.pause();
+        self.pause = Some(pause * (1.0 - NEWEST_WAIT) + seconds * NEWEST_WAIT);
+    }
+
+    /// By how much waits hold a transfer up.
+    pub fn pause(&self) -> f64 {
+        self.pause.unwrap_or(self.wait())
     }
 
     /// What a first byte takes.
@@ -101,14 +172,14 @@ impl Link {
         (kilobits > 0.0).then(|| kilobits / seconds.max(1e-3))
     }
 
-    /// A factor for the estimate: 1 where rates differ as usual, less by
-    /// `weight` where they differ more.
-    pub fn steadiness(&self, weight: f64) -> f64 {
-        let more = self.variation() - USUAL_VARIATION;
-        (1.0 - weight * more).clamp(0.3, 1.5)
+    /// How deep the next outage is expected to be, and how many there are a
+    /// second, where one of `depth` seconds was usual in `every` seconds.
+    pub fn outages(&self, depth: f64, every: f64) -> (f64, f64) {
+        self.outages.expected(depth, every)
     }
 
-    fn variation(&self) -> f64 {
+    /// How much rates differ: their deviation over their mean.
+    pub fn variation(&self) -> f64 {
         if self.weight <= 0.0 || self.mean <= 0.0 {
             return USUAL_VARIATION;
         }

@@ -5,17 +5,23 @@
 mod abandon;
 mod decide;
 mod estimate;
+mod others;
+mod plan;
 mod reason;
 pub mod tuning;
 mod upgrade;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::abandon::Transfer;
 use self::estimate::Link;
+pub use self::others::Algorithm;
 pub use self::reason::{Choice, Numbers, Reason};
 pub use self::tuning::Tuning;
 pub use self::upgrade::Ahead;
+use crate::hls::infinite;
 use crate::units::BitRate;
 
 /// A second of silence costs the top level for this many seconds (the
@@ -37,13 +43,14 @@ pub struct Sample {
 }
 
 /// What is the case when something is to be decided. Times in seconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Situation {
     /// The rung of the segment before; `None` before the first.
     pub current: Option<usize>,
     /// Media that is here and not yet heard.
     pub buffer: f64,
     /// The most media that can be ahead.
+    #[serde(with = "infinite")]
     pub limit: f64,
     /// How much was heard.
     pub heard: f64,
@@ -53,7 +60,10 @@ pub struct Situation {
     pub segment: f64,
     /// Media that is not fetched yet, this segment included; infinite when no
     /// end is known.
+    #[serde(with = "infinite")]
     pub remaining: f64,
+    /// The rung in which the next minute, or all that remains, is stored.
+    pub stored: Option<usize>,
     /// Whether segments are there only when they were just said.
     pub is_live: bool,
 }
@@ -69,6 +79,7 @@ impl Situation {
             steady: 0.0,
             segment: 0.0,
             remaining: f64::INFINITY,
+            stored: None,
             is_live: false,
         }
     }
@@ -85,6 +96,7 @@ pub struct Controller {
     /// One set of numbers for everything, instead of those for the situation.
     tuned: Option<Tuning>,
     prior: Option<BitRate>,
+    algorithm: Algorithm,
 }
 
 impl Controller {
@@ -101,7 +113,14 @@ impl Controller {
             link: Link::default(),
             tuned: None,
             prior: None,
+            algorithm: Algorithm::Default,
         }
+    }
+
+    /// The same with another way to decide. Only ours gives transfers up and
+    /// fetches again.
+    pub fn with(self, algorithm: Algorithm) -> Self {
+        Self { algorithm, ..self }
     }
 
     /// The same with other numbers.
@@ -120,6 +139,11 @@ impl Controller {
         }
     }
 
+    /// How many rungs there are: at least one.
+    pub fn rungs(&self) -> usize {
+        self.rates.len()
+    }
+
     /// A playlist or an init section came.
     pub fn opened(&mut self, sample: Sample) {
         let wait = sample.first_byte.map(|wait| wait.as_secs_f64());
@@ -129,6 +153,8 @@ impl Controller {
 
     /// A segment came, or some of one that was given up.
     pub fn sample(&mut self, sample: Sample) {
+        let pause = sample.first_byte.unwrap_or_default();
+        self.link.paused(pause.as_secs_f64());
         if let Some(wait) = sample.first_byte {
             self.link.waited(wait.as_secs_f64());
         }
@@ -138,7 +164,7 @@ impl Controller {
 
     /// What the link carries, as far as is known; `None` before the first segment.
     pub fn estimate(&self) -> Option<BitRate> {
-        let rate = || self.link.rate(tuning::DISK.window_max);
+        let rate = || self.link.rate(tuning::DISK.window);
         self.link.is_measured().then(rate).map(bit_rate)
     }
 
@@ -165,40 +191,36 @@ impl Controller {
         SILENCE * self.utility[self.top()]
     }
 
-    /// Kilobits per second to reckon with: the last seconds, as many as matter
-    /// to a buffer this long, and the last minutes.
-    fn reckoned(&self, tuning: &Tuning, buffer: f64) -> f64 {
+    /// Kilobits per second to be expected: of the next seconds by the last ones,
+    /// and in the long run by the last minutes.
+    fn expected(&self, tuning: &Tuning, buffer: f64) -> (f64, f64) {
         if !self.link.is_measured() {
             let promised = self.link.opening_rate().unwrap_or(0.0);
-            return promised * tuning.first_share * tuning.discount;
+            let rate = (promised * tuning.first_share * tuning.discount).max(1.0);
+            return (rate, rate);
         }
-        let window = (tuning.window_share * buffer).max(tuning.window_min);
-        let mut rate = self.link.rate(window.min(tuning.window_max));
+        let mut soon = self.link.rate(tuning.window);
         if buffer < tuning.pull_below {
-            let last = self.link.rate(1.0);
-            if last < rate {
-                let pull = tuning.pull * (1.0 - buffer / tuning.pull_below);
-                rate = rate * (1.0 - pull) + last * pull;
-            }
+            let last = self.link.rate(1.0).min(soon);
+            let pull = (tuning.pull * (1.0 - buffer / tuning.pull_below)).min(1.0);
+            soon = soon * (1.0 - pull) + last * pull;
         }
-        let long = self.link.rate(tuning.long_window) / rate.max(1e-3);
-        rate *= long.clamp(0.05, 20.0).powf(tuning.long_weight);
-        rate * tuning.discount * self.link.steadiness(tuning.unsteady)
+        let soon = mixed(soon, self.link.rate(tuning.long_window), tuning.long_weight);
+        let late = mixed(soon, self.link.rate(tuning.far_window), tuning.far_weight);
+        let discounted = |rate: f64| (rate * tuning.discount).max(1.0);
+        (discounted(soon), discounted(late))
     }
 
     /// How long a segment of `seconds` takes at `rate`.
     fn fetch_seconds(&self, rung: usize, seconds: f64, rate: f64) -> f64 {
         self.link.wait() + self.rates[rung] * seconds / rate.max(1.0)
     }
+}
 
-    /// The buffer that must be there before a rung is gone up to. It is saved
-    /// little by little, so that a session need not begin poor.
-    fn reserve(&self, tuning: &Tuning, rung: usize, now: &Situation) -> f64 {
-        let share = tuning.reserve_share * now.limit.min(tuning::LONGEST);
-        let saved = tuning.reserve + share.min(tuning.saving * now.heard);
-        let place = rung as f64 / (self.top() as f64).max(1.0);
-        saved.min(0.75 * now.limit) * place.powf(tuning.bend)
-    }
+/// Between two rates by their logarithms.
+fn mixed(one: f64, other: f64, weight: f64) -> f64 {
+    let more = (other / one.max(1e-3)).clamp(0.05, 20.0);
+    one * more.powf(weight)
 }
 
 fn kilobits(bytes: u64) -> f64 {

@@ -1,5 +1,7 @@
 //! The controller, by what it does with links that are made up.
 
+mod links;
+
 use super::*;
 use crate::units::MediaTime;
 
@@ -37,6 +39,7 @@ fn now(current: usize, buffer: f64, limit: f64) -> Situation {
         steady: 100.0,
         segment: 4.0,
         remaining: 300.0,
+        stored: None,
         is_live: false,
     }
 }
@@ -215,9 +218,49 @@ fn low_segments_ahead_are_fetched_again_when_there_is_time() {
     assert!(segment >= 3 && rung > 1, "{segment} {rung}");
     let late = Ahead { idle: 0.1, ..ahead };
     assert_eq!(controller.upgrade(&now, &late), None);
-    let live = Situation {
-        is_live: true,
-        ..now
+}
+
+#[test]
+fn the_rate_alone_and_the_buffer_alone_decide_where_asked() {
+    let cases = [
+        (Algorithm::Throughput, 100, 2.0, 1),
+        (Algorithm::Throughput, 100, 50.0, 1),
+        (Algorithm::Throughput, 290, 2.0, 3),
+        (Algorithm::Throughput, 5_000, 2.0, 4),
+        (Algorithm::Throughput, 5, 50.0, 0),
+        (Algorithm::Buffer, 5_000, 10.0, 0),
+        (Algorithm::Buffer, 5_000, 22.0, 3),
+        (Algorithm::Buffer, 10, 50.0, 4),
+    ];
+    for (algorithm, kilobits, buffer, want) in cases {
+        let controller = seen(kilobits, 60).with(algorithm);
+        let choice = controller.decide(&now(2, buffer, 60.0));
+        assert_eq!(choice.rung, want, "{algorithm:?} {kilobits} {buffer}");
+        assert_eq!(controller.abandon(&now(4, 3.0, 60.0), &slow(20.0)), None);
+    }
+}
+
+#[test]
+fn what_is_stored_is_the_least_and_costs_no_fear() {
+    let stored = Situation {
+        stored: Some(1),
+        ..now(1, 12.0, 300.0)
     };
-    assert_eq!(controller.upgrade(&live, &ahead), None);
+    let controller = seen(300, 60);
+    let choice = controller.decide(&stored);
+    assert!(choice.rung >= 2, "{}", choice.rung);
+    let dead = seen(5, 60).decide(&stored);
+    assert_eq!(dead.rung, 1);
+    let unknown = Controller::new(&LADDER).decide(&stored);
+    assert_eq!(unknown.rung, 2, "the rung above it is tried");
+}
+
+#[test]
+fn what_comes_again_is_given_up_when_it_would_be_late() {
+    let controller = seen(2_000, 30);
+    let now = now(4, 60.0, 300.0);
+    assert!(!controller.regret(&now, &slow(0.5), 50.0), "young and fast");
+    assert!(controller.regret(&now, &slow(20.0), 5.0), "heard before");
+    let short = Situation { buffer: 2.0, ..now };
+    assert!(controller.regret(&short, &slow(20.0), 500.0), "in the way");
 }

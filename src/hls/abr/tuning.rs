@@ -4,8 +4,6 @@
 
 use super::Situation;
 
-/// A longer buffer needs no larger reserve. Seconds.
-pub const LONGEST: f64 = 300.0;
 /// Up to this many seconds a buffer is short.
 const SHORT: f64 = 45.0;
 /// Up to this many seconds it is one that other players have.
@@ -14,12 +12,8 @@ const USUAL: f64 = 120.0;
 /// One set of numbers. Times in seconds, shares from 0 to 1 unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tuning {
-    /// The least transfer time that throughput is averaged over.
-    pub window_min: f64,
-    /// That time as a share of the buffer.
-    pub window_share: f64,
-    /// The most of it.
-    pub window_max: f64,
+    /// Seconds of transfer that the rate of the next seconds is taken from.
+    pub window: f64,
     /// How much the last second alone counts when the buffer is empty.
     pub pull: f64,
     /// The buffer from which on it counts for nothing.
@@ -30,36 +24,34 @@ pub struct Tuning {
     pub long_window: f64,
     /// The share of the estimate to reckon with.
     pub discount: f64,
-    /// How much less of it where rates differ; negative for more.
-    pub unsteady: f64,
     /// Media to be fetched in one rung before a higher one.
     pub patience: f64,
-    /// Media that a rung above the link must last when gone up to.
-    pub last_up: f64,
-    /// Media that it must last when kept, or when the buffer is full.
-    pub last_stay: f64,
-    /// Media in which a rung below the link may yet fill the reserve.
-    pub fill_up: f64,
-    /// The same when kept.
-    pub fill_stay: f64,
-    /// The reserve that is always wanted.
-    pub reserve: f64,
-    /// What is wanted besides, as a share of the limit.
-    pub reserve_share: f64,
-    /// Seconds of it to be saved in each second heard.
-    pub saving: f64,
-    /// How the reserve falls with the rung: 0 not at all, 1 in a straight line.
-    pub bend: f64,
-    /// The share of the reserve that is enough to stay.
-    pub stay: f64,
-    /// The share of the limit from which on the buffer is full and is spent.
-    pub full: f64,
-    /// The share of what remains that is reserve enough.
-    pub end: f64,
-    /// A fetch must fit into the buffer this many times,
-    pub safety: f64,
-    /// with this much left.
-    pub guard: f64,
+    /// How deep an outage is where none was seen, in seconds of media lacking.
+    pub outage_depth: f64,
+    /// How many seconds lie between two of them.
+    pub outage_every: f64,
+    /// What a second of silence costs against what the reserve does.
+    pub outage_cost: f64,
+    /// Media that is planned for.
+    pub horizon: f64,
+    /// Deviation of the logarithm of what the link will carry.
+    pub deviation: f64,
+    /// What a second of buffer is worth at the end of the plan.
+    pub price: f64,
+    /// The buffer below which it is worth most.
+    pub worth_below: f64,
+    /// How much switches count in the plan.
+    pub switches: f64,
+    /// Seconds of transfer of the rate later on.
+    pub far_window: f64,
+    /// How much that counts.
+    pub far_weight: f64,
+    /// Seconds of media after which it holds.
+    pub turn: f64,
+    /// How it follows the variation that was seen.
+    pub deviation_bend: f64,
+    /// How much of what time costs when fetching again.
+    pub upgrade_price: f64,
     /// The first rung's share of what the playlists' transfers promise.
     pub first_share: f64,
     /// The highest rung to begin with.
@@ -70,12 +62,14 @@ pub struct Tuning {
     pub switch_weight: f64,
     /// How much longer its rest is expected to take than it seems.
     pub pessimism: f64,
-    /// Reserves of the top rung above which segments are fetched again.
-    pub upgrade_above: f64,
     /// The share of what is above them that one fetch may take.
     pub upgrade_share: f64,
     /// Utility times seconds that it must gain.
     pub upgrade_gain: f64,
+    /// How many times what one may take a whole run may take.
+    pub upgrade_run: f64,
+    /// How many times the lowest rung's fetch must still fit when one goes on.
+    pub regret: f64,
 }
 
 impl Tuning {
@@ -92,140 +86,132 @@ impl Tuning {
 
 /// Of a live stream.
 pub const LIVE: Tuning = Tuning {
-    window_min: 10.1,
-    window_share: 3.69,
-    window_max: 282.0,
-    pull: 0.819,
-    pull_below: 4.81,
-    long_weight: 0.0203,
-    long_window: 55.4,
-    discount: 1.38,
-    unsteady: -0.256,
-    patience: 6.77,
-    last_up: 40.4,
-    last_stay: 147.0,
-    fill_up: 0.0,
-    fill_stay: 11.5,
-    reserve: 5.94,
-    reserve_share: 0.13,
-    saving: 1.49,
-    bend: 5.37,
-    stay: 0.178,
-    full: 0.104,
-    end: 0.283,
-    safety: 1.5,
-    guard: 0.472,
-    first_share: 0.311,
+    window: 5.47,
+    pull: 1.88,
+    pull_below: 6.48,
+    long_weight: 0.351,
+    long_window: 65.8,
+    discount: 1.23,
+    patience: 14.5,
+    outage_depth: 1.61,
+    outage_every: 409.0,
+    outage_cost: 2.17,
+    horizon: 60.0,
+    deviation: 0.183,
+    price: 1.9,
+    worth_below: 168.0,
+    switches: 1.54,
+    far_window: 582.0,
+    far_weight: 0.344,
+    turn: 18.5,
+    deviation_bend: 0.00167,
+    upgrade_price: 1.53,
+    first_share: 0.0328,
     first_highest: 0,
-    belief: 2.74,
-    switch_weight: 0.735,
-    pessimism: 2.76,
-    upgrade_above: 0.109,
-    upgrade_share: 0.414,
-    upgrade_gain: 0.162,
+    belief: 0.915,
+    switch_weight: 0.211,
+    pessimism: 2.01,
+    upgrade_share: 0.0859,
+    upgrade_gain: 1.02,
+    upgrade_run: 1.5,
+    regret: 1.92,
 };
 
 /// Of a short buffer.
 pub const BRIEF: Tuning = Tuning {
-    window_min: 4.47,
-    window_share: 0.178,
-    window_max: 20.6,
-    pull: 0.165,
-    pull_below: 24.0,
-    long_weight: 0.0925,
-    long_window: 43.2,
-    discount: 1.02,
-    unsteady: 0.108,
-    patience: 1.54,
-    last_up: 400.0,
-    last_stay: 15.7,
-    fill_up: 6.26,
-    fill_stay: 0.0,
-    reserve: 8.97,
-    reserve_share: 0.219,
-    saving: 0.455,
-    bend: 0.0765,
-    stay: 0.511,
-    full: 1.0,
-    end: 0.651,
-    safety: 1.11,
-    guard: 0.654,
-    first_share: 0.121,
-    first_highest: 3,
-    belief: 0.364,
-    switch_weight: 0.0489,
-    pessimism: 2.28,
-    upgrade_above: 0.729,
-    upgrade_share: 0.245,
-    upgrade_gain: 0.437,
+    window: 4.6,
+    pull: 3.38,
+    pull_below: 1.28,
+    long_weight: 0.247,
+    long_window: 59.9,
+    discount: 1.17,
+    patience: 9.66,
+    outage_depth: 1.94,
+    outage_every: 150.0,
+    outage_cost: 2.3,
+    horizon: 82.7,
+    deviation: 0.188,
+    price: 2.6,
+    worth_below: 540.0,
+    switches: 2.0,
+    far_window: 462.0,
+    far_weight: 0.351,
+    turn: 34.0,
+    deviation_bend: 0.0,
+    upgrade_price: 1.85,
+    first_share: 0.103,
+    first_highest: 2,
+    belief: 0.332,
+    switch_weight: 0.272,
+    pessimism: 1.42,
+    upgrade_share: 0.137,
+    upgrade_gain: 0.706,
+    upgrade_run: 1.44,
+    regret: 1.44,
 };
 
 /// Of one that other players have.
 pub const USUALLY: Tuning = Tuning {
-    window_min: 5.42,
-    window_share: 0.106,
-    window_max: 2.0,
-    pull: 0.746,
-    pull_below: 3.29,
-    long_weight: 0.476,
-    long_window: 77.8,
-    discount: 0.695,
-    unsteady: -0.234,
-    patience: 5.78,
-    last_up: 48.3,
-    last_stay: 2.93,
-    fill_up: 43.3,
-    fill_stay: 42.7,
-    reserve: 0.961,
-    reserve_share: 0.297,
-    saving: 0.482,
-    bend: 0.0,
-    stay: 0.12,
-    full: 1.0,
-    end: 0.105,
-    safety: 1.55,
-    guard: 12.7,
-    first_share: 0.0714,
-    first_highest: 3,
-    belief: 0.397,
-    switch_weight: 0.238,
-    pessimism: 0.999,
-    upgrade_above: 0.268,
-    upgrade_share: 0.135,
-    upgrade_gain: 0.727,
+    window: 5.4,
+    pull: 1.03,
+    pull_below: 7.77,
+    long_weight: 0.357,
+    long_window: 66.9,
+    discount: 1.01,
+    patience: 7.56,
+    outage_depth: 3.9,
+    outage_every: 173.0,
+    outage_cost: 0.994,
+    horizon: 84.1,
+    deviation: 0.2,
+    price: 1.72,
+    worth_below: 138.0,
+    switches: 1.23,
+    far_window: 535.0,
+    far_weight: 0.351,
+    turn: 21.2,
+    deviation_bend: 0.15,
+    upgrade_price: 2.12,
+    first_share: 0.102,
+    first_highest: 2,
+    belief: 0.546,
+    switch_weight: 0.439,
+    pessimism: 0.997,
+    upgrade_share: 0.139,
+    upgrade_gain: 0.293,
+    upgrade_run: 1.39,
+    regret: 10.2,
 };
 
 /// The default look-ahead, on disk.
 pub const DISK: Tuning = Tuning {
-    window_min: 4.55,
-    window_share: 0.309,
-    window_max: 6.52,
-    pull: 0.794,
-    pull_below: 7.96,
-    long_weight: 0.734,
-    long_window: 111.0,
-    discount: 0.506,
-    unsteady: -0.755,
-    patience: 24.0,
-    last_up: 102.0,
-    last_stay: 5.08,
-    fill_up: 36.4,
-    fill_stay: 28.7,
-    reserve: 2.52,
-    reserve_share: 0.243,
-    saving: 0.0675,
-    bend: 0.142,
-    stay: 0.253,
-    full: 0.525,
-    end: 0.128,
-    safety: 3.13,
-    guard: 0.974,
-    first_share: 0.0751,
-    first_highest: 1,
-    belief: 0.4,
-    switch_weight: 0.577,
-    pessimism: 0.939,
-    upgrade_above: 1.5,
-    upgrade_share: 0.073,
-    upgrade_gain: 0.64,
+    window: 10.6,
+    pull: 0.977,
+    pull_below: 24.4,
+    long_weight: 0.5,
+    long_window: 96.9,
+    discount: 1.0,
+    patience: 28.8,
+    outage_depth: 17.9,
+    outage_every: 62.7,
+    outage_cost: 1.2,
+    horizon: 290.0,
+    deviation: 0.35,
+    price: 1.0,
+    worth_below: 164.0,
+    switches: 1.59,
+    far_window: 230.0,
+    far_weight: 0.659,
+    turn: 8.1,
+    deviation_bend: 0.283,
+    upgrade_price: 2.0,
+    first_share: 0.0506,
+    first_highest: 2,
+    belief: 0.443,
+    switch_weight: 0.137,
+    pessimism: 1.32,
+    upgrade_share: 0.1,
+    upgrade_gain: 0.577,
+    upgrade_run: 1.89,
+    regret: 5.83,
 };

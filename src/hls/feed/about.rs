@@ -61,14 +61,15 @@ impl About {
     pub fn of(list: &Listed, place: usize, rung: usize) -> Option<Self> {
         let media = list.media();
         let segment = list.segment(place)?;
-        let wanted = |uri: &str, range, kind, segment| {
+        let wanted = |uri: &str, range, kind, number: Option<u64>| {
             Some(Wanted {
                 // The parser checked every address already.
                 location: list.location(uri).ok()?,
                 range: bytes(range),
                 kind,
                 variant: Some(rung),
-                segment,
+                segment: number,
+                heard: number.map(|_| segment.start..segment.start + segment.duration),
                 is_ahead: false,
                 moved_to: None,
             })

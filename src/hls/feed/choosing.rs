@@ -1,18 +1,17 @@
-//! Choosing the variant of the next segment: the controller's wish, as far as
-//! its playlist is here and cut like the others.
+//! What can be chosen: variants whose playlist is here (or can be had) and cut
+//! like the others.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{AHEAD, ALIGNED_MS, Feed};
+use super::{ALIGNED_MS, Feed};
 use crate::error::Problem;
-use crate::event::{Decision, Event};
-use crate::hls::abr;
+use crate::event::Event;
 use crate::hls::listing;
 use crate::hls::load::{Note, say};
 use crate::hls::media::Media;
-use crate::hls::quality::Quality;
 use crate::hls::timeline::Listed;
-use crate::units::MediaTime;
 
 impl Feed {
     /// Whether segments of `media` are cut where those of the first playlist
@@ -32,88 +31,12 @@ impl Feed {
         first.len().abs_diff(media.len()) <= 1 && is_near(last / 2) && is_near(last)
     }
 
-    /// Lets the controller choose the rung for segment `index`.
-    pub(super) fn choose(&mut self, index: usize) -> usize {
-        if let Some(rung) = self.open_rung(index) {
-            self.enter(rung);
-            return rung;
-        }
-        if self.wishes.quality != Quality::Auto || self.store.is_offline() {
-            return self.rung;
-        }
-        if self.is_beginning() && self.is_stored(index) {
-            return self.rung;
-        }
-        let position = self.stats.position();
-        let segment = self.list(self.reference).segment(index);
-        let start = segment.map_or(self.from, |segment| segment.start);
-        let now = abr::Situation {
-            current: self.current(),
-            buffer: self.buffered(position).seconds(),
-            limit: self.most_ahead(position).seconds(),
-            heard: (position - self.from).seconds(),
-            steady: (start - self.switched).seconds(),
-            segment: segment.map_or(0.0, |segment| segment.duration.seconds()),
-            remaining: match self.broadcast {
-                Some(_) => f64::INFINITY,
-                None => (self.list(self.reference).end_time() - start).seconds(),
-            },
-            is_live: self.broadcast.is_some(),
-        };
-        let choice = self.controller.decide(&now);
-        let to = self.usable(choice.rung);
-        if !self.lists(to, index) {
-            // Taken when its playlist has come.
-            self.ask_playlist(to);
-            return self.rung;
-        }
-        let decision = Decision {
-            segment: index as u64,
-            from: self.rung,
-            to,
-            reason: choice.reason.to_string(),
-            buffer: self.buffered(position),
-            estimate: self.controller.estimate().unwrap_or_default(),
-            position,
-        };
-        self.events.send(Event::Decision(decision.clone()));
-        if to != self.rung {
-            self.stats.switch(decision);
-            self.enter(to);
-            self.switched = start;
-        }
-        // The last segment of one variant may be too short to be one in another.
-        match self.list(self.rung).segment(index) {
-            Some(_) => self.rung,
-            None => self.reference,
-        }
-    }
-
-    /// Media that is here and not yet heard.
-    fn buffered(&self, position: MediaTime) -> MediaTime {
-        (self.stats.fetched_until.now() - position).max(MediaTime::ZERO)
-    }
-
-    /// The most media that can be ahead: of a live stream what is listed.
-    fn most_ahead(&self, position: MediaTime) -> MediaTime {
-        let limit = self.ahead().min(AHEAD);
-        match self.broadcast {
-            Some(_) => {
-                limit.min((self.list(self.reference).end_time() - position).max(MediaTime::ZERO))
-            }
-            None => limit,
-        }
-    }
-
-    /// Whether segment `index` of the present rung is in the cache and may be
-    /// used unasked: it costs nothing.
-    fn is_stored(&self, index: usize) -> bool {
-        self.store.trusts_lists() && listing::is_stored(&self.store, self.list(self.rung), index)
-    }
-
     /// Fetches in `rung` from now on; of a live stream its playlist is the one
     /// that is loaded again.
-    fn enter(&mut self, rung: usize) {
+    pub(super) fn enter(&mut self, rung: usize) {
+        if rung == self.rung {
+            return;
+        }
         self.rung = rung;
         if let Some(broadcast) = &mut self.broadcast {
             self.reference = rung;
@@ -123,26 +46,37 @@ impl Feed {
 
     /// Whether the playlist of `rung` is here; of a live stream also whether it
     /// is fresh enough to have the segment at `place`.
-    fn lists(&self, rung: usize, place: usize) -> bool {
+    pub(super) fn lists(&self, rung: usize, place: usize) -> bool {
         let list = self.presentation.list(rung);
         list.is_some_and(|list| self.broadcast.is_none() || list.segment(place).is_some())
     }
 
-    /// The rung at `place` of the adaptive ones, or the nearest below that is
-    /// cut like the others, as far as is known.
-    pub(super) fn usable(&self, place: usize) -> usize {
-        let is_usable = |rung: &&usize| {
-            let media = self.presentation.media(**rung);
-            !self.barred.contains(rung) && media.is_none_or(|media| self.is_aligned(media))
-        };
-        let below = self.adaptive.iter().take(place + 1).rev().find(is_usable);
-        below.copied().unwrap_or(self.rung)
+    /// Whether `rung` can be had and is cut like the others, as far as is known.
+    pub(super) fn is_usable(&self, rung: usize) -> bool {
+        let media = self.presentation.media(rung);
+        !self.barred.contains(&rung) && media.is_none_or(|media| self.is_aligned(media))
     }
 
-    /// The rung of the segment before, as the controller counts; `None` at the start.
-    pub(super) fn current(&self) -> Option<usize> {
-        let place = self.adaptive.iter().position(|rung| *rung == self.rung);
-        place.filter(|_| !self.is_beginning())
+    /// Whether the playlist of `rung` ends before `place`: the last segment of
+    /// one variant may be too short to be one in another.
+    pub(super) fn is_too_short(&self, rung: usize, place: usize) -> bool {
+        let list = self.presentation.list(rung);
+        list.is_some_and(|list| self.broadcast.is_none() && list.segment(place).is_none())
+    }
+
+    /// Whether the live playlist of `rung` was loaded just now and does not have
+    /// the segment at `place` yet.
+    pub(super) fn is_behind(&self, rung: usize, place: usize) -> bool {
+        let Some(list) = self.presentation.list(rung) else {
+            return false;
+        };
+        let is_fresh = |at: &Instant| {
+            let half = list.media().target_duration.seconds() / 2.0;
+            at.elapsed().as_secs_f64() < half
+        };
+        self.broadcast.is_some()
+            && list.segment(place).is_none()
+            && self.asked.get(&rung).is_some_and(is_fresh)
     }
 
     /// After a refusal: a rung in which segment `index` was not refused yet.
@@ -164,10 +98,18 @@ impl Feed {
     }
 
     pub(super) fn ask_playlist(&mut self, id: usize) {
-        if self.asked.contains(&id) {
-            return;
+        let now = Instant::now();
+        // Of a live stream it is soon stale.
+        let is_live = self.broadcast.is_some();
+        match self.asked.entry(id) {
+            Entry::Occupied(_) if !is_live => return,
+            Entry::Occupied(mut asked) => {
+                asked.insert(now);
+            }
+            Entry::Vacant(place) => {
+                place.insert(now);
+            }
         }
-        self.asked.push(id);
         let (store, tell, events) = (self.store.clone(), self.tell.clone(), self.events.clone());
         let rung = self.presentation.ladder.rungs[id].clone();
         let common = self.presentation.common.clone();
@@ -191,8 +133,6 @@ impl Feed {
                 self.later.clear();
                 if self.broadcast.is_some() {
                     self.shorten(rung);
-                    // Soon stale: to be asked for again.
-                    self.asked.retain(|asked| *asked != rung);
                 }
             }
             None => {

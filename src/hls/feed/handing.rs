@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::about::{About, SectionState};
-use super::loading::head_of;
 use super::missing::is_refusal;
-use super::{Anchor, Feed, READ_AT_ONCE};
+use super::{ANCHOR_BYTES, Anchor, Feed, READ_AT_ONCE, head_of};
 use crate::error::{Kind, Problem};
 use crate::hls::key::Lock;
 use crate::hls::load::{Load, Note};
@@ -22,9 +21,9 @@ impl Feed {
         if self.wishes.purpose != Purpose::Decode {
             return Ok(false);
         }
-        let epoch = self.doors.demand().epoch;
-        let place = self.demanded();
-        if self.handed.is_some_and(|handed| handed >= place) {
+        let demand = self.doors.demand();
+        let (epoch, place) = (demand.epoch, self.demanded());
+        if self.answered == Some(demand) {
             return Ok(false);
         }
         let place = self.catch_up(place);
@@ -47,6 +46,7 @@ impl Feed {
         match self.segment(epoch, place)? {
             None => self.starve(true),
             Some(segment) => {
+                self.heard_in(place, segment.variant);
                 self.note_handed(place, segment.start + segment.duration);
                 self.doors.hand(Piece::Segment(Box::new(segment)));
             }
@@ -56,7 +56,9 @@ impl Feed {
 
     pub(super) fn note_handed(&mut self, place: usize, end: MediaTime) {
         self.starve(false);
+        self.answered = Some(self.doors.demand());
         self.handed = Some(place);
+        self.broken_off = None;
         self.frontier = end;
         self.in_memory.retain(|other, _| *other > place);
     }
@@ -67,6 +69,8 @@ impl Feed {
         self.refused.retain(|this, _| old(this));
         self.later.retain(|this, _| old(this));
         self.turns.retain(|this, _| old(this));
+        self.decisions = self.decisions.split_off(&place);
+        self.overlaps.retain(|(this, _), _| old(this));
         if self.broadcast.is_none() {
             self.let_go_before(place);
             return;
@@ -127,10 +131,10 @@ impl Feed {
             url: about.wanted.location.to_string(),
             init,
             media: body.source(&self.stats)?,
+            overlap: self.overlap(place, rung),
             cipher,
             wire,
             anchor,
-            overlap: None,
             start: about.start,
             duration: about.duration,
             discontinuity: (about.discontinuity || self.jumped_to == Some(place))
@@ -216,7 +220,8 @@ impl Feed {
         let first = self.list(rung).places().start;
         let about = self.about(first, rung);
         if let Some(about) = &about {
-            self.watch(Load::Anchor { rung }, &head_of(about.wanted.clone()), &body);
+            let head = head_of(about.wanted.clone(), ANCHOR_BYTES);
+            self.watch(Load::Anchor { rung }, &head, &body);
         }
         let seal = about.and_then(|about| about.seal);
         Ok(match self.lock(first, rung, seal.as_ref())? {
@@ -230,14 +235,14 @@ impl Feed {
 
     /// Where segment `place` can be read: on its way, or stored.
     fn body(&mut self, place: usize) -> Option<(usize, Body)> {
-        let under_way = self.flights.iter().find_map(|(load, flight)| match load {
-            Load::Segment { index, rung } if *index == place => Some((*rung, flight.body.clone()?)),
-            _ => None,
-        });
-        if under_way.is_some() {
-            return under_way;
-        }
-        let rung = self.held.rung(place)?;
+        let Some(rung) = self.held.rung(place) else {
+            return self.flights.iter().find_map(|(load, flight)| match load {
+                Load::Segment { index, rung } if *index == place => {
+                    Some((*rung, flight.body.clone()?))
+                }
+                _ => None,
+            });
+        };
         let found = match self.in_memory.get(&place) {
             Some(body) => Some(body.clone()),
             None => {

@@ -1,69 +1,112 @@
-//! Loading: what the plan wants is asked for, init sections and keys beside it.
+//! Loading: what the planner wants is asked for, init sections and keys beside
+//! it, and what it gives up is ended.
+
+use std::time::{Duration, Instant};
 
 use super::about::{About, Sections};
-use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, Flight, PLAYING_REQUESTS};
+use super::{AHEAD, ANCHOR_BYTES, Anchor, Feed, Flight};
+use crate::error::Problem;
 use crate::event::RequestKind;
 use crate::hls::load::{Load, carry};
-use crate::hls::plan::{self, Progress, Step};
+use crate::hls::planner::{Asked, Command, Planner};
 use crate::hls::wishes::Purpose;
-use crate::limits;
-use crate::stats::Stage;
+use crate::stats::{Stage, Waste};
 use crate::store::Wanted;
 use crate::units::MediaTime;
 
 impl Feed {
-    /// Starts what the plan wants; returns what it said last.
-    pub(super) fn start_loads(&mut self) -> Step {
+    /// Does what the planner says until there is nothing to be done; whether
+    /// everything is here.
+    pub(super) fn act(&mut self) -> bool {
         loop {
-            let step = plan::plan(&self.situation(), |place| self.progress(place));
-            let Step::Fetch(place) = step else {
-                return step;
-            };
-            if !self.has_room(place) {
-                return Step::Wait;
+            let plan = self.planner.next(&*self);
+            self.explain(&plan);
+            match plan.command {
+                Command::Fetch(Asked::Segment { place, rung }) | Command::Use { place, rung } => {
+                    let rung = self.rungs[rung];
+                    if !self.has_room(place) || !self.fetch(place, rung) {
+                        self.look = None;
+                        return false;
+                    }
+                }
+                // The section is asked for beside its segment.
+                Command::Fetch(Asked::Playlist(rung) | Asked::Init(rung)) => {
+                    self.ask_playlist(self.rungs[rung]);
+                }
+                Command::Fetch(Asked::Overlap { place, rung }) => {
+                    self.fetch_overlap(place, self.rungs[rung]);
+                }
+                Command::Abort(asked) => self.give_up(asked),
+                Command::Wait(until) => {
+                    self.look = self.moment_at(until);
+                    return false;
+                }
+                Command::Done => {
+                    self.look = None;
+                    return true;
+                }
             }
-            let rung = self.choose(place);
-            let Some(about) = self.about(place, rung) else {
-                return Step::Wait; // its variant does not list it (yet)
-            };
-            self.start_beside(&about);
-            let wanted = Wanted {
-                is_ahead: self.wishes.purpose == Purpose::Decode && place > self.demanded(),
-                ..about.wanted.clone()
-            };
-            self.start(Load::Segment { index: place, rung }, wanted);
-            if self.broadcast.is_some() {
-                self.known.insert(place, about);
-            }
+            self.planner.follow(&plan);
         }
     }
 
-    fn situation(&self) -> plan::Situation {
-        let memory = MediaTime::from(limits::MEMORY_AHEAD);
-        let ahead = self.ahead();
-        let (ahead, most_in_flight) = match self.wishes.purpose {
-            Purpose::Cache { jobs } => (MediaTime::MAX, jobs),
-            // The first segment has the link for itself until it is whole.
-            Purpose::Decode if self.is_beginning() => (ahead, 1),
-            Purpose::Decode if self.store.is_memory() => (ahead.min(memory), PLAYING_REQUESTS),
-            // While the network is down only the demanded segment is tried.
-            Purpose::Decode if self.is_cut_off() => (MediaTime::ZERO, PLAYING_REQUESTS),
-            Purpose::Decode => (ahead, PLAYING_REQUESTS),
+    fn moment_at(&self, seconds: f64) -> Option<Instant> {
+        let after = Duration::try_from_secs_f64(seconds).ok()?;
+        self.begun.checked_add(after)
+    }
+
+    /// Asks for the segment at `place` in `rung`, and for what goes with it.
+    /// `false` when its variant does not list it (yet).
+    fn fetch(&mut self, place: usize, rung: usize) -> bool {
+        let Some(about) = self.about(place, rung) else {
+            return false;
         };
-        let demand = match self.wishes.purpose {
-            Purpose::Cache { .. } => self.stored,
-            Purpose::Decode => self.demanded(),
+        if !self.is_held(place) {
+            self.enter(rung);
+        }
+        self.start_beside(&about);
+        let wanted = Wanted {
+            is_ahead: self.wishes.purpose == Purpose::Decode && place > self.demanded(),
+            ..about.wanted.clone()
         };
-        let segments = self
-            .flights
-            .keys()
-            .filter(|load| matches!(load, Load::Segment { .. }));
-        plan::Situation {
-            demand: demand.max(self.list(self.reference).places().start),
-            end: self.end(),
-            ahead,
-            in_flight: segments.count(),
-            most_in_flight,
+        self.has_asked = true;
+        self.start(Load::Segment { index: place, rung }, wanted);
+        if self.broadcast.is_some() {
+            self.known.insert(place, about);
+        }
+        true
+    }
+
+    /// Ends a request; what came of it stays in the cache. Who reads it is told.
+    fn give_up(&mut self, asked: Asked) {
+        let Asked::Segment { place, rung } = asked else {
+            return;
+        };
+        let load = Load::Segment {
+            index: place,
+            rung: self.rungs[rung],
+        };
+        let until = self.come_until(place);
+        let Some(flight) = self.flights.remove(&load) else {
+            return;
+        };
+        if self.handed == Some(place) {
+            self.broken_off = Some((place, until));
+        }
+        let seen = self.seen(asked, &flight);
+        if let Some(sample) = Planner::told_by(&seen, self.seconds(Instant::now())) {
+            self.carried(sample);
+        }
+        if flight.opened.is_some() {
+            self.meter.end(self.stats.network_bytes.total());
+        }
+        if let Some(task) = flight.task {
+            task.abort();
+        }
+        if let Some(body) = flight.body {
+            self.stats
+                .waste(Waste::GivenUp, body.come().saturating_sub(flight.base));
+            body.break_off(Problem::given_up());
         }
     }
 
@@ -74,27 +117,6 @@ impl Feed {
             None => AHEAD,
         };
         self.wishes.ahead.unwrap_or(usual)
-    }
-
-    fn progress(&self, place: usize) -> (Progress, MediaTime) {
-        let flying =
-            |load: &Load| matches!(load, Load::Segment { index: this, .. } if *this == place);
-        let is_lost = match self.lost.get(&place) {
-            Some((_, is_final)) => *is_final || place != self.demanded(),
-            None => false,
-        };
-        let progress = if self.is_here(place) || is_lost {
-            Progress::Held
-        } else if self.is_paused(place) || self.flights.keys().any(flying) {
-            Progress::InFlight
-        } else {
-            Progress::Missing
-        };
-        let segment = self.list(self.reference).segment(place);
-        (
-            progress,
-            segment.map_or(MediaTime::ZERO, |segment| segment.duration),
-        )
     }
 
     /// The init section of a segment, its keys and the anchor are asked for
@@ -117,7 +139,8 @@ impl Feed {
         {
             self.anchor = Anchor::Coming;
             self.start_keys(&first);
-            self.start(Load::Anchor { rung: about.rung }, head_of(first.wanted));
+            let head = head_of(first.wanted, ANCHOR_BYTES);
+            self.start(Load::Anchor { rung: about.rung }, head);
         }
     }
 
@@ -140,26 +163,26 @@ impl Feed {
 
     /// Sends the request of a load, for which a new address was looked for so often.
     pub(super) fn launch(&mut self, load: Load, wanted: Wanted, renewals: u32) {
-        let flight = Flight {
-            wanted: wanted.clone(),
-            renewals,
-            body: None,
-        };
-        self.flights.insert(load, flight);
+        let mut flight = Flight::new(wanted.clone(), renewals);
         match load {
             Load::Key { key } => self.fetch_key(key, wanted),
-            Load::Init { .. } | Load::Segment { .. } | Load::Anchor { .. } => {
+            Load::Init { .. }
+            | Load::Segment { .. }
+            | Load::Overlap { .. }
+            | Load::Anchor { .. } => {
                 let (store, tell) = (self.store.clone(), self.tell.clone());
-                self.tasks.spawn(carry(store, wanted, load, tell));
+                let task = self.tasks.spawn(carry(store, wanted, load, tell));
+                flight.task = Some(task);
             }
         }
+        self.flights.insert(load, flight);
     }
 }
 
-/// Enough of a segment to see its first access unit.
-pub(super) fn head_of(wanted: Wanted) -> Wanted {
+/// The first `bytes` of a segment.
+pub(super) fn head_of(wanted: Wanted, bytes: u64) -> Wanted {
     let whole = wanted.range.clone().unwrap_or(0..u64::MAX);
-    let end = whole.end.min(whole.start.saturating_add(ANCHOR_BYTES));
+    let end = whole.end.min(whole.start.saturating_add(bytes));
     Wanted {
         range: Some(whole.start..end),
         ..wanted

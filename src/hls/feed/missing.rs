@@ -169,7 +169,7 @@ impl Feed {
         }
         *turns += 1;
         variant.turn();
-        self.asked.retain(|asked| *asked != rung);
+        self.asked.remove(&rung);
         self.ask_playlist(rung);
         let pause = self.later.entry(place).or_default();
         pause.until = Some(Instant::now() + TURN_WAIT);

@@ -11,37 +11,43 @@ mod held;
 mod loading;
 mod missing;
 mod noting;
+mod overlap;
 mod recording;
 mod renewing;
 mod room;
+mod telling;
 mod unlocking;
+mod view;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use self::about::{About, Sections};
 use self::broadcast::Broadcast;
 use self::held::Held;
+use self::loading::head_of;
+use self::overlap::Hidden;
 use self::recording::Recording;
 use self::renewing::Renewals;
 pub use self::renewing::Search;
 use crate::decode::inbox::Doors;
 use crate::error::Problem;
-use crate::event::{Event, Events};
+use crate::event::{Decision, Event, Events};
 use crate::hls::abr::Controller;
 use crate::hls::key;
 use crate::hls::live;
 use crate::hls::load::{Load, Note};
 use crate::hls::meter::Meter;
-use crate::hls::plan::Step;
+use crate::hls::planner::{Limits, Planner};
 use crate::hls::presentation::Presentation;
+use crate::hls::quality::Quality;
 use crate::hls::timeline::Listed;
 use crate::hls::wishes::{Purpose, Wishes};
-use crate::media::Start;
+use crate::media::{Demand, Start};
 use crate::stats::Stats;
 use crate::store::{Body, Kept, Store, Wanted};
 use crate::units::{BitRate, MediaTime};
@@ -50,8 +56,8 @@ use crate::units::{BitRate, MediaTime};
 const AHEAD: MediaTime = MediaTime::from_nanos(300_000_000_000);
 /// Enough of a first segment to see its first access unit.
 const ANCHOR_BYTES: u64 = 64 << 10;
-/// Media requests in flight while playing.
-const PLAYING_REQUESTS: usize = 2;
+/// How much of a segment can be played at once, in seconds.
+const PART: f64 = 0.5;
 /// Two playlists cut the same sound alike when they are closer than this.
 const ALIGNED_MS: i64 = 500;
 /// What the decode thread reads, or is about to: segments, and what goes with them.
@@ -79,6 +85,28 @@ struct Flight {
     renewals: u32,
     /// Where to read it, once its response began.
     body: Option<Body>,
+    /// When it was asked for.
+    at: Instant,
+    /// When its response began.
+    opened: Option<Instant>,
+    /// Bytes of it that were in the cache before.
+    base: u64,
+    /// Who brings it.
+    task: Option<AbortHandle>,
+}
+
+impl Flight {
+    fn new(wanted: Wanted, renewals: u32) -> Self {
+        Self {
+            wanted,
+            renewals,
+            body: None,
+            at: Instant::now(),
+            opened: None,
+            base: 0,
+            task: None,
+        }
+    }
 }
 
 /// The loop and its state. Segments are counted by place (see
@@ -90,9 +118,28 @@ pub struct Feed {
     stats: Arc<Stats>,
     events: Events,
     presentation: Presentation,
-    /// The rungs `auto` may use; the controller counts in this list.
+    /// The rungs `auto` may use.
     adaptive: Vec<usize>,
-    controller: Controller,
+    /// Those there is a choice of; the planner counts in this list.
+    rungs: Vec<usize>,
+    planner: Planner,
+    /// When the run began.
+    begun: Instant,
+    /// When the planner is asked again although nothing happens.
+    look: Option<Instant>,
+    /// Whether a segment was asked for.
+    has_asked: bool,
+    /// Why which segment is fetched in which rung.
+    decisions: BTreeMap<usize, Decision>,
+    /// The rung that was handed over last.
+    heard: Option<usize>,
+    /// Heads of segments in the rung before them, where they differ.
+    overlaps: HashMap<(usize, usize), Hidden>,
+    /// What the decode thread wanted when it was answered last.
+    answered: Option<Demand>,
+    /// The segment that was handed over and then given up, and until when it
+    /// had come, in seconds.
+    broken_off: Option<(usize, f64)>,
     meter: Meter,
     /// The place where the run begins.
     begin: usize,
@@ -107,8 +154,6 @@ pub struct Feed {
     recording: Option<Recording>,
     /// The rung the next segment is fetched in.
     rung: usize,
-    /// Where the variant changed last.
-    switched: MediaTime,
     /// What is stored.
     held: Held,
     /// Every wanted segment before this one is stored.
@@ -131,8 +176,8 @@ pub struct Feed {
     later: HashMap<usize, missing::Pause>,
     /// How often another place of its variant was turned to for a segment.
     turns: HashMap<usize, usize>,
-    /// Playlists asked for.
-    asked: Vec<usize>,
+    /// When the playlists of other variants were asked for.
+    asked: HashMap<usize, Instant>,
     /// Rungs whose playlist cannot be had or does not fit: not chosen any more.
     barred: Vec<usize>,
     /// What was handed over last, the newest first, as long as it is read.
@@ -184,15 +229,37 @@ impl Feed {
         let location = &presentation.ladder.rungs[rung].location;
         let recording = is_recorded.then(|| Recording::new(location.clone(), begin));
         let adaptive = presentation.ladder.adaptive();
-        let rates: Vec<BitRate> = adaptive
+        let is_adaptive = wishes.quality == Quality::Auto && !store.is_offline();
+        let rungs = match is_adaptive && adaptive.contains(&rung) {
+            true => adaptive.clone(),
+            false => vec![rung],
+        };
+        let rates: Vec<BitRate> = rungs
             .iter()
             .map(|&rung| presentation.ladder.rungs[rung].rate())
             .collect();
+        let limits = Limits {
+            is_eager: rungs.len() == 1 || wishes.purpose != Purpose::Decode,
+            part: PART,
+        };
         presentation.lists[rung] = Some(list);
         let (tell, notes) = mpsc::channel(NOTES);
         Self {
             until: wishes.length.map(|length| from + length),
-            controller: Controller::new(&rates),
+            planner: Planner::new(
+                Controller::new(&rates)
+                    .with(wishes.algorithm)
+                    .remembering(wishes.prior),
+                limits,
+            ),
+            begun: Instant::now(),
+            look: None,
+            has_asked: false,
+            decisions: BTreeMap::new(),
+            heard: None,
+            overlaps: HashMap::new(),
+            answered: None,
+            broken_off: None,
             meter: Meter::default(),
             stats: Arc::clone(stats),
             events: events.clone(),
@@ -209,7 +276,7 @@ impl Feed {
             lost: HashMap::new(),
             later: HashMap::new(),
             turns: HashMap::new(),
-            asked: Vec::new(),
+            asked: HashMap::new(),
             barred: Vec::new(),
             read: VecDeque::new(),
             handed: None,
@@ -225,13 +292,13 @@ impl Feed {
             wishes,
             presentation,
             adaptive,
+            rungs,
             begin,
             from,
             reference: rung,
             broadcast,
             recording,
             rung,
-            switched: from,
             notes,
             tell,
         }
@@ -249,6 +316,7 @@ impl Feed {
             self.events
                 .send(Event::Warning(Start::past_the_end(self.from)));
         }
+        self.tell_beginning();
         loop {
             self.end_pauses();
             // In this order: a segment found damaged is planned again at once.
@@ -258,7 +326,7 @@ impl Feed {
             if self.record()? {
                 return self.store.sync();
             }
-            let is_stored = self.start_loads() == Step::Done && self.flights.is_empty();
+            let is_stored = self.act() && self.flights.is_empty();
             if is_stored && self.is_strict() {
                 self.drop_recording();
                 return self.store.sync();
@@ -287,7 +355,7 @@ impl Feed {
     fn due(&self) -> Option<Instant> {
         let reload = self.broadcast.as_ref().and_then(Broadcast::due);
         let retries = self.later.values().filter_map(missing::Pause::until);
-        retries.chain(reload).min()
+        retries.chain(reload).chain(self.look).min()
     }
 
     /// Everything was handed over: lets the last transfers end while it is
@@ -296,6 +364,7 @@ impl Feed {
         // Nothing is to be done any more but to wait.
         self.broadcast = None;
         self.later.clear();
+        self.look = None;
         while !self.wait().await? {}
         Ok(())
     }

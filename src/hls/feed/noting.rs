@@ -1,6 +1,7 @@
 //! Noting what the tasks tell: what began, what is whole, what will not come.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::about::SectionState;
 use super::missing::is_refusal;
@@ -11,13 +12,16 @@ use crate::hls::abr;
 use crate::hls::load::{Load, Note, mend};
 use crate::hls::quality::Quality;
 use crate::hls::wishes::Purpose;
-use crate::stats::Stage;
+use crate::stats::{Stage, Waste};
 use crate::store::{Body, Moved};
 
 impl Feed {
     pub(super) fn take(&mut self, note: Note) -> Result<(), Problem> {
         while let Some(ended) = self.tasks.try_join_next() {
-            ended.map_err(|_| lost_task())?;
+            match ended {
+                Err(lost) if !lost.is_cancelled() => return Err(lost_task()),
+                Ok(()) | Err(_) => {}
+            }
         }
         match note {
             Note::Opened(load, body) => self.opened(load, body),
@@ -41,26 +45,39 @@ impl Feed {
                 }
             }
             Load::Anchor { .. } => self.anchor = Anchor::Here(body.clone()),
-            Load::Key { .. } => {}
+            Load::Key { .. } | Load::Overlap { .. } => {}
             Load::Segment { .. } => {
                 self.stats.end(Stage::SegmentFirstByte);
                 self.meter.begin(self.stats.network_bytes.total());
             }
         }
         if let Some(flight) = self.flights.get_mut(&load) {
+            flight.base = body.come();
+            flight.opened = Some(Instant::now());
             flight.body = Some(body);
         }
     }
 
     pub(super) fn complete(&mut self, load: Load, moved: Option<Moved>) {
-        let body = self.flights.remove(&load).and_then(|flight| flight.body);
+        let Some(flight) = self.flights.remove(&load) else {
+            return; // given up meanwhile
+        };
+        let body = flight.body;
         if matches!(load, Load::Init { .. }) {
             self.stats.end(Stage::Init);
+        }
+        if let Load::Overlap { index, rung } = load {
+            let length = body.as_ref().and_then(Body::length).unwrap_or(0);
+            self.stats.waste(Waste::Overlap, length);
+            return self.note_overlap(index, rung, body);
         }
         let Load::Segment { index, rung } = load else {
             return;
         };
-        self.hold(index, rung);
+        match self.held.rung(index) {
+            Some(worse) if worse != rung => self.replace(index, rung, body.as_ref()),
+            _ => self.hold(index, rung),
+        }
         if index < self.played {
             self.let_go(index);
         }
@@ -75,17 +92,29 @@ impl Feed {
         }
         let busy = self.meter.end(self.stats.network_bytes.total());
         if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
-            self.controller.sample(abr::Sample {
+            self.carried(abr::Sample {
                 // What came before its note was read is missing in the meter.
                 bytes: bytes.max(moved.bytes),
                 first_byte: Some(moved.first_byte),
                 transfer: transfer.max(moved.transfer),
             });
-            let estimate = self.controller.estimate().unwrap_or_default();
+            let estimate = self.planner.controller().estimate().unwrap_or_default();
             self.stats.estimate.store(estimate.0, Ordering::Relaxed);
         }
         self.measure_ahead();
         self.report();
+    }
+
+    /// The segment at `index` came once more, in a better `rung`: too late when
+    /// it was handed over meanwhile.
+    fn replace(&mut self, index: usize, rung: usize, body: Option<&Body>) {
+        if self.handed.is_some_and(|handed| handed >= index) {
+            let length = body.and_then(Body::length).unwrap_or(0);
+            self.stats.waste(Waste::Unheard, length);
+            return;
+        }
+        self.in_memory.remove(&index);
+        self.held.hold(index, rung);
     }
 
     /// A body that was handed over lost bytes.
@@ -156,6 +185,9 @@ impl Feed {
 
     /// An address that expired is looked for again.
     fn failed(&mut self, load: Load, problem: Problem) -> Result<(), Problem> {
+        if !self.flights.contains_key(&load) {
+            return Ok(()); // given up meanwhile
+        }
         let had_body = self
             .flights
             .get(&load)
@@ -189,6 +221,10 @@ impl Feed {
             }
             Load::Init { .. } => return Err(problem),
             Load::Key { key } => return self.key_is_settled(key, Err(problem)),
+            Load::Overlap { index, rung } => {
+                self.note_overlap(index, rung, None);
+                return Ok(());
+            }
             Load::Anchor { .. } => {
                 // The playlist's own sums have to do.
                 self.anchor = Anchor::Refused;
@@ -199,7 +235,8 @@ impl Feed {
             self.full_at = Some(self.demanded());
             return Ok(());
         }
-        if self.handed == Some(index) {
+        let is_read = self.handed == Some(index);
+        if is_read && self.broken_off.is_none_or(|(place, _)| place != index) {
             // Its reader has been told, and decodes what came.
             self.hold(index, rung);
             return Ok(());

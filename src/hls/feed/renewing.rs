@@ -74,11 +74,7 @@ impl Feed {
             self.launch(load, now, renewals + 1);
             return true;
         }
-        let flight = Flight {
-            wanted,
-            renewals: renewals + 1,
-            body: None,
-        };
+        let flight = Flight::new(wanted, renewals + 1);
         self.flights.insert(load, flight);
         self.wait_for(rung, search, (load, problem.clone()));
         true
@@ -182,11 +178,7 @@ impl Feed {
             self.renewals.futile.insert(rung);
             return self.refused(load, problem, true);
         }
-        let flight = Flight {
-            wanted,
-            renewals,
-            body: None,
-        };
+        let flight = Flight::new(wanted, renewals);
         self.flights.insert(load, flight);
         self.wait_for(rung, Search::Root, (load, problem));
         Ok(())

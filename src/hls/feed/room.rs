@@ -27,6 +27,11 @@ impl Feed {
         has_room
     }
 
+    /// Whether the cache has no room for what is ahead of the segment in demand.
+    pub(super) fn is_full(&self) -> bool {
+        self.full_at == Some(self.demanded())
+    }
+
     /// A little more than segments have had so far.
     fn usual_bytes(&self) -> u64 {
         let mean = self.stored_bytes / self.stored_segments.max(1);

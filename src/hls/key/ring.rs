@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::KEY_BYTES;
+use super::{Address, KEY_BYTES};
 use crate::error::{Kind, Problem};
 use crate::limits;
 use crate::location::Location;
@@ -47,6 +47,18 @@ impl Ring {
             State::Here(_) | State::Lost { .. } => {}
         }
         Some(&self.keys[place].2)
+    }
+
+    /// The key at `address`, when it is here.
+    pub fn key(&self, address: &Address) -> Option<[u8; KEY_BYTES]> {
+        let location = match address {
+            Address::Inline(key) => return Some(*key),
+            Address::At(location) => location,
+        };
+        match self.keys[self.place(location)?].2 {
+            State::Here(key) => Some(key),
+            State::Coming { .. } | State::Lost { .. } => None,
+        }
     }
 
     /// Forgets the key at `location`, so that it is asked for again.

@@ -1,12 +1,15 @@
-//! What to ask for next, as a function of what came: a state machine that is
-//! told of moments and transfers and answers with commands. It knows no clock
-//! and no socket; whoever has them drives it. Times are seconds of the run.
+//! What to ask for next, as a function of what is the case: the plan is made
+//! anew at each event, and there is no queue that could lose an entry. It knows
+//! no clock and no socket: `feed/` has them in real playback, `simulate/` makes
+//! them up. Times are seconds of the run.
 
 mod words;
 
-use std::time::Duration;
+use std::ops::Range;
 
-pub use self::words::{Asked, Command, Limits, Moment, Report};
+pub use self::words::{
+    Asked, Command, Consulted, Flight, Limits, Moment, Plan, Report, Segments, State, View,
+};
 use crate::hls::abr::{Ahead, Controller, Sample, Situation, Transfer};
 
 /// How often a transfer is looked at.
@@ -17,325 +20,452 @@ const TELLING: f64 = 0.3;
 const LEAST_TRANSFER: f64 = 0.2;
 /// Times that are the same.
 const NEAR: f64 = 1e-9;
+/// Seconds of media left when what is stored has to help.
+const RESCUE: f64 = 0.3;
+/// So much media must be stored to rely on it.
+const NET: f64 = 60.0;
+/// How many waits for a first byte before the end of one the next is asked for.
+const EARLY: f64 = 1.25;
 /// Segments of buffer below which anything that is stored is used.
 const URGENT: f64 = 2.0;
+/// A segment takes at least this much of the look-ahead: an unknown length is
+/// stated as 0 and must not lift it.
+const SHORTEST: f64 = 1.0;
+/// How long before it is heard a change of rung is prepared; and when there is
+/// nothing else to do.
+const OVERLAP_AHEAD: f64 = 6.0;
+const OVERLAP_IDLE: f64 = 6.0;
+/// The share of the buffer that this may take: it is a kindness.
+const OVERLAP_COST: f64 = 0.01;
+/// The playlist of another variant is waited for at least this long.
+const PATIENCE: f64 = 1.0;
+/// The same in waits for a first byte.
+const PATIENCE_WAITS: f64 = 4.0;
 
-/// A request under way.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    asked: Asked,
-    at: f64,
-    /// Whether nothing else was under way.
-    is_alone: bool,
-    report: Report,
-}
-
-/// The planner of one run.
+/// The planner of one run: the controller, and what it remembers of its own
+/// commands.
 #[derive(Clone, Debug)]
 pub struct Planner {
     controller: Controller,
     limits: Limits,
-    /// Where each segment begins, and the last ends.
-    starts: Vec<f64>,
-    /// The rung of each segment that is here.
-    rungs: Vec<u8>,
-    /// The best rung of each segment in the cache.
-    stored: Vec<Option<u8>>,
-    /// Rungs whose playlist is here.
-    lists: Vec<bool>,
-    /// Rungs whose init section is here.
-    inits: Vec<bool>,
     /// What was decided and waits for its playlist or its init section.
     pending: Option<(usize, usize)>,
-    flights: Vec<Flight>,
-    /// Where the last switch was.
+    newest: Option<Newest>,
+    /// The rung of the segments before the newest.
+    before: Option<usize>,
+    /// Where the last switch before the newest segment was.
     switched: f64,
+    /// When a request was given up.
+    given_up: f64,
+}
+
+/// The newest segment that was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    place: usize,
+    rung: usize,
+    start: f64,
 }
 
 impl Planner {
-    /// For segments that begin at `starts` (the last ends there), of which the
-    /// cache has those of `stored`, in as many rungs.
-    pub fn new(
-        controller: Controller,
-        rungs: usize,
-        starts: Vec<f64>,
-        stored: Vec<Option<u8>>,
-        limits: Limits,
-    ) -> Self {
+    /// A planner that has asked for nothing yet.
+    pub fn new(controller: Controller, limits: Limits) -> Self {
         Self {
             controller,
             limits,
-            rungs: Vec::with_capacity(starts.len()),
-            starts,
-            stored,
-            lists: vec![false; rungs],
-            inits: vec![false; rungs],
             pending: None,
-            flights: Vec::with_capacity(limits.in_flight),
+            newest: None,
+            before: None,
             switched: 0.0,
+            given_up: f64::NEG_INFINITY,
         }
     }
 
-    /// What to do now.
-    pub fn next(&mut self, now: &Moment) -> Command {
-        if let Some(flight) = self.flights.last().copied() {
-            if let Some(command) = self.give_up(now, &flight) {
+    /// What it decides with.
+    pub fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
+    /// What to do now. Whoever does it tells [`Planner::follow`].
+    pub fn next(&self, view: &impl View) -> Plan {
+        let mut plan = Plan {
+            command: Command::Done,
+            pending: None,
+            start: 0.0,
+            now: view.moment().now,
+            consulted: Vec::new(),
+        };
+        plan.command = self.command(view, &mut plan);
+        if let Command::Fetch(Asked::Segment { place, .. }) | Command::Use { place, .. } =
+            plan.command
+        {
+            plan.start = view.start(place);
+        }
+        plan
+    }
+
+    /// A plan is acted on.
+    pub fn follow(&mut self, plan: &Plan) {
+        match plan.command {
+            Command::Wait(_) => return,
+            Command::Fetch(Asked::Segment { place, rung }) | Command::Use { place, rung } => {
+                self.asked(place, rung, plan.start);
+            }
+            Command::Abort(_) => self.given_up = plan.now,
+            Command::Fetch(_) | Command::Done => {}
+        }
+        self.pending = plan.pending;
+    }
+
+    /// A playlist or an init section came.
+    pub fn opened(&mut self, sample: Sample) {
+        self.controller.opened(sample);
+    }
+
+    /// A segment came from the network.
+    pub fn carried(&mut self, sample: Sample) {
+        self.controller.sample(sample);
+    }
+
+    /// What a request tells of the link that was given up at `now`, if anything.
+    pub fn told_by(flight: &Flight, now: f64) -> Option<Sample> {
+        let flowing = flight.report.first.map_or(0.0, |first| now - first);
+        (now - flight.at > TELLING).then(|| Sample {
+            bytes: flight.report.got,
+            first_byte: None,
+            transfer: std::time::Duration::try_from_secs_f64(flowing.max(LEAST_TRANSFER))
+                .unwrap_or_default(),
+        })
+    }
+
+    fn asked(&mut self, place: usize, rung: usize, start: f64) {
+        if let Some(newest) = &self.newest {
+            if place < newest.place {
+                return; // again, in better quality
+            }
+            if place > newest.place {
+                if self.before.is_some_and(|before| before != newest.rung) {
+                    self.switched = newest.start;
+                }
+                self.before = Some(newest.rung);
+            }
+        }
+        self.newest = Some(Newest { place, rung, start });
+    }
+
+    fn command(&self, view: &impl View, plan: &mut Plan) -> Command {
+        let (now, flights) = (view.moment(), view.flights());
+        if let Some((place, rung)) = self.pending_in(view) {
+            plan.pending = self.pending;
+            if let Some(command) = self.go_without(view, &now, &flights, (place, rung)) {
                 return command;
             }
-            if self.flights.len() >= self.limits.in_flight || !self.is_time(now, &flight) {
-                return Command::Wait(self.next_look(now, &flight));
+        }
+        if let Some(overlap) = self.overlap(view, &now, &flights) {
+            return Command::Fetch(overlap);
+        }
+        if let Some(flight) = flights.last() {
+            if self.is_rescued(view, &now, flight) {
+                plan.pending = None;
+                return Command::Abort(flight.asked);
+            }
+            if let Some(command) = self.give_up(view, &now, &flights, plan) {
+                return command;
+            }
+            let is_full = flights.len() >= now.in_flight;
+            if is_full || !(self.limits.is_eager || self.is_time(&now, flight)) {
+                return Command::Wait(next_look(view, &now, flight, is_full));
             }
         }
-        if let Some((segment, rung)) = self.pending {
-            return self.fetch(segment, rung);
+        if let Some((place, rung)) = self.pending_in(view) {
+            return fetch(view, &flights, plan, (place, rung));
         }
-        let segment = self.next_segment();
-        if segment >= self.count() {
-            return self.refine(now);
+        let (places, place) = (view.places(), next_missing(view));
+        if place >= places.end {
+            return self.refine(view, &now, &flights, plan);
         }
-        let situation = self.situation(now);
-        let until = self.room_at(now, &situation, segment);
-        if let Some((segment, rung)) = self.upgrade(now, until - now.now) {
-            return self.fetch(segment, rung);
+        let situation = self.situation(view, &now, place);
+        let until = self.room_at(&now, &situation, place - places.start);
+        if let Some(better) = self.upgrade(view, &now, &flights, plan, until - now.now) {
+            return fetch(view, &flights, plan, better);
         }
         if until > now.now + NEAR {
             return Command::Wait(until);
         }
-        let rung = self.controller.decide(&situation).rung;
-        match self.stored[segment].map(usize::from) {
-            Some(stored) if stored >= rung || situation.buffer < URGENT * situation.segment => {
-                let rung = stored;
-                Command::Use { segment, rung }
-            }
-            _ => self.fetch(segment, rung),
-        }
+        self.begin(view, &flights, plan, place, situation)
     }
 
-    /// A request was sent.
-    pub fn sent(&mut self, asked: Asked, at: f64) {
-        let is_alone = self.flights.is_empty();
-        let report = Report::default();
-        self.flights.push(Flight {
-            asked,
-            at,
-            is_alone,
-            report,
+    /// What hides the next change of rung, when that costs little.
+    fn overlap(&self, view: &impl View, now: &Moment, flights: &[Flight]) -> Option<Asked> {
+        let link = self.controller.estimate()?;
+        if self.controller.rungs() == 1 || flights.len() >= now.in_flight {
+            return None;
+        }
+        let rung = |place| match view.state(place) {
+            State::Here(rung) => Some(rung),
+            State::Missing | State::Coming(_) | State::Later | State::Silent => None,
+        };
+        let until = |place: usize| view.start(place) - now.position;
+        let near = (view.open().max(1)..view.places().end)
+            .take_while(|place| until(*place) < OVERLAP_IDLE);
+        let mut changes = near.filter_map(|place| {
+            let (before, behind) = (rung(place - 1)?, rung(place)?);
+            (before != behind && !view.has_overlap(place, before)).then_some((place, before))
         });
+        let (place, rung) = changes.next()?;
+        let length = view.start(place + 1) - view.start(place);
+        let bytes = overlap_bytes(self.controller.rate(rung), length);
+        let cost = self.controller.wait() + bytes as f64 * 8.0 / link.0.max(1) as f64;
+        let buffer = now.playable - now.position;
+        let is_idle = buffer + length > now.ahead;
+        let is_time = is_idle || until(place) < OVERLAP_AHEAD;
+        let comes = cost + TICK < until(place);
+        let is_cheap = is_idle || cost < OVERLAP_COST * buffer;
+        (is_time && comes && is_cheap).then_some(Asked::Overlap { place, rung })
     }
 
-    /// Some of it came.
-    pub fn progress(&mut self, asked: Asked, report: Report) {
-        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.asked == asked) {
-            flight.report = report;
-        }
-    }
-
-    /// The multivariant playlist came.
-    pub fn began(&mut self, sample: Sample) {
-        self.controller.opened(sample);
-    }
-
-    /// All of a request came.
-    pub fn done(&mut self, asked: Asked, report: Report, now: &Moment) {
-        let Some(flight) = self.landed(asked) else {
-            return;
+    /// A segment that is not here: out of the cache, or from the network.
+    fn begin(
+        &self,
+        view: &impl View,
+        flights: &[Flight],
+        plan: &mut Plan,
+        place: usize,
+        situation: Situation,
+    ) -> Command {
+        let choice = self.controller.decide(&situation);
+        let decided = Consulted::Decide {
+            place,
+            situation,
+            choice,
         };
-        let first = report.first.unwrap_or(now.now);
-        let sample = Sample {
-            bytes: report.got,
-            first_byte: flight.is_alone.then(|| length(first - flight.at)),
-            transfer: length(now.now - first),
-        };
-        match asked {
-            Asked::Playlist(rung) => self.lists[rung] = true,
-            Asked::Init(rung) => self.inits[rung] = true,
-            Asked::Segment { segment, rung } => {
-                self.controller.sample(sample);
-                return self.hold(segment, rung, now.position);
+        plan.consulted.push(decided);
+        let rung = view.usable(place, choice.rung);
+        match view.stored(place) {
+            Some(stored) if stored >= rung || situation.buffer < URGENT * situation.segment => {
+                // What is under way comes before it.
+                match flights.last() {
+                    Some(flight) => Command::Wait(next_look(view, &view.moment(), flight, true)),
+                    None => Command::Use {
+                        place,
+                        rung: stored,
+                    },
+                }
             }
+            _ => fetch(view, flights, plan, (place, rung)),
         }
-        self.controller.opened(sample);
     }
 
-    /// A request was given up.
-    pub fn aborted(&mut self, asked: Asked, report: Report, now: f64) {
-        let Some(flight) = self.landed(asked) else {
-            return;
+    /// What was decided before and is still wanted.
+    fn pending_in(&self, view: &impl View) -> Option<(usize, usize)> {
+        let is_wanted = |(place, rung): &(usize, usize)| match view.state(*place) {
+            State::Missing => view.places().contains(place),
+            State::Here(here) => here < *rung && *place >= view.open(),
+            State::Coming(_) | State::Later | State::Silent => false,
         };
-        if now - flight.at > TELLING {
-            let flowing = report.first.map_or(0.0, |first| now - first);
-            self.controller.sample(Sample {
-                bytes: report.got,
-                first_byte: None,
-                transfer: length(flowing.max(LEAST_TRANSFER)),
-            });
+        let (place, rung) = self.pending.filter(is_wanted)?;
+        Some((place, view.usable(place, rung)))
+    }
+
+    /// A playlist that does not come is not waited for: the segment is taken in
+    /// the rung of those before it.
+    fn go_without(
+        &self,
+        view: &impl View,
+        now: &Moment,
+        flights: &[Flight],
+        (place, rung): (usize, usize),
+    ) -> Option<Command> {
+        let needed = view.needed(place, rung)?;
+        let late = flights.iter().find(|flight| flight.asked == needed)?;
+        let patience = PATIENCE.max(PATIENCE_WAITS * self.controller.wait());
+        let usual = self.newest.filter(|newest| newest.place < place)?.rung;
+        let is_late = now.now > late.at + patience && flights.len() < now.in_flight;
+        let is_next = view.state(place) == State::Missing && view.needed(place, usual).is_none();
+        let asked = Asked::Segment { place, rung: usual };
+        (is_late && is_next).then_some(Command::Fetch(asked))
+    }
+
+    /// The rung of the segment before `place`.
+    fn current(&self, place: usize) -> Option<usize> {
+        match &self.newest {
+            Some(newest) if newest.place < place => Some(newest.rung),
+            _ => self.before,
         }
     }
 
-    /// A segment was taken from the cache.
-    pub fn used(&mut self, segment: usize, rung: usize) {
-        self.hold(segment, rung, f64::INFINITY);
-    }
-
-    fn landed(&mut self, asked: Asked) -> Option<Flight> {
-        let place = self
-            .flights
-            .iter()
-            .position(|flight| flight.asked == asked)?;
-        Some(self.flights.remove(place))
-    }
-
-    fn hold(&mut self, segment: usize, rung: usize, position: f64) {
-        // The controller has no more rungs than a byte counts.
-        let byte = u8::try_from(rung).unwrap_or(u8::MAX);
-        if segment == self.rungs.len() {
-            if self.rungs.last().is_some_and(|last| *last != byte) {
-                self.switched = self.starts[segment];
+    /// What the controller is told, for the segment at `place`; those on their
+    /// way count as here.
+    fn situation(&self, view: &impl View, now: &Moment, place: usize) -> Situation {
+        let last = view.places().end.saturating_sub(1);
+        let one = place.min(last);
+        let start = view.start(place);
+        let length = view.start(one + 1) - view.start(one);
+        let before = place.checked_sub(1).map(|before| view.state(before));
+        let coming = match before {
+            Some(State::Coming(_)) => start,
+            _ => 0.0,
+        };
+        let switched = match (&self.newest, self.before) {
+            (Some(newest), Some(before)) if newest.place < place && newest.rung != before => {
+                newest.start
             }
-            self.rungs.push(byte);
-        } else if position <= self.starts[segment] + NEAR {
-            self.rungs[segment] = byte;
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.starts.len() - 1
-    }
-
-    fn duration(&self, segment: usize) -> f64 {
-        self.starts[segment + 1] - self.starts[segment]
-    }
-
-    /// The first segment that is neither here nor on its way.
-    fn next_segment(&self) -> usize {
-        let mut next = self.rungs.len();
-        for flight in &self.flights {
-            next += usize::from(
-                matches!(flight.asked, Asked::Segment { segment, .. } if segment == next),
-            );
-        }
-        next
-    }
-
-    /// The rung of the last segment that is here or on its way.
-    fn current(&self) -> Option<usize> {
-        let last = self.next_segment().checked_sub(1)?;
-        let here = self.rungs.get(last).map(|rung| usize::from(*rung));
-        here.or_else(|| {
-            self.flights.iter().find_map(|flight| match flight.asked {
-                Asked::Segment { segment, rung } if segment == last => Some(rung),
-                _ => None,
-            })
-        })
-    }
-
-    /// What the controller is told, for the next segment; those on their way
-    /// count as here.
-    fn situation(&self, now: &Moment) -> Situation {
-        let segment = self.next_segment();
-        let length = self.duration(segment.min(self.count() - 1));
-        let coming = if segment > self.rungs.len() {
-            self.starts[segment]
-        } else {
-            0.0
+            _ => self.switched,
         };
-        let late = now.now - now.position;
-        // Who is late in a live stream may be as far behind its edge as that.
-        let live = self.limits.window.map(|window| window + late);
-        let remaining = (self.starts[self.count()] - self.starts[segment]).max(length);
+        let late = now.edge.map(|edge| edge - now.position);
         Situation {
-            current: self.current(),
+            current: self.current(place),
             buffer: (now.playable.max(coming) - now.position).max(0.0),
-            limit: live.unwrap_or(f64::INFINITY).min(self.limits.ahead),
-            heard: now.position,
-            steady: self.starts[segment] - self.switched,
+            limit: late.unwrap_or(f64::INFINITY).min(now.ahead),
+            heard: now.heard,
+            steady: start - switched,
             segment: length,
-            remaining: live.map_or(remaining, |_| f64::INFINITY),
-            is_live: live.is_some(),
+            remaining: (now.end - start).max(length),
+            stored: self.net(view, place),
+            is_live: now.edge.is_some(),
         }
     }
 
-    /// When there is room for `segment`, and it exists.
-    fn room_at(&self, now: &Moment, situation: &Situation, segment: usize) -> f64 {
-        let exists = if segment < now.published {
-            now.now
-        } else {
-            now.publication.max(now.now)
-        };
-        let buffer = situation.buffer - (exists - now.now).min(situation.buffer);
-        let excess = buffer + situation.segment - self.limits.ahead;
-        match excess > NEAR && buffer > 1e-6 {
-            true => exists + excess,
-            false => exists,
+    /// The rung in which the next minute, or all that is left, is stored.
+    fn net(&self, view: &impl View, place: usize) -> Option<usize> {
+        self.newest?; // what begins is asked about again and again later
+        let from = view.start(place);
+        let minute = (place..view.places().end).take_while(|next| view.start(*next) < from + NET);
+        let mut lowest = None;
+        for next in minute {
+            let stored = view.stored(next)?;
+            lowest = Some(lowest.map_or(stored, |lowest: usize| lowest.min(stored)));
+        }
+        lowest
+    }
+
+    /// When there is room for a segment with `before` others before it. The one
+    /// that is wanted first is never kept waiting.
+    fn room_at(&self, now: &Moment, situation: &Situation, before: usize) -> f64 {
+        if before == 0 {
+            return now.now;
+        }
+        if before as f64 * SHORTEST > now.ahead {
+            return f64::INFINITY;
+        }
+        let excess = situation.buffer + situation.segment - now.ahead;
+        match excess > NEAR && situation.buffer > 1e-6 {
+            true => now.now + excess,
+            false => now.now,
         }
     }
 
     /// Everything was fetched once: what is heard later may become better.
-    fn refine(&mut self, now: &Moment) -> Command {
-        if !self.flights.is_empty() {
+    fn refine(
+        &self,
+        view: &impl View,
+        now: &Moment,
+        flights: &[Flight],
+        plan: &mut Plan,
+    ) -> Command {
+        if !view.is_whole() {
+            return Command::Wait(now.publication);
+        }
+        let is_under_way = |place| matches!(view.state(place), State::Coming(_) | State::Later);
+        if !flights.is_empty() || view.places().any(is_under_way) {
             return Command::Wait(f64::INFINITY);
         }
-        match self.upgrade(now, self.starts[self.count()] - now.position) {
-            Some((segment, rung)) => self.fetch(segment, rung),
+        let idle = view.start(view.places().end) - now.position;
+        match self.upgrade(view, now, flights, plan, idle) {
+            Some(better) => fetch(view, flights, plan, better),
             None => Command::Done,
         }
     }
 
-    fn upgrade(&self, now: &Moment, idle: f64) -> Option<(usize, usize)> {
-        if self
-            .flights
-            .iter()
-            .any(|flight| self.is_again(flight.asked))
-        {
+    fn upgrade(
+        &self,
+        view: &impl View,
+        now: &Moment,
+        flights: &[Flight],
+        plan: &mut Plan,
+        idle: f64,
+    ) -> Option<(usize, usize)> {
+        let is_alone = !flights.iter().any(|flight| is_again(view, flight.asked));
+        if now.edge.is_some() || !is_alone || self.controller.rungs() == 1 {
             return None;
         }
-        let ahead = Ahead {
-            rungs: &self.rungs,
-            starts: &self.starts,
-            first: self.starts.partition_point(|start| *start <= now.position),
+        let ahead = self.segments(view, idle);
+        let next = ahead.base + ahead.rungs.len();
+        let situation = self.situation(view, now, next);
+        let answer = self.controller.upgrade(
+            &situation,
+            &Ahead {
+                rungs: &ahead.rungs,
+                starts: &ahead.starts,
+                first: ahead.first,
+                idle: ahead.idle,
+                is_whole: ahead.is_whole,
+            },
+        );
+        let answer = answer.map(|(segment, rung)| (ahead.base + segment, rung));
+        plan.consulted.push(Consulted::Upgrade {
+            situation,
+            ahead,
+            answer,
+        });
+        let (place, rung) = answer?;
+        let usable = view.usable(place, rung);
+        let is_better = matches!(view.state(place), State::Here(here) if here < usable);
+        is_better.then_some((place, usable))
+    }
+
+    /// The segments that are here, from the one before the first that may become
+    /// better on.
+    fn segments(&self, view: &impl View, idle: f64) -> Segments {
+        let (places, open) = (view.places(), view.open());
+        let top = self.controller.rungs() - 1;
+        let rung = |place| match view.state(place) {
+            // A ladder has fewer variants than a byte counts.
+            State::Here(rung) => Some(u8::try_from(rung).unwrap_or(u8::MAX)),
+            // Nothing is better than silence.
+            State::Silent => Some(u8::try_from(top).unwrap_or(u8::MAX)),
+            State::Missing | State::Coming(_) | State::Later => None,
+        };
+        let before = open.checked_sub(1).filter(|place| rung(*place).is_some());
+        let base = before.unwrap_or(open).min(places.end);
+        let rungs: Vec<u8> = (base..places.end).map_while(rung).collect();
+        let end = base + rungs.len();
+        Segments {
+            base,
+            starts: starts(view, base..end),
+            is_whole: view.is_whole() && end == places.end,
+            rungs,
+            first: open - base,
             idle,
-            is_whole: self.next_segment() >= self.count(),
-        };
-        self.controller.upgrade(&self.situation(now), &ahead)
-    }
-
-    /// Whether it is a segment that is here already.
-    fn is_again(&self, asked: Asked) -> bool {
-        matches!(asked, Asked::Segment { segment, .. } if segment < self.rungs.len())
-    }
-
-    /// A segment, or what is needed before it.
-    fn fetch(&mut self, segment: usize, rung: usize) -> Command {
-        let (list, init) = (Asked::Playlist(rung), Asked::Init(rung));
-        let asked = match (self.lists[rung], self.inits[rung]) {
-            (false, _) => list,
-            (true, false) => init,
-            (true, true) => {
-                self.pending = None;
-                return Command::Fetch(Asked::Segment { segment, rung });
-            }
-        };
-        self.pending = Some((segment, rung));
-        match self.flights.iter().any(|flight| flight.asked == asked) {
-            true => Command::Wait(f64::INFINITY),
-            false => Command::Fetch(asked),
         }
     }
 
     /// Gives the only request up when a lower rung is cheaper.
-    fn give_up(&mut self, now: &Moment, flight: &Flight) -> Option<Command> {
-        let Asked::Segment { segment, rung } = flight.asked else {
-            return None;
-        };
-        let is_only = self.flights.len() == 1 && !self.is_again(flight.asked);
-        if !is_only || rung == 0 || now.now <= flight.at + NEAR {
+    fn give_up(
+        &self,
+        view: &impl View,
+        now: &Moment,
+        flights: &[Flight],
+        plan: &mut Plan,
+    ) -> Option<Command> {
+        let mut others = flights.iter();
+        let is_segment = |flight: &&Flight| matches!(flight.asked, Asked::Segment { .. });
+        let flight = others.find(is_segment)?;
+        if others.any(|flight| is_segment(&flight)) {
             return None;
         }
-        let length = self.duration(segment);
+        let Asked::Segment { place, rung } = flight.asked else {
+            return None;
+        };
+        if rung == 0 || now.now <= flight.at + NEAR {
+            return None;
+        }
+        let length = view.start(place + 1) - view.start(place);
+        let next = next_missing(view).max(place + 1);
         let situation = Situation {
             buffer: now.playable - now.position,
             segment: length,
-            ..self.situation(now)
+            ..self.situation(view, now, next)
         };
         let kilobits = |bytes: u64| bytes as f64 * 8e-3;
         let report = &flight.report;
@@ -349,22 +479,58 @@ impl Planner {
             got: kilobits(report.got),
             part: length / (length / self.limits.part - NEAR).ceil().max(1.0),
         };
-        let lower = self.controller.abandon(&situation, &transfer)?;
-        self.pending = Some((segment, lower));
+        if is_again(view, flight.asked) {
+            let until = view.start(place) - now.position;
+            let answer = self.regret(view, situation, transfer, until, plan);
+            return answer.then_some(Command::Abort(flight.asked));
+        }
+        let answer = self.controller.abandon(&situation, &transfer);
+        plan.consulted.push(Consulted::Abandon {
+            situation,
+            transfer,
+            answer,
+        });
+        plan.pending = Some((place, answer?));
         Some(Command::Abort(flight.asked))
     }
 
-    /// When a transfer may have become too slow, or nearly ended.
-    fn next_look(&self, now: &Moment, flight: &Flight) -> f64 {
-        let cannot_be_given_up = match flight.asked {
-            Asked::Segment { rung, .. } => rung == 0 || self.is_again(flight.asked),
-            Asked::Playlist(_) | Asked::Init(_) => true,
+    /// Whether a segment that is fetched once more, and heard in `until` seconds,
+    /// is given up.
+    fn regret(
+        &self,
+        view: &impl View,
+        situation: Situation,
+        transfer: Transfer,
+        until: f64,
+        plan: &mut Plan,
+    ) -> bool {
+        let is_left = next_missing(view) < view.places().end;
+        let remaining = match view.is_whole() && !is_left {
+            true => 0.0,
+            false => situation.remaining,
         };
-        let is_last = self.flights.len() >= self.limits.in_flight;
-        match cannot_be_given_up && is_last {
-            true => f64::INFINITY,
-            false => now.now + TICK,
-        }
+        let situation = Situation {
+            remaining,
+            ..situation
+        };
+        let answer = self.controller.regret(&situation, &transfer, until);
+        plan.consulted.push(Consulted::Regret {
+            situation,
+            transfer,
+            until,
+            answer,
+        });
+        answer
+    }
+
+    /// Whether sound is about to end while what is stored could go on: what is
+    /// waited for is given up, one request at a time.
+    fn is_rescued(&self, view: &impl View, now: &Moment, flight: &Flight) -> bool {
+        self.newest.is_some()
+            && now.playable - now.position < RESCUE
+            && now.now > flight.at + NEAR
+            && now.now > self.given_up + TICK / 2.0
+            && is_next_stored(view)
     }
 
     /// Whether what is left of a segment comes while the next request is on
@@ -375,10 +541,74 @@ impl Planner {
             return false;
         };
         let left = bytes.saturating_sub(got) as f64 * (now.now - first) / got.max(1) as f64;
-        got > 0 && left <= self.controller.wait() + TICK / 2.0
+        got > 0 && left <= EARLY * self.controller.wait() + TICK
     }
 }
 
-fn length(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+/// When a transfer may have become too slow, or nearly ended.
+fn next_look(view: &impl View, now: &Moment, flight: &Flight, is_full: bool) -> f64 {
+    let cannot_be_given_up = match flight.asked {
+        Asked::Segment { rung, .. } => rung == 0,
+        Asked::Playlist(_) | Asked::Init(_) | Asked::Overlap { .. } => true,
+    };
+    match cannot_be_given_up && is_full && !is_next_stored(view) {
+        true => f64::INFINITY,
+        false => now.now + TICK,
+    }
 }
+
+/// How much of a segment of `duration` seconds at `rate` kilobits per second is
+/// enough to decode its first fifth of a second: the head of a fragment grows
+/// with the number of its samples.
+pub fn overlap_bytes(rate: f64, duration: f64) -> u64 {
+    let head = 512.0 + 350.0 * duration;
+    // Saturating, and never negative.
+    (head + rate * 125.0 * 0.2) as u64
+}
+
+/// The first segment that is to be asked for, or the end of all.
+fn next_missing(view: &impl View) -> usize {
+    let mut places = view.places();
+    let missing = places.find(|place| view.state(*place) == State::Missing);
+    missing.unwrap_or(view.places().end)
+}
+
+/// Whether the next segment that is to be heard and is not here is in the cache.
+fn is_next_stored(view: &impl View) -> bool {
+    let is_here = |place: &usize| matches!(view.state(*place), State::Here(_) | State::Silent);
+    let next = view.places().find(|place| !is_here(place));
+    next.is_some_and(|place| view.stored(place).is_some())
+}
+
+/// Whether it is a segment that is here already.
+fn is_again(view: &impl View, asked: Asked) -> bool {
+    matches!(asked, Asked::Segment { place, .. } if matches!(view.state(place), State::Here(_)))
+}
+
+/// A segment, or what is needed before it.
+fn fetch(
+    view: &impl View,
+    flights: &[Flight],
+    plan: &mut Plan,
+    (place, rung): (usize, usize),
+) -> Command {
+    plan.pending = None;
+    let Some(needed) = view.needed(place, rung) else {
+        return Command::Fetch(Asked::Segment { place, rung });
+    };
+    plan.pending = Some((place, rung));
+    match flights.iter().any(|flight| flight.asked == needed) {
+        true => Command::Wait(f64::INFINITY),
+        false => Command::Fetch(needed),
+    }
+}
+
+/// When each segment begins, and the last ends.
+fn starts(view: &impl View, places: Range<usize>) -> Vec<f64> {
+    (places.start..=places.end)
+        .map(|place| view.start(place))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -247,7 +247,7 @@ fn what_cannot_be_chosen_is_named() {
     for (text, codecs, want) in cases {
         let ladder = Ladder::of(&playlist(&text), &taste("", codecs)).expect("a ladder");
         for quality in [Quality::Auto, Quality::Best, Quality::AtMost(BitRate(1))] {
-            let problem = ladder.choose(&quality).expect_err(want);
+            let problem = ladder.choose(&quality, None).expect_err(want);
             assert_eq!(problem.kind, Kind::Unsupported, "{text}");
             assert_eq!(problem.why, want, "{text}");
         }

@@ -1,11 +1,11 @@
 //! `cache` of a live stream: it is recorded, and the recording is a stream that
 //! plays from its beginning.
 
-use crate::encryption::{KEY, encrypt};
+use crate::encryption::{KEY, serve_media};
 use crate::origin::Origin;
 use crate::sandbox::Sandbox;
 use crate::wav::{Sound, first_break};
-use crate::{bytes, dump, expected_of, stage};
+use crate::{dump, expected_of, stage};
 
 const KIND: &str = "application/vnd.apple.mpegurl";
 const LIVE: &str = "/hls/live.m3u8";
@@ -159,16 +159,7 @@ fn a_segment_that_is_refused_is_a_gap_too() {
 fn an_encrypted_live_stream_keeps_its_keys_and_vectors() {
     let (origin, sandbox) = stage();
     let key = "#EXT-X-KEY:METHOD=AES-128,URI=\"key?token=hush\"\n";
-    for number in 0..6 {
-        let clear = bytes(&format!("hls/flac-{number}.m4s"));
-        let wire = encrypt(&clear, KEY, 70 + number as u128);
-        origin.serve(&format!("/enc/flac-{number}.m4s"), "audio/mp4", wire);
-    }
-    origin.serve(
-        "/enc/flac-init.mp4",
-        "audio/mp4",
-        bytes("hls/flac-init.mp4"),
-    );
+    serve_media(&origin, "/enc", |number| Some((KEY, 70 + number as u128)));
     origin.serve("/enc/key", "application/octet-stream", KEY.to_vec());
     let pages = vec![
         page(70, key, 0, 3, ""),

@@ -3,11 +3,9 @@
 
 use std::fs;
 
-use cbc::cipher::block_padding::Pkcs7;
-use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
-
 use super::{MASTER, STREAM, carried, check_flac, typed};
 use crate::cache::offline;
+use crate::encryption::{KEY, serve_media};
 use crate::origin::Origin;
 use crate::{bytes, dump, expected_of, stage};
 
@@ -53,26 +51,9 @@ fn t3_what_is_typed_goes_with_playlists_segments_and_init_sections_alike() {
 
 /// A playlist on `origin` of encrypted segments whose key is at `key`.
 fn encrypt(origin: &Origin, key: &str) -> String {
-    let (secret, iv) = ([7; 16], [9; 16]);
-    for number in 0..6 {
-        let mut bytes = bytes(&format!("hls/flac-{number}.m4s"));
-        let clear = bytes.len();
-        bytes.resize(clear / 16 * 16 + 16, 0);
-        cbc::Encryptor::<aes::Aes128>::new(&secret.into(), &iv.into())
-            .encrypt_padded::<Pkcs7>(&mut bytes, clear)
-            .expect("there is room for the padding");
-        origin.serve(&format!("/locked/flac-{number}.m4s"), "audio/mp4", bytes);
-    }
-    origin.serve(
-        "/locked/flac-init.mp4",
-        "audio/mp4",
-        bytes("hls/flac-init.mp4"),
-    );
-    origin.serve("/locked/key", "application/octet-stream", secret.to_vec());
-    let tag = format!(
-        "#EXT-X-KEY:METHOD=AES-128,URI=\"{key}\",IV=0x{}\n",
-        "09".repeat(16)
-    );
+    serve_media(origin, "/locked", |_| Some((KEY, 9)));
+    origin.serve("/locked/key", "application/octet-stream", KEY.to_vec());
+    let tag = format!("#EXT-X-KEY:METHOD=AES-128,URI=\"{key}\",IV=0x9\n");
     let text = String::from_utf8(bytes("hls/flac.m3u8")).expect("text");
     let (head, segments) = text.split_once("#EXTINF").expect("a segment");
     let text = format!("{head}{tag}#EXTINF{segments}");

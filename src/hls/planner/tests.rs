@@ -1,0 +1,329 @@
+//! Plans over made-up worlds: what is asked for, in which order, and when nothing is.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::units::BitRate;
+
+/// Segments of 6 s each; one letter says where the bytes of each are: here (`h`),
+/// flying (`f`), later (`l`), silent (`s`) or missing; a digit is a rung that is here.
+struct World {
+    segments: Vec<u8>,
+    demand: usize,
+    is_whole: bool,
+    stored: Option<usize>,
+    lists: Vec<bool>,
+    moment: Moment,
+    flights: Vec<Flight>,
+}
+
+const LENGTH: f64 = 6.0;
+
+impl World {
+    fn of(segments: &str, demand: usize, ahead: f64) -> Self {
+        let here = segments.bytes().skip(demand);
+        let here = here.take_while(|one| one.is_ascii_digit() || matches!(one, b'h' | b's'));
+        let position = demand as f64 * LENGTH;
+        let flying = segments.bytes().enumerate().filter(|(_, one)| *one == b'f');
+        let flights = flying.map(|(place, _)| flight(place, 0, 0.0, Report::default()));
+        Self {
+            segments: segments.bytes().collect(),
+            demand,
+            is_whole: true,
+            stored: None,
+            lists: vec![true; 5],
+            moment: Moment {
+                now: 0.0,
+                position,
+                playable: position + here.count() as f64 * LENGTH,
+                heard: 0.0,
+                ahead,
+                in_flight: 2,
+                end: segments.len() as f64 * LENGTH,
+                edge: None,
+                publication: f64::INFINITY,
+            },
+            flights: flights.collect(),
+        }
+    }
+}
+
+impl View for World {
+    fn moment(&self) -> Moment {
+        self.moment
+    }
+
+    fn places(&self) -> Range<usize> {
+        self.demand..self.segments.len().max(self.demand)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    fn start(&self, place: usize) -> f64 {
+        place as f64 * LENGTH
+    }
+
+    fn state(&self, place: usize) -> State {
+        match self.segments.get(place) {
+            Some(b'h') => State::Here(0),
+            Some(rung) if rung.is_ascii_digit() => State::Here(usize::from(rung - b'0')),
+            Some(b'f') => State::Coming(0),
+            Some(b'l') => State::Later,
+            Some(b's') => State::Silent,
+            _ => State::Missing,
+        }
+    }
+
+    fn open(&self) -> usize {
+        self.demand + 1
+    }
+
+    fn stored(&self, _: usize) -> Option<usize> {
+        self.stored
+    }
+
+    fn usable(&self, _: usize, rung: usize) -> usize {
+        rung
+    }
+
+    fn needed(&self, _: usize, rung: usize) -> Option<Asked> {
+        (!self.lists[rung]).then_some(Asked::Playlist(rung))
+    }
+
+    fn has_overlap(&self, _: usize, _: usize) -> bool {
+        true
+    }
+
+    fn flights(&self) -> Vec<Flight> {
+        self.flights.clone()
+    }
+}
+
+fn flight(place: usize, rung: usize, at: f64, report: Report) -> Flight {
+    let asked = Asked::Segment { place, rung };
+    Flight { asked, at, report }
+}
+
+fn fetch(place: usize, rung: usize) -> Command {
+    Command::Fetch(Asked::Segment { place, rung })
+}
+
+/// A planner that has no choice and uses all requests it may.
+fn eager() -> Planner {
+    let limits = Limits {
+        is_eager: true,
+        part: 0.5,
+    };
+    Planner::new(Controller::new(&[BitRate(64_000)]), limits)
+}
+
+/// One that chooses among five rungs, over a link that carries `kilobits` per second.
+fn choosing(kilobits: u64) -> Planner {
+    let rates = [32, 64, 128, 256, 1000].map(|rate| BitRate(rate * 1000));
+    let limits = Limits {
+        is_eager: false,
+        part: 0.5,
+    };
+    let mut planner = Planner::new(Controller::new(&rates), limits);
+    planner.carried(Sample {
+        bytes: kilobits * 125 * 10,
+        first_byte: Some(Duration::from_millis(50)),
+        transfer: Duration::from_secs(10),
+    });
+    planner
+}
+
+#[test]
+fn the_next_missing_segment_is_fetched_within_the_limits() {
+    let never = Command::Wait(f64::INFINITY);
+    let cases = [
+        // where the bytes are; demand; ahead; wanted
+        ("....", 0, 60.0, fetch(0, 0)),
+        ("f...", 0, 60.0, fetch(1, 0)),
+        ("ff..", 0, 60.0, never),
+        ("hhf.", 1, 60.0, fetch(3, 0)),
+        ("hh..", 0, 12.0, Command::Wait(6.0)),
+        ("hh..", 1, 12.0, fetch(2, 0)),
+        ("h.hh", 0, 60.0, fetch(1, 0)),
+        ("hs.h", 0, 60.0, fetch(2, 0)),
+        ("hl.h", 0, 60.0, fetch(2, 0)),
+        ("hlhh", 0, 60.0, never),
+        (".hhh", 1, 60.0, Command::Done),
+        ("hhhf", 0, 60.0, never),
+        ("....", 2, 0.0, fetch(2, 0)),
+        ("..f.", 2, 0.0, never),
+        ("hhhh", 4, 60.0, Command::Done),
+        ("hhhh", 9, 60.0, Command::Done),
+        ("", 0, 60.0, Command::Done),
+    ];
+    for (segments, demand, ahead, want) in cases {
+        let plan = eager().next(&World::of(segments, demand, ahead));
+        assert_eq!(plan.command, want, "{segments:?} from {demand}, {ahead} s");
+    }
+}
+
+#[test]
+fn a_live_stream_waits_for_the_next_publication() {
+    let mut world = World::of("hh", 0, 60.0);
+    world.is_whole = false;
+    world.moment.edge = Some(12.0);
+    world.moment.publication = 3.5;
+    assert_eq!(eager().next(&world).command, Command::Wait(3.5));
+}
+
+#[test]
+fn segments_of_no_stated_length_do_not_lift_the_look_ahead() {
+    let mut world = World::of(&"h".repeat(70), 0, 60.0);
+    world.segments.push(b'.');
+    world.moment.playable = 0.0;
+    assert_eq!(eager().next(&world).command, Command::Wait(f64::INFINITY));
+}
+
+#[test]
+fn what_is_needed_before_a_segment_is_asked_for_first_and_once() {
+    let mut planner = choosing(3_000);
+    let mut world = World::of("4444......", 0, 300.0);
+    planner.follow(&planner.next(&World::of("444.......", 0, 300.0)));
+    world.lists[4] = false;
+    let list = Asked::Playlist(4);
+    let plan = planner.next(&world);
+    assert_eq!(plan.command, Command::Fetch(list));
+    planner.follow(&plan);
+    let at = 0.0;
+    let report = Report::default();
+    world.flights.push(Flight {
+        asked: list,
+        at,
+        report,
+    });
+    assert!(matches!(planner.next(&world).command, Command::Wait(_)));
+    // It came.
+    world.flights.clear();
+    world.lists[4] = true;
+    assert_eq!(planner.next(&world).command, fetch(4, 4));
+}
+
+#[test]
+fn a_playlist_that_does_not_come_is_not_waited_for() {
+    let mut planner = choosing(3_000);
+    let plan = planner.next(&World::of("...........", 0, 300.0));
+    planner.follow(&Plan {
+        command: fetch(9, 1),
+        ..plan
+    });
+    let mut world = World::of("1111111111.", 9, 300.0);
+    world.moment.playable = 100.0;
+    world.lists[4] = false;
+    let plan = planner.next(&world);
+    let Command::Fetch(asked @ Asked::Playlist(_)) = plan.command else {
+        panic!("a playlist, not {:?}", plan.command);
+    };
+    planner.follow(&plan);
+    let (at, report) = (0.0, Report::default());
+    world.flights.push(Flight { asked, at, report });
+    world.moment.now = 0.9;
+    assert!(matches!(planner.next(&world).command, Command::Wait(_)));
+    world.moment.now = 1.1;
+    assert_eq!(planner.next(&world).command, fetch(10, 1));
+}
+
+#[test]
+fn a_stored_segment_is_used_when_it_is_good_enough_or_time_is_short() {
+    let cases = [
+        // rung in the cache; seconds ahead; wanted
+        (0, 2.0, Command::Use { place: 1, rung: 0 }),
+        (4, 60.0, Command::Use { place: 1, rung: 4 }),
+        (0, 60.0, fetch(1, 4)),
+    ];
+    for (rung, playable, want) in cases {
+        let mut planner = choosing(3_000);
+        let plan = planner.next(&World::of("..", 0, 300.0));
+        planner.follow(&Plan {
+            command: fetch(0, 4),
+            ..plan
+        });
+        let mut world = World::of("4.", 0, 300.0);
+        world.stored = Some(rung);
+        world.moment.playable = playable;
+        assert_eq!(planner.next(&world).command, want, "{rung}, {playable} s");
+    }
+}
+
+#[test]
+fn a_transfer_that_will_come_too_late_is_given_up_for_a_lower_rung() {
+    let mut planner = choosing(1_000);
+    let mut world = World::of("4.........", 0, 300.0);
+    let plan = planner.next(&world);
+    planner.follow(&Plan {
+        command: fetch(1, 4),
+        ..plan
+    });
+    world.segments[1] = b'f';
+    world.moment.playable = 6.0;
+    world.moment.now = 4.0;
+    world.moment.position = 4.0;
+    let report = Report {
+        bytes: Some(750_000),
+        got: 5_000,
+        first: Some(0.1),
+    };
+    world.flights = vec![flight(1, 4, 0.0, report)];
+    let plan = planner.next(&world);
+    let asked = Asked::Segment { place: 1, rung: 4 };
+    assert_eq!(plan.command, Command::Abort(asked));
+    planner.follow(&plan);
+    world.segments[1] = b'.';
+    world.flights.clear();
+    let Command::Fetch(Asked::Segment { place: 1, rung }) = planner.next(&world).command else {
+        panic!("the same segment again");
+    };
+    assert!(rung < 4, "{rung}");
+}
+
+#[test]
+fn what_is_here_becomes_better_when_there_is_time() {
+    let world = World::of("0000000000", 0, 60.0);
+    let plan = choosing(3_000).next(&world);
+    assert_eq!(plan.command, fetch(1, 4));
+    let hopeless = choosing(30).next(&World::of("00", 0, 60.0));
+    assert_eq!(hopeless.command, Command::Done);
+}
+
+#[test]
+fn the_same_view_gives_the_same_plan() {
+    let world = World::of("0000..", 0, 300.0);
+    let planner = choosing(300);
+    assert_eq!(planner.next(&world), planner.next(&world));
+}
+
+proptest! {
+    #[test]
+    fn every_segment_is_fetched_once_and_in_order(
+        held in proptest::collection::vec(any::<bool>(), 0..60),
+        demand in 0_usize..60,
+    ) {
+        let letters = held.iter().map(|&held| if held { 'h' } else { '.' });
+        let mut world = World::of(&letters.collect::<String>(), demand, 1e6);
+        let mut planner = eager();
+        let mut fetched = Vec::new();
+        loop {
+            let plan = planner.next(&world);
+            planner.follow(&plan);
+            match plan.command {
+                Command::Fetch(Asked::Segment { place, .. }) => {
+                    world.segments[place] = b'h';
+                    fetched.push(place);
+                }
+                Command::Done => break,
+                other => prop_assert!(false, "nothing is in flight: {:?}", other),
+            }
+        }
+        let missing: Vec<usize> = (demand..held.len()).filter(|&place| !held[place]).collect();
+        prop_assert_eq!(fetched, missing);
+    }
+}
