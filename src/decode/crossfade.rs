@@ -40,6 +40,11 @@ impl Crossfade {
         self.begin.saturating_add(frames)
     }
 
+    /// Frames that go on where the old rendering ends.
+    pub fn extend(&mut self, frames: &[f32]) {
+        self.old.extend_from_slice(frames);
+    }
+
     /// Fades over `length` frames, from `wish` on if the old rendering lasts so
     /// long, and not before `first`, where the new one begins. Shorter when
     /// there is less of both; a cut at `first` when there is nothing.

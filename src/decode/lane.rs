@@ -156,11 +156,15 @@ impl<'a> Lane<'a> {
         let front = times.trim_start.0.min(frames);
         let back = times.trim_end.0.min(frames - front);
         self.outlet.open_for(format)?;
-        self.format = Some(format);
+        let before = self.format.replace(format);
         let place = self.placement.next();
         let offset = self.placement.offset(times.start, rate);
         if self.turn == Some(Turn::Due) {
-            let first = self.placement.position(times.start) - place.unwrap_or_default();
+            let mut first = self.placement.position(times.start) - place.unwrap_or_default();
+            if before.is_some_and(|before| before.spec.rate == rate) {
+                // Whole frames lie between them, whatever the rounding of stamps.
+                first = MediaTime::from_ticks(first.frame(rate), rate.timescale());
+            }
             let begins = first - Frames(offset.silence).time(rate);
             self.outlet.enter(Entry {
                 format,

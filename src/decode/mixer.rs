@@ -3,11 +3,16 @@
 //! them, and numbered, so that none is lost or given twice.
 
 use crate::decode::crossfade::{self, Crossfade};
+use crate::decode::guess;
 use crate::error::Problem;
 use crate::units::Spec;
 
 /// At the very beginning nothing is held back: the first sound must not wait.
 const EAGER_MILLIS: u32 = 250;
+/// What is remembered of the sound, to guess how it goes on.
+const PAST_MILLIS: u32 = 45;
+/// A guess is worth nothing for longer than this.
+const GUESS_MILLIS: u32 = 130;
 
 /// Where frames of several renderings become one row.
 pub struct Mixer {
@@ -15,8 +20,12 @@ pub struct Mixer {
     /// Frames of a cross-fade.
     length: i64,
     eager: i64,
-    /// Frames that were not given to the sink yet.
+    past: i64,
+    guess: i64,
+    /// The last frames: some were given to the sink.
     held: Vec<f32>,
+    /// Samples of them that were.
+    written: usize,
     /// The number of the frame that comes behind them.
     next: i64,
     /// Frames of the old rendering from where it ends to be heard, and the
@@ -34,7 +43,10 @@ impl Mixer {
             channels,
             length,
             eager: frames(EAGER_MILLIS),
+            past: frames(PAST_MILLIS),
+            guess: frames(GUESS_MILLIS),
             held: Vec::new(),
+            written: 0,
             next: 0,
             beyond: Vec::new(),
             turn: None,
@@ -75,26 +87,42 @@ impl Mixer {
     }
 
     /// Another rendering takes over: what is held and what lies beyond `end` of
-    /// the old one. Until [`Mixer::plan`] says better, it does so at `end`.
-    pub fn turn(&mut self, end: i64) {
+    /// the old one. Until [`Mixer::plan`] says better, it does so at `end`. The
+    /// last `torn` frames of the old one lack what would have followed.
+    pub fn turn(&mut self, end: i64, torn: i64) {
         let reached = self.next;
-        self.next -= self.frames(self.held.len());
-        let mut old = std::mem::take(&mut self.held);
+        let mut old = self.held.split_off(self.written);
+        self.next -= self.frames(old.len());
         match &self.turn {
             // The rendering since then did not come to be heard: the older one goes on.
             Some(turn) => old.extend_from_slice(turn.part(reached, i64::MAX, self.channels)),
-            None => old.extend_from_slice(&self.beyond),
+            None if self.beyond.is_empty() => {
+                let whole = old.len().saturating_sub(self.samples(torn));
+                let missing = old.split_off(whole).len() / self.channels;
+                let past = [&self.held[..], &old].concat();
+                old.extend(guess::onward(&past, self.channels, missing));
+            }
+            None => old.append(&mut self.beyond),
         }
         self.beyond.clear();
         self.turn = Some(Crossfade::cut(old, self.next, end));
     }
 
     /// The new rendering begins with frame `first`, and is right from frame
-    /// `wish` on.
+    /// `wish` on. Where the old one ends before that, it is guessed how it would
+    /// have gone on: a fade from a guess is heard less than a wrong unit, and
+    /// far less than silence.
     pub fn plan(&mut self, wish: i64, first: i64) {
-        if let Some(turn) = &mut self.turn {
-            turn.plan(wish, first, self.length, self.channels);
+        let (channels, length) = (self.channels, self.length);
+        let Some(turn) = &mut self.turn else { return };
+        let end = turn.old_end(channels);
+        if wish > end {
+            let past = [&self.held[..], turn.part(self.next, end, channels)].concat();
+            let missing = (wish + length - end).min(self.guess);
+            let missing = usize::try_from(missing).unwrap_or(0);
+            turn.extend(&guess::onward(&past, channels, missing));
         }
+        turn.plan(wish, first, length, channels);
     }
 
     /// The last frame with which a new rendering may begin, so that no frame is
@@ -135,11 +163,13 @@ impl Mixer {
         write: &mut dyn FnMut(&[f32]) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         let ready = self.held.len().saturating_sub(kept);
-        if ready == 0 {
+        if ready <= self.written {
             return Ok(());
         }
-        let written = write(&self.held[..ready]);
-        self.held.drain(..ready);
+        let written = write(&self.held[self.written..ready]);
+        let old = ready.saturating_sub(self.samples(self.past));
+        self.held.drain(..old);
+        self.written = ready - old;
         written
     }
 

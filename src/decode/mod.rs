@@ -9,6 +9,7 @@ mod crossfade;
 pub mod decrypt;
 pub mod file;
 pub mod fmp4;
+mod guess;
 pub mod id3;
 pub mod inbox;
 mod join;

@@ -122,10 +122,11 @@ impl<'a> Outlet<'a> {
 
     /// Another rendering of the same sound takes over where this one ends.
     pub fn turn(&mut self) -> Result<(), Problem> {
+        let torn = self.voice.as_ref().map_or(0, Voice::settles);
         self.finish_voice()?;
         self.is_beyond = false;
         if let Some(mixer) = &mut self.mixer {
-            mixer.turn(self.end.frame);
+            mixer.turn(self.end.frame, torn);
         }
         Ok(())
     }

@@ -5,6 +5,9 @@ use crate::decode::window::tests::Drip;
 use crate::units::SampleRate;
 use proptest::prelude::*;
 
+mod property;
+mod tags;
+
 const PAYLOAD: usize = 93;
 const STEPS: [usize; 4] = [1, 13, 417, 4096];
 
@@ -165,58 +168,6 @@ fn tags_and_damage_are_passed_over() {
                 assert_eq!(got.as_ref(), Ok(&want), "{name}, {case}, {step}");
             }
         }
-    }
-}
-
-#[test]
-fn the_timestamp_of_a_segment_says_when_it_begins() {
-    let wrap = 1 << 33;
-    let tagged = [
-        tag(9),
-        timestamp(0xFF00_0000_0000_0000 | 900_000),
-        title("x"),
-    ]
-    .concat();
-    let cases = [
-        ("tagged", tagged.clone(), None, 900_000),
-        ("wrapped", tagged.clone(), Some(wrap + 5), wrap + 900_000),
-        ("another tag", tag(90), None, 180_000),
-        ("expected", tag(90), Some(wrap + 5), wrap + 5),
-        ("no tag", Vec::new(), None, 180_000),
-    ];
-    let time = |ticks| MediaTime::from_ticks(ticks, ticks::TICKS_PER_SECOND);
-    for (case, tags, near, want) in cases {
-        let bytes = [tags, frames(mp3, 0..2)].concat();
-        let source = drip(bytes, 7);
-        let demuxer = Demuxer::segment(source, Arc::default(), time(180_000), near.map(time));
-        let mut demuxer = demuxer.expect(case);
-        let first = demuxer.next_unit().expect(case).expect("a frame");
-        assert_eq!(first.start, time(want), "{case}");
-    }
-}
-
-#[test]
-fn titles_hold_from_the_frame_behind_their_tag() {
-    let parts = [
-        timestamp(90_000),
-        title("first"),
-        frames(adts, 0..2),
-        title("second"),
-        tag(9),
-        frames(adts, 2..3),
-    ];
-    for step in STEPS {
-        let mut demuxer = segment(parts.concat(), step).expect("ADTS");
-        let second = MediaTime::from_seconds(1.0);
-        assert_eq!(demuxer.take_titles(), [(second, "first".to_owned())]);
-        assert_eq!(numbers(&mut demuxer), Ok(vec![0, 1, 2]));
-        let later = second + Frames(2048).time(rate());
-        assert_eq!(
-            demuxer.take_titles(),
-            [(later, "second".to_owned())],
-            "{step}"
-        );
-        assert_eq!(demuxer.take_titles(), []);
     }
 }
 
@@ -406,55 +357,5 @@ fn adts_is_told_by_frames_that_agree() {
     ];
     for (case, head, want) in cases {
         assert_eq!(looks_like_adts(&head), want, "{case}");
-    }
-}
-
-/// Everything that comes out of a segment, up to the problem that ends it.
-#[derive(Debug, Default, PartialEq)]
-struct Outcome {
-    units: Vec<(MediaTime, Vec<u8>)>,
-    titles: Vec<(MediaTime, String)>,
-    problem: Option<Problem>,
-}
-
-impl Outcome {
-    fn of(bytes: Vec<u8>, step: usize) -> Self {
-        let mut outcome = Self::default();
-        match segment(bytes, step) {
-            Ok(mut demuxer) => {
-                outcome.problem = outcome.drain(&mut demuxer).err();
-                outcome.titles = demuxer.take_titles();
-            }
-            Err(problem) => outcome.problem = Some(problem),
-        }
-        outcome
-    }
-
-    fn drain(&mut self, demuxer: &mut Demuxer) -> Result<(), Problem> {
-        while let Some(unit) = demuxer.next_unit()? {
-            self.units.push((unit.start, unit.data.to_vec()));
-        }
-        Ok(())
-    }
-}
-
-proptest! {
-    #[test]
-    fn garbled_segments_give_the_same_for_every_read_size_and_run_not_on(
-        edits in prop::collection::vec((0_usize..1900, any::<u8>()), 0..20),
-        family in 0_usize..3,
-        step in 1_usize..300,
-    ) {
-        let frame = FAMILIES[family].frame;
-        let parts = [timestamp(9), frames(frame, 0..4), title("x"), frames(frame, 4..8), b"TAG".to_vec()];
-        let mut bytes = parts.concat();
-        for (at, value) in edits {
-            let at = at % bytes.len();
-            bytes[at] = value;
-        }
-        let (size, whole) = (bytes.len(), Outcome::of(bytes.clone(), 1 << 20));
-        let given: usize = whole.units.iter().map(|(_, data)| data.len()).sum();
-        prop_assert!(given <= size);
-        prop_assert_eq!(Outcome::of(bytes, step), whole);
     }
 }
