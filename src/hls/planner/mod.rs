@@ -474,6 +474,7 @@ impl Planner {
         let kilobits = |bytes: u64| bytes as f64 * 8e-3;
         let report = &flight.report;
         let transfer = Transfer {
+            silent: now.now - report.last.unwrap_or(flight.at),
             rung,
             elapsed: now.now - flight.at,
             flowing: report.first.map(|first| now.now - first),
@@ -540,7 +541,9 @@ impl Planner {
     /// Whether what is left of a segment comes while the next request is on
     /// its way.
     fn is_time(&self, now: &Moment, flight: &Flight) -> bool {
-        let Report { bytes, got, first } = flight.report;
+        let Report {
+            bytes, got, first, ..
+        } = flight.report;
         let (Asked::Segment { .. }, Some(bytes), Some(first)) = (flight.asked, bytes, first) else {
             return false;
         };
