@@ -13,8 +13,9 @@ use crate::store::{Body, Kept, Moved, Store, Wanted};
 
 /// What a task of the loop tells it.
 pub enum Note {
-    /// The response began (or the bytes were here): they can be read.
-    Opened(Load, Body),
+    /// The response began (or the bytes were here): they can be read, and so many
+    /// of them were here before.
+    Opened(Load, Body, u64),
     /// All bytes are here; `None` when none had to be moved.
     Complete(Load, Option<Moved>),
     /// It will not come.
@@ -72,7 +73,8 @@ pub async fn carry(store: Store, wanted: Wanted, load: Load, tell: mpsc::Sender<
         Ok(opened) => opened,
         Err(problem) => return say(&tell, Note::Failed(load, problem)).await,
     };
-    say(&tell, Note::Opened(load, opened.body)).await;
+    let base = opened.body.come(); // nothing of the answer was read yet
+    say(&tell, Note::Opened(load, opened.body, base)).await;
     let note = match opened.transfer {
         None => Note::Complete(load, None),
         Some(transfer) => match transfer.run().await {

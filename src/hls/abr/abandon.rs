@@ -54,11 +54,16 @@ impl Controller {
         if least <= 0.0 {
             return None;
         }
+        // One that stalled says nothing about another.
+        let fresh = match stalled(transfer) > 0.0 && self.link.is_measured() {
+            true => self.expected(tuning, now.buffer).0.max(rate),
+            false => rate,
+        };
         let mut best = None;
         for rung in (0..transfer.rung).rev() {
             let whole = self.rates[rung] * now.segment;
-            let first = wait + whole * (share + 1.0 / parts) / rate;
-            let last = wait + whole / rate;
+            let first = wait + whole * (share + 1.0 / parts) / fresh;
+            let last = wait + whole / fresh;
             let silent = (first - now.buffer).max(last - until).max(0.0);
             let loss = self.utility[transfer.rung] - self.utility[rung];
             let switches = 2.0 * SWITCH * tuning.switch_weight;

@@ -24,7 +24,7 @@ impl Feed {
             }
         }
         match note {
-            Note::Opened(load, body) => self.opened(load, body),
+            Note::Opened(load, body, base) => self.opened(load, body, base),
             Note::Complete(load, moved) => self.complete(load, moved),
             Note::Failed(load, problem) => return self.failed(load, problem),
             Note::Key(key, loaded) => return self.key_came(key, loaded),
@@ -37,7 +37,7 @@ impl Feed {
         Ok(())
     }
 
-    pub(super) fn opened(&mut self, load: Load, body: Body) {
+    pub(super) fn opened(&mut self, load: Load, body: Body, base: u64) {
         match load {
             Load::Init { id } => {
                 if let Some(section) = self.sections.named(id) {
@@ -52,9 +52,9 @@ impl Feed {
             }
         }
         if let Some(flight) = self.flights.get_mut(&load) {
-            flight.base = body.come();
+            flight.base = base;
             flight.opened = Some(Instant::now());
-            flight.come.set((flight.base, Instant::now()));
+            flight.come.set((base, Instant::now()));
             flight.body = Some(body);
         }
     }
