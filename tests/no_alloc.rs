@@ -94,6 +94,7 @@ fn no_decision_about_quality_allocates() {
         transfer: Duration::from_secs(1),
     };
     let transfer = Transfer {
+        silent: 0.0,
         rung: 4,
         elapsed: 20.0,
         flowing: Some(19.0),

@@ -230,7 +230,7 @@ struct Way<'a, 'b> {
 
 impl Way<'_, '_> {
     fn pass(&mut self, first: i64, block: &[f32]) -> Result<(), Problem> {
-        let (heard, kept) = self.mixer.split(block, self.until - first);
+        let (heard, kept) = self.mixer.split(block, self.until.saturating_sub(first));
         self.mixer.keep(kept);
         let door = &mut *self.door;
         self.mixer

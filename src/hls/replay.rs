@@ -290,7 +290,7 @@ mod tests {
             ),
             (
                 format!(
-                    r#"{{"type":"abr","say":"abandon",{case},"transfer":{{"rung":1,"elapsed":1.0,"flowing":null,"kilobits":1.0,"got":0.0,"part":0.5}},"answer":null}}"#
+                    r#"{{"type":"abr","say":"abandon",{case},"transfer":{{"rung":1,"elapsed":1.0,"flowing":null,"kilobits":1.0,"got":0.0,"part":0.5,"silent":0.0}},"answer":null}}"#
                 ),
                 "not listed",
             ),

@@ -330,6 +330,10 @@ impl<'a> Session<'a> {
             bytes: has_begun.then_some(load.bytes),
             got: ((bits / 8.0) as u64).min(load.bytes),
             first: has_begun.then_some(load.first),
+            last: has_begun.then(|| {
+                let last = self.trace.when(self.trace.bits(self.now));
+                last.clamp(load.first, self.now)
+            }),
         };
         Flight {
             asked: load.asked,

@@ -2,6 +2,7 @@
 //! a scripted origin in this process. One file a theme; nothing here knows the
 //! program's inside.
 
+mod adapt;
 mod cache;
 mod care;
 mod choice;

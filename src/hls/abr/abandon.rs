@@ -12,6 +12,9 @@ const GRACE_WAITS: f64 = 1.5;
 /// Kilobits per second below which a link is dead.
 const DEAD: f64 = 0.5;
 
+/// A transfer that has been silent for so long has stalled, however fast it was.
+const STALLED: f64 = 2.0;
+
 /// A transfer under way. Times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transfer {
@@ -27,6 +30,8 @@ pub struct Transfer {
     pub got: f64,
     /// Length of what is playable at once.
     pub part: f64,
+    /// Since its last byte.
+    pub silent: f64,
 }
 
 impl Controller {
@@ -40,6 +45,7 @@ impl Controller {
         }
         let rate = self.rate_of(tuning, now, transfer).max(DEAD);
         let left = (transfer.kilobits - transfer.got) / rate * tuning.pessimism;
+        let left = left.max(stalled(transfer));
         let parts = (now.segment / transfer.part).ceil().max(1.0);
         let share = (transfer.got / transfer.kilobits * parts).floor() / parts;
         let missing = now.segment * (1.0 - share);
@@ -73,7 +79,7 @@ impl Controller {
             return false;
         }
         let rate = self.rate_of(tuning, now, transfer).max(DEAD);
-        let left = (transfer.kilobits - transfer.got) / rate;
+        let left = ((transfer.kilobits - transfer.got) / rate).max(stalled(transfer));
         let lowest = wait + self.rates[0] * now.segment / rate;
         left > until || (now.remaining > 0.0 && left + lowest * tuning.regret > now.buffer)
     }
@@ -102,5 +108,13 @@ impl Controller {
                 usual.map_or(at_most, |usual| usual.min(at_most))
             }
         }
+    }
+}
+
+/// How long one that stalled is expected to stay silent: as long again.
+fn stalled(transfer: &Transfer) -> f64 {
+    match transfer.silent > STALLED {
+        true => transfer.silent,
+        false => 0.0,
     }
 }

@@ -161,6 +161,7 @@ fn a_reason_says_its_numbers() {
 /// A transfer of the top rung that has got 5 % of 4 Mbit in `flowing` seconds.
 fn slow(flowing: f64) -> Transfer {
     Transfer {
+        silent: 0.0,
         rung: 4,
         elapsed: flowing + 0.1,
         flowing: Some(flowing),

@@ -19,6 +19,7 @@ mod telling;
 mod unlocking;
 mod view;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -91,6 +92,8 @@ struct Flight {
     opened: Option<Instant>,
     /// Bytes of it that were in the cache before.
     base: u64,
+    /// Bytes of it that were here when that changed last, and when.
+    come: Cell<(u64, Instant)>,
     /// Who brings it.
     task: Option<AbortHandle>,
 }
@@ -104,6 +107,7 @@ impl Flight {
             at: Instant::now(),
             opened: None,
             base: 0,
+            come: Cell::new((0, Instant::now())),
             task: None,
         }
     }

@@ -54,6 +54,7 @@ impl Feed {
         if let Some(flight) = self.flights.get_mut(&load) {
             flight.base = body.come();
             flight.opened = Some(Instant::now());
+            flight.come.set((flight.base, Instant::now()));
             flight.body = Some(body);
         }
     }

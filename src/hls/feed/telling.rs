@@ -5,7 +5,7 @@ use super::Feed;
 use crate::event::{Decision, Event};
 use crate::hls::abr::Sample;
 use crate::hls::journal::{self, Entry, Line};
-use crate::hls::planner::{Asked, Command, Consulted, Plan};
+use crate::hls::planner::{Asked, Command, Consulted, Plan, View};
 use crate::units::{BitRate, MediaTime};
 
 impl Feed {
@@ -38,7 +38,7 @@ impl Feed {
                     situation,
                 } => Some((
                     *place,
-                    choice.rung,
+                    self.usable(*place, choice.rung),
                     choice.reason.to_string(),
                     situation.buffer,
                 )),

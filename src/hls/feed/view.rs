@@ -167,10 +167,16 @@ impl Feed {
     fn report_of(&self, flight: &Flight) -> Report {
         let come = flight.body.as_ref().map_or(0, |body| body.come());
         let length = flight.body.as_ref().and_then(|body| body.length());
+        let (before, mut last) = flight.come.get();
+        if come != before {
+            last = Instant::now();
+            flight.come.set((come, last));
+        }
         Report {
             bytes: length.map(|length| length.saturating_sub(flight.base)),
             got: come.saturating_sub(flight.base),
             first: flight.opened.map(|at| self.seconds(at)),
+            last: flight.opened.map(|_| self.seconds(last)),
         }
     }
 

@@ -244,7 +244,11 @@ impl Planner {
         match view.stored(place) {
             Some(stored) if stored >= rung || situation.buffer < URGENT * situation.segment => {
                 // What is under way comes before it.
-                match flights.last() {
+                let is_before = |flight: &&Flight| {
+                    matches!(flight.asked, Asked::Segment { place: one, .. } if one < place)
+                        && !is_again(view, flight.asked)
+                };
+                match flights.iter().find(is_before) {
                     Some(flight) => Command::Wait(next_look(view, &view.moment(), flight, true)),
                     None => Command::Use {
                         place,
@@ -470,6 +474,7 @@ impl Planner {
         let kilobits = |bytes: u64| bytes as f64 * 8e-3;
         let report = &flight.report;
         let transfer = Transfer {
+            silent: now.now - report.last.unwrap_or(flight.at),
             rung,
             elapsed: now.now - flight.at,
             flowing: report.first.map(|first| now.now - first),
@@ -536,7 +541,9 @@ impl Planner {
     /// Whether what is left of a segment comes while the next request is on
     /// its way.
     fn is_time(&self, now: &Moment, flight: &Flight) -> bool {
-        let Report { bytes, got, first } = flight.report;
+        let Report {
+            bytes, got, first, ..
+        } = flight.report;
         let (Asked::Segment { .. }, Some(bytes), Some(first)) = (flight.asked, bytes, first) else {
             return false;
         };

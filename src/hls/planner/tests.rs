@@ -271,6 +271,7 @@ fn a_transfer_that_will_come_too_late_is_given_up_for_a_lower_rung() {
         bytes: Some(750_000),
         got: 5_000,
         first: Some(0.1),
+        last: Some(3.9),
     };
     world.flights = vec![flight(1, 4, 0.0, report)];
     let plan = planner.next(&world);

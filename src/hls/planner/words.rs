@@ -135,6 +135,8 @@ pub struct Report {
     pub got: u64,
     /// When the first came.
     pub first: Option<f64>,
+    /// When the last so far came.
+    pub last: Option<f64>,
 }
 
 /// What is to be done.
