@@ -40,6 +40,13 @@ impl Crossfade {
         self.begin.saturating_add(frames)
     }
 
+    /// Takes off up to so many of the old rendering's last frames.
+    pub fn shorten(&mut self, frames: i64, channels: usize) {
+        let frames = usize::try_from(frames).unwrap_or(0);
+        let left = self.old.len().saturating_sub(frames * channels);
+        self.old.truncate(left);
+    }
+
     /// Frames that go on where the old rendering ends.
     pub fn extend(&mut self, frames: &[f32]) {
         self.old.extend_from_slice(frames);

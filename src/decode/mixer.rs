@@ -31,6 +31,8 @@ pub struct Mixer {
     /// Frames of the old rendering from where it ends to be heard, and the
     /// number of the first.
     beyond: Vec<f32>,
+    /// Of the old rendering's last frames these lack what would have followed.
+    torn: i64,
     turn: Option<Crossfade>,
 }
 
@@ -49,6 +51,7 @@ impl Mixer {
             written: 0,
             next: 0,
             beyond: Vec::new(),
+            torn: 0,
             turn: None,
         }
     }
@@ -90,18 +93,13 @@ impl Mixer {
     /// the old one. Until [`Mixer::plan`] says better, it does so at `end`. The
     /// last `torn` frames of the old one lack what would have followed.
     pub fn turn(&mut self, end: i64, torn: i64) {
+        self.torn = if self.beyond.is_empty() { torn } else { 0 };
         let reached = self.next;
         let mut old = self.held.split_off(self.written);
         self.next -= self.frames(old.len());
         match &self.turn {
             // The rendering since then did not come to be heard: the older one goes on.
             Some(turn) => old.extend_from_slice(turn.part(reached, i64::MAX, self.channels)),
-            None if self.beyond.is_empty() => {
-                let whole = old.len().saturating_sub(self.samples(torn));
-                let missing = old.split_off(whole).len() / self.channels;
-                let past = [&self.held[..], &old].concat();
-                old.extend(guess::onward(&past, self.channels, missing));
-            }
             None => old.append(&mut self.beyond),
         }
         self.beyond.clear();
@@ -117,8 +115,10 @@ impl Mixer {
         let Some(turn) = &mut self.turn else { return };
         let end = turn.old_end(channels);
         if wish > end {
-            let past = [&self.held[..], turn.part(self.next, end, channels)].concat();
-            let missing = (wish + length - end).min(self.guess);
+            turn.shorten(self.torn, channels);
+            let whole = turn.old_end(channels);
+            let past = [&self.held[..], turn.part(self.next, whole, channels)].concat();
+            let missing = (wish + length - whole).min(self.guess);
             let missing = usize::try_from(missing).unwrap_or(0);
             turn.extend(&guess::onward(&past, channels, missing));
         }
