@@ -95,7 +95,10 @@ impl Planner {
             now: view.moment().now,
             consulted: Vec::new(),
         };
-        plan.command = self.command(view, &mut plan);
+        plan.command = match self.command(view, &mut plan) {
+            Command::Wait(until) => Command::Wait(until.min(look_at(view, plan.now))),
+            command => command,
+        };
         if let Command::Fetch(Asked::Segment { place, .. }) | Command::Use { place, .. } =
             plan.command
         {
@@ -549,6 +552,15 @@ impl Planner {
         };
         let left = bytes.saturating_sub(got) as f64 * (now.now - first) / got.max(1) as f64;
         got > 0 && left <= EARLY * self.controller.wait() + TICK
+    }
+}
+
+/// When something that is under way may have to be given up.
+fn look_at(view: &impl View, now: f64) -> f64 {
+    let is_dear = |flight: &Flight| matches!(flight.asked, Asked::Segment { rung, .. } if rung > 0);
+    match view.flights().iter().any(is_dear) {
+        true => now + TICK,
+        false => f64::INFINITY,
     }
 }
 
