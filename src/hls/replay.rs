@@ -269,14 +269,16 @@ mod tests {
     #[test]
     fn an_answer_that_was_changed_is_found_with_its_line() {
         let mut lines = trace();
-        lines[2] = lines[2].replace(r#""rung":0"#, r#""rung":2"#);
+        let line = lines.iter().position(|line| line.contains(r#""rung":2"#));
+        let line = line.expect("high at last");
+        lines[line] = lines[line].replace(r#""rung":2"#, r#""rung":0"#);
         let outcome = replayed(&lines, Controller::new);
         let [difference] = &outcome.differences[..] else {
             panic!("one difference, not {:?}", outcome.differences);
         };
-        assert_eq!((difference.line, difference.segment), (3, Some(1)));
-        assert!(difference.recorded.starts_with('2'));
-        assert!(difference.now.starts_with('0'));
+        assert_eq!((difference.line, difference.segment), (line + 1, Some(1)));
+        assert!(difference.recorded.starts_with('0'));
+        assert!(difference.now.starts_with('2'));
     }
 
     #[test]
