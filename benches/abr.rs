@@ -31,6 +31,7 @@ fn main() {
         is_whole: false,
     };
     let transfer = Transfer {
+        silent: 0.0,
         rung: 4,
         elapsed: 3.0,
         flowing: Some(2.9),
