@@ -36,7 +36,7 @@ const SHORTEST: f64 = 1.0;
 const OVERLAP_AHEAD: f64 = 6.0;
 const OVERLAP_IDLE: f64 = 6.0;
 /// The share of the buffer that this may take: it is a kindness.
-const OVERLAP_COST: f64 = 0.01;
+const OVERLAP_COST: f64 = 0.004;
 /// The playlist of another variant is waited for at least this long.
 const PATIENCE: f64 = 1.0;
 /// The same in waits for a first byte.
