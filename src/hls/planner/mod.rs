@@ -3,14 +3,18 @@
 //! no clock and no socket: `feed/` has them in real playback, `simulate/` makes
 //! them up. Times are seconds of the run.
 
+mod again;
+mod giving_up;
+mod looking;
+mod overlap;
 mod words;
 
-use std::ops::Range;
-
+use self::looking::{look_at, next_look};
+pub use self::overlap::overlap_bytes;
 pub use self::words::{
     Asked, Command, Consulted, Flight, Limits, Moment, Plan, Report, Segments, State, View,
 };
-use crate::hls::abr::{Ahead, Controller, Sample, Situation, Transfer};
+use crate::hls::abr::{Controller, Sample, Situation};
 
 /// How often a transfer is looked at.
 const TICK: f64 = 0.2;
@@ -20,23 +24,13 @@ const TELLING: f64 = 0.3;
 const LEAST_TRANSFER: f64 = 0.2;
 /// Times that are the same.
 const NEAR: f64 = 1e-9;
-/// Seconds of media left when what is stored has to help.
-const RESCUE: f64 = 0.3;
 /// So much media must be stored to rely on it.
 const NET: f64 = 60.0;
-/// How many waits for a first byte before the end of one the next is asked for.
-const EARLY: f64 = 1.25;
 /// Segments of buffer below which anything that is stored is used.
 const URGENT: f64 = 2.0;
 /// A segment takes at least this much of the look-ahead: an unknown length is
 /// stated as 0 and must not lift it.
 const SHORTEST: f64 = 1.0;
-/// How long before it is heard a change of rung is prepared; and when there is
-/// nothing else to do.
-const OVERLAP_AHEAD: f64 = 6.0;
-const OVERLAP_IDLE: f64 = 6.0;
-/// The share of the buffer that this may take: it is a kindness.
-const OVERLAP_COST: f64 = 0.004;
 /// The playlist of another variant is waited for at least this long.
 const PATIENCE: f64 = 1.0;
 /// The same in waits for a first byte.
@@ -198,35 +192,6 @@ impl Planner {
         self.begin(view, &flights, plan, place, situation)
     }
 
-    /// What hides the next change of rung, when that costs little.
-    fn overlap(&self, view: &impl View, now: &Moment, flights: &[Flight]) -> Option<Asked> {
-        let link = self.controller.estimate()?;
-        if self.controller.rungs() == 1 || flights.len() >= now.in_flight {
-            return None;
-        }
-        let rung = |place| match view.state(place) {
-            State::Here(rung) => Some(rung),
-            State::Missing | State::Coming(_) | State::Later | State::Silent => None,
-        };
-        let until = |place: usize| view.start(place) - now.position;
-        let near = (view.open().max(1)..view.places().end)
-            .take_while(|place| until(*place) < OVERLAP_IDLE);
-        let mut changes = near.filter_map(|place| {
-            let (before, behind) = (rung(place - 1)?, rung(place)?);
-            (before != behind && !view.has_overlap(place, before)).then_some((place, before))
-        });
-        let (place, rung) = changes.next()?;
-        let length = view.start(place + 1) - view.start(place);
-        let bytes = overlap_bytes(self.controller.rate(rung), length);
-        let cost = self.controller.wait() + bytes as f64 * 8.0 / link.0.max(1) as f64;
-        let buffer = now.playable - now.position;
-        let is_idle = buffer + length > now.ahead;
-        let is_time = is_idle || until(place) < OVERLAP_AHEAD;
-        let comes = cost + TICK < until(place);
-        let is_cheap = is_idle || cost < OVERLAP_COST * buffer;
-        (is_time && comes && is_cheap).then_some(Asked::Overlap { place, rung })
-    }
-
     /// A segment that is not here: out of the cache, or from the network.
     fn begin(
         &self,
@@ -383,206 +348,6 @@ impl Planner {
             None => Command::Done,
         }
     }
-
-    fn upgrade(
-        &self,
-        view: &impl View,
-        now: &Moment,
-        flights: &[Flight],
-        plan: &mut Plan,
-        idle: f64,
-    ) -> Option<(usize, usize)> {
-        let is_alone = !flights.iter().any(|flight| is_again(view, flight.asked));
-        if now.edge.is_some() || !is_alone || self.controller.rungs() == 1 {
-            return None;
-        }
-        let ahead = self.segments(view, idle);
-        let next = ahead.base + ahead.rungs.len();
-        let situation = self.situation(view, now, next);
-        let answer = self.controller.upgrade(
-            &situation,
-            &Ahead {
-                rungs: &ahead.rungs,
-                starts: &ahead.starts,
-                first: ahead.first,
-                idle: ahead.idle,
-                is_whole: ahead.is_whole,
-            },
-        );
-        let answer = answer.map(|(segment, rung)| (ahead.base + segment, rung));
-        plan.consulted.push(Consulted::Upgrade {
-            situation,
-            ahead,
-            answer,
-        });
-        let (place, rung) = answer?;
-        let usable = view.usable(place, rung);
-        let is_better = matches!(view.state(place), State::Here(here) if here < usable);
-        is_better.then_some((place, usable))
-    }
-
-    /// The segments that are here, from the one before the first that may become
-    /// better on.
-    fn segments(&self, view: &impl View, idle: f64) -> Segments {
-        let (places, open) = (view.places(), view.open());
-        let top = self.controller.rungs() - 1;
-        let rung = |place| match view.state(place) {
-            // A ladder has fewer variants than a byte counts.
-            State::Here(rung) => Some(u8::try_from(rung).unwrap_or(u8::MAX)),
-            // Nothing is better than silence.
-            State::Silent => Some(u8::try_from(top).unwrap_or(u8::MAX)),
-            State::Missing | State::Coming(_) | State::Later => None,
-        };
-        let before = open.checked_sub(1).filter(|place| rung(*place).is_some());
-        let base = before.unwrap_or(open).min(places.end);
-        let rungs: Vec<u8> = (base..places.end).map_while(rung).collect();
-        let end = base + rungs.len();
-        Segments {
-            base,
-            starts: starts(view, base..end),
-            is_whole: view.is_whole() && end == places.end,
-            rungs,
-            first: open - base,
-            idle,
-        }
-    }
-
-    /// Gives the only request up when a lower rung is cheaper.
-    fn give_up(
-        &self,
-        view: &impl View,
-        now: &Moment,
-        flights: &[Flight],
-        plan: &mut Plan,
-    ) -> Option<Command> {
-        let mut others = flights.iter();
-        let is_segment = |flight: &&Flight| matches!(flight.asked, Asked::Segment { .. });
-        let flight = others.find(is_segment)?;
-        if others.any(|flight| is_segment(&flight)) {
-            return None;
-        }
-        let Asked::Segment { place, rung } = flight.asked else {
-            return None;
-        };
-        if rung == 0 || now.now <= flight.at + NEAR {
-            return None;
-        }
-        let length = view.start(place + 1) - view.start(place);
-        let next = next_missing(view).max(place + 1);
-        let situation = Situation {
-            buffer: now.playable - now.position,
-            segment: length,
-            ..self.situation(view, now, next)
-        };
-        let kilobits = |bytes: u64| bytes as f64 * 8e-3;
-        let report = &flight.report;
-        let transfer = Transfer {
-            silent: now.now - report.last.unwrap_or(flight.at),
-            rung,
-            elapsed: now.now - flight.at,
-            flowing: report.first.map(|first| now.now - first),
-            kilobits: report
-                .bytes
-                .map_or(self.controller.rate(rung) * length, kilobits),
-            got: kilobits(report.got),
-            part: length / (length / self.limits.part - NEAR).ceil().max(1.0),
-        };
-        if is_again(view, flight.asked) {
-            let until = view.start(place) - now.position;
-            let answer = self.regret(view, situation, transfer, until, plan);
-            return answer.then_some(Command::Abort(flight.asked));
-        }
-        let answer = self.controller.abandon(&situation, &transfer);
-        plan.consulted.push(Consulted::Abandon {
-            situation,
-            transfer,
-            answer,
-        });
-        plan.pending = Some((place, answer?));
-        Some(Command::Abort(flight.asked))
-    }
-
-    /// Whether a segment that is fetched once more, and heard in `until` seconds,
-    /// is given up.
-    fn regret(
-        &self,
-        view: &impl View,
-        situation: Situation,
-        transfer: Transfer,
-        until: f64,
-        plan: &mut Plan,
-    ) -> bool {
-        let is_left = next_missing(view) < view.places().end;
-        let remaining = match view.is_whole() && !is_left {
-            true => 0.0,
-            false => situation.remaining,
-        };
-        let situation = Situation {
-            remaining,
-            ..situation
-        };
-        let answer = self.controller.regret(&situation, &transfer, until);
-        plan.consulted.push(Consulted::Regret {
-            situation,
-            transfer,
-            until,
-            answer,
-        });
-        answer
-    }
-
-    /// Whether sound is about to end while what is stored could go on: what is
-    /// waited for is given up, one request at a time.
-    fn is_rescued(&self, view: &impl View, now: &Moment, flight: &Flight) -> bool {
-        self.newest.is_some()
-            && now.playable - now.position < RESCUE
-            && now.now > flight.at + NEAR
-            && now.now > self.given_up + TICK / 2.0
-            && is_next_stored(view)
-    }
-
-    /// Whether what is left of a segment comes while the next request is on
-    /// its way.
-    fn is_time(&self, now: &Moment, flight: &Flight) -> bool {
-        let Report {
-            bytes, got, first, ..
-        } = flight.report;
-        let (Asked::Segment { .. }, Some(bytes), Some(first)) = (flight.asked, bytes, first) else {
-            return false;
-        };
-        let left = bytes.saturating_sub(got) as f64 * (now.now - first) / got.max(1) as f64;
-        got > 0 && left <= EARLY * self.controller.wait() + TICK
-    }
-}
-
-/// When something that is under way may have to be given up.
-fn look_at(view: &impl View, now: f64) -> f64 {
-    let is_dear = |flight: &Flight| matches!(flight.asked, Asked::Segment { rung, .. } if rung > 0);
-    match view.flights().iter().any(is_dear) {
-        true => now + TICK,
-        false => f64::INFINITY,
-    }
-}
-
-/// When a transfer may have become too slow, or nearly ended.
-fn next_look(view: &impl View, now: &Moment, flight: &Flight, is_full: bool) -> f64 {
-    let cannot_be_given_up = match flight.asked {
-        Asked::Segment { rung, .. } => rung == 0,
-        Asked::Playlist(_) | Asked::Init(_) | Asked::Overlap { .. } => true,
-    };
-    match cannot_be_given_up && is_full && !is_next_stored(view) {
-        true => f64::INFINITY,
-        false => now.now + TICK,
-    }
-}
-
-/// How much of a segment of `duration` seconds at `rate` kilobits per second is
-/// enough to decode its first fifth of a second: the head of a fragment grows
-/// with the number of its samples.
-pub fn overlap_bytes(rate: f64, duration: f64) -> u64 {
-    let head = 512.0 + 350.0 * duration;
-    // Saturating, and never negative.
-    (head + rate * 125.0 * 0.2) as u64
 }
 
 /// The first segment that is to be asked for, or the end of all.
@@ -620,13 +385,6 @@ fn fetch(
         true => Command::Wait(f64::INFINITY),
         false => Command::Fetch(needed),
     }
-}
-
-/// When each segment begins, and the last ends.
-fn starts(view: &impl View, places: Range<usize>) -> Vec<f64> {
-    (places.start..=places.end)
-        .map(|place| view.start(place))
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,42 @@
+//! When the planner is asked again although nothing happens.
+
+use super::{Asked, Flight, Moment, Planner, Report, TICK, View, is_next_stored};
+
+/// How many waits for a first byte before the end of one the next is asked for.
+const EARLY: f64 = 1.25;
+
+impl Planner {
+    /// Whether what is left of a segment comes while the next request is on
+    /// its way.
+    pub(super) fn is_time(&self, now: &Moment, flight: &Flight) -> bool {
+        let Report {
+            bytes, got, first, ..
+        } = flight.report;
+        let (Asked::Segment { .. }, Some(bytes), Some(first)) = (flight.asked, bytes, first) else {
+            return false;
+        };
+        let left = bytes.saturating_sub(got) as f64 * (now.now - first) / got.max(1) as f64;
+        got > 0 && left <= EARLY * self.controller.wait() + TICK
+    }
+}
+
+/// When something that is under way may have to be given up.
+pub(super) fn look_at(view: &impl View, now: f64) -> f64 {
+    let is_dear = |flight: &Flight| matches!(flight.asked, Asked::Segment { rung, .. } if rung > 0);
+    match view.flights().iter().any(is_dear) {
+        true => now + TICK,
+        false => f64::INFINITY,
+    }
+}
+
+/// When a transfer may have become too slow, or nearly ended.
+pub(super) fn next_look(view: &impl View, now: &Moment, flight: &Flight, is_full: bool) -> f64 {
+    let cannot_be_given_up = match flight.asked {
+        Asked::Segment { rung, .. } => rung == 0,
+        Asked::Playlist(_) | Asked::Init(_) | Asked::Overlap { .. } => true,
+    };
+    match cannot_be_given_up && is_full && !is_next_stored(view) {
+        true => f64::INFINITY,
+        false => now.now + TICK,
+    }
+}
