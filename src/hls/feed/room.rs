@@ -50,6 +50,9 @@ impl Feed {
         for played in self.played.min(place)..place.min(stored.end) {
             self.let_go(played);
         }
+        if place != self.played {
+            self.full_at = None; // there is more room now
+        }
         self.played = place;
     }
 
