@@ -6,6 +6,7 @@ mod log;
 mod metrics;
 mod outcome;
 mod playback;
+mod requests;
 mod session;
 mod trace;
 mod view;
@@ -16,5 +17,7 @@ pub use self::metrics::Metrics;
 pub use self::session::{Setting, run, run_with};
 pub use self::trace::Trace;
 
+#[cfg(test)]
+pub mod testkit;
 #[cfg(test)]
 mod tests;

@@ -9,15 +9,11 @@ use super::log::{Log, Player, Request};
 use super::playback::Playback;
 use super::trace::Trace;
 use crate::hls::abr::{Algorithm, Controller, Sample};
-use crate::hls::planner::{
-    Asked, Command, Consulted, Flight, Limits, Plan, Planner, Report, overlap_bytes,
-};
+use crate::hls::planner::{Asked, Command, Consulted, Flight, Limits, Plan, Planner, Report};
 use crate::units::BitRate;
 
 /// Times that are the same.
 pub(super) const NEAR: f64 = 1e-9;
-/// Round trips of the session's first request: TCP, TLS 1.3 and the request.
-const FIRST_TRIPS: f64 = 3.0;
 
 /// What a session is made of.
 #[derive(Clone, Debug)]
@@ -38,24 +34,24 @@ pub struct Setting {
 pub(super) struct Load {
     pub asked: Asked,
     /// When it was sent.
-    at: f64,
+    pub at: f64,
     /// Whether nothing else was under way then.
-    is_alone: bool,
+    pub is_alone: bool,
     /// Its place in the log.
-    request: usize,
+    pub request: usize,
     /// When its first byte comes.
-    first: f64,
+    pub first: f64,
     /// When its last byte comes.
-    end: f64,
-    bytes: u64,
+    pub end: f64,
+    pub bytes: u64,
     /// When which media becomes playable, in order; what came is taken away.
-    parts: Vec<(f64, f64)>,
+    pub parts: Vec<(f64, f64)>,
 }
 
 /// A session under way.
 pub struct Session<'a> {
     pub(super) ladder: &'a Ladder,
-    trace: &'a Trace,
+    pub(super) trace: &'a Trace,
     pub(super) setting: &'a Setting,
     /// Where each segment begins, and the last ends.
     pub(super) starts: Vec<f64>,
@@ -69,13 +65,15 @@ pub struct Session<'a> {
     /// Rungs whose init section is here.
     pub(super) inits: Vec<bool>,
     /// When the link is free.
-    last_end: f64,
+    pub(super) last_end: f64,
     /// The rung of each part of each segment.
     pub(super) heard: Vec<Vec<usize>>,
     /// When a segment came again, which, and in which rung.
     pub(super) upgrades: Vec<(f64, usize, usize)>,
     /// Segments, or their heads, that came.
     pub(super) had: HashSet<(usize, usize)>,
+    /// The segment that was decided about last, and why.
+    why: Option<(usize, &'static str)>,
     /// The rung of each segment that is whole.
     pub(super) whole: Vec<usize>,
     pub(super) bytes: u64,
@@ -116,6 +114,7 @@ impl<'a> Session<'a> {
             starts,
             upgrades: Vec::new(),
             had: HashSet::new(),
+            why: None,
             whole: Vec::new(),
             bytes: 0,
             wasted: 0,
@@ -140,10 +139,11 @@ impl<'a> Session<'a> {
             self.playback.advance(self.now);
             let plan = planner.next(&self);
             planner.follow(&plan);
+            self.note_why(&plan);
             match plan.command {
                 Command::Fetch(asked) => {
                     self.fetch(asked);
-                    self.note_why(&plan, &planner, asked);
+                    self.log_why(&planner, asked);
                 }
                 Command::Use { place, rung } => self.reuse(place, rung),
                 Command::Abort(asked) => self.abort(&mut planner, asked),
@@ -153,170 +153,36 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Puts the reason of a request into the log.
-    fn note_why(&mut self, plan: &Plan, planner: &Planner, asked: Asked) {
+    /// Remembers why which segment is asked for next.
+    fn note_why(&mut self, plan: &Plan) {
+        for consulted in &plan.consulted {
+            let why = match (consulted, plan.command) {
+                (Consulted::Decide { place, choice, .. }, _) => {
+                    Some((*place, choice.reason.word()))
+                }
+                (Consulted::Upgrade { answer, .. }, _) => {
+                    answer.map(|(place, _)| (place, "upgrade"))
+                }
+                (Consulted::Abandon { .. }, Command::Abort(Asked::Segment { place, .. })) => {
+                    Some((place, "abandon"))
+                }
+                (Consulted::Abandon { .. } | Consulted::Regret { .. }, _) => None,
+            };
+            self.why = why.or(self.why);
+        }
+    }
+
+    /// Puts the reason of the newest request into the log.
+    fn log_why(&mut self, planner: &Planner, asked: Asked) {
         let Asked::Segment { place, .. } = asked else {
             return;
         };
-        let is_again = place < self.whole.len();
-        let decided = plan.consulted.iter().find_map(|consulted| match consulted {
-            Consulted::Decide { choice, .. } => Some(choice.reason.word()),
-            Consulted::Abandon { .. } | Consulted::Regret { .. } | Consulted::Upgrade { .. } => {
-                None
-            }
-        });
+        let why = self.why.filter(|(decided, _)| *decided == place);
         let estimate = planner.controller().estimate();
         if let Some(request) = self.requests.last_mut() {
-            let before = if is_again { "upgrade" } else { "decided" };
-            request.reason = Some(decided.filter(|_| !is_again).unwrap_or(before));
+            request.reason = why.map(|(_, reason)| reason);
             request.est_kbps = estimate.map(|rate| rate.0 as f64 / 1e3);
         }
-    }
-
-    /// Puts a request on the link and into the log; when it comes.
-    fn send(
-        &mut self,
-        kind: &'static str,
-        bytes: u64,
-        segment: Option<usize>,
-        variant: Option<usize>,
-    ) -> (f64, f64) {
-        let trips = if self.requests.is_empty() {
-            FIRST_TRIPS
-        } else {
-            1.0
-        };
-        let answered = self.now + self.trace.trip(self.now) * trips;
-        let (first, end) = self.on_the_link(answered, bytes);
-        self.bytes += bytes;
-        self.requests.push(Request {
-            kind,
-            segment,
-            variant,
-            bytes,
-            t_req: round(self.now),
-            t_first: Some(round(first)),
-            t_end: Some(round(end)),
-            ..Request::default()
-        });
-        (first, end)
-    }
-
-    /// When a body comes that is answered at `answered` at the earliest: one
-    /// after the other.
-    fn on_the_link(&mut self, answered: f64, bytes: u64) -> (f64, f64) {
-        let first = match self.setting.player.in_flight {
-            1 => answered,
-            _ => answered.max(self.last_end),
-        };
-        let bits = self.trace.bits(first) + 8.0 * bytes as f64;
-        let end = first.max(self.trace.when(bits));
-        self.last_end = end;
-        (first, end)
-    }
-
-    fn fetch(&mut self, asked: Asked) {
-        let variants = &self.ladder.variants;
-        let (kind, bytes, segment, rung) = match asked {
-            Asked::Playlist(rung) => ("playlist", variants[rung].playlist_bytes, None, rung),
-            Asked::Init(rung) => ("init", variants[rung].init_bytes, None, rung),
-            Asked::Segment { place, rung } => {
-                ("segment", variants[rung].sizes[place], Some(place), rung)
-            }
-            Asked::Overlap { place, rung } => return self.fetch_overlap(place, rung),
-        };
-        let (first, end) = self.send(kind, bytes, segment, Some(rung));
-        let request = self.requests.len() - 1;
-        // With more requests under way parts come within the rounding of a moment.
-        if segment.is_some() && self.setting.player.in_flight == 1 {
-            let buffer = self.playback.playable - self.playback.position;
-            self.requests[request].buffer_s = Some(round(buffer));
-        }
-        let mut load = Load {
-            asked,
-            at: self.now,
-            is_alone: self.loads.is_empty(),
-            request,
-            first,
-            end,
-            bytes,
-            parts: Vec::new(),
-        };
-        if let Some(segment) = segment {
-            load.parts = self.arrivals(&load, segment);
-        }
-        self.loads.push(load);
-    }
-
-    /// The head of a segment: a request that is ended when enough has come.
-    fn fetch_overlap(&mut self, place: usize, rung: usize) {
-        let variant = &self.ladder.variants[rung];
-        let whole = variant.sizes[place];
-        let rate = variant.average_bandwidth as f64 / 1e3;
-        let bytes = overlap_bytes(rate, self.ladder.segment_s[place]).min(whole);
-        let (first, end) = self.send("segment", bytes, Some(place), Some(rung));
-        self.wasted += bytes;
-        self.aborts += 1;
-        let request = self.requests.len() - 1;
-        let logged = &mut self.requests[request];
-        logged.bytes = whole;
-        logged.t_end = None;
-        logged.t_abort = Some(round(end));
-        logged.reason = Some("overlap");
-        self.loads.push(Load {
-            asked: Asked::Overlap { place, rung },
-            at: self.now,
-            is_alone: false,
-            request,
-            first,
-            end,
-            bytes,
-            parts: Vec::new(),
-        });
-    }
-
-    fn parts(&self, segment: usize) -> usize {
-        let parts = self.ladder.segment_s[segment] / self.setting.player.part_s;
-        // Saturating, and at least one.
-        ((parts - NEAR).ceil() as usize).max(1)
-    }
-
-    /// When the parts of `segment` that are not here yet become playable.
-    fn arrivals(&self, load: &Load, segment: usize) -> Vec<(f64, f64)> {
-        let count = self.parts(segment);
-        let before = self.trace.bits(load.first);
-        let arrival = |part: usize| {
-            let share = (part + 1) as f64 / count as f64;
-            let bits = before + 8.0 * load.bytes as f64 * share;
-            let at = match part + 1 == count {
-                true => load.end,
-                false => self.trace.when(bits).max(load.first),
-            };
-            (
-                at,
-                self.starts[segment] + self.ladder.segment_s[segment] * share,
-            )
-        };
-        (self.heard[segment].len()..count).map(arrival).collect()
-    }
-
-    fn reuse(&mut self, segment: usize, rung: usize) {
-        let now = round(self.now);
-        self.requests.push(Request {
-            kind: "segment",
-            segment: Some(segment),
-            variant: Some(rung),
-            source: Some("cache"),
-            bytes: self.ladder.variants[rung].sizes[segment],
-            t_req: now,
-            t_first: Some(now),
-            t_end: Some(now),
-            ..Request::default()
-        });
-        let count = self.parts(segment);
-        self.heard[segment].resize(count, rung);
-        self.playback.add(self.now, self.starts[segment + 1]);
-        self.whole.push(rung);
     }
 
     /// A request as the planner sees it.
@@ -418,28 +284,6 @@ impl<'a> Session<'a> {
         if let Some(sample) = Planner::told_by(&flight, self.now) {
             planner.carried(sample);
         }
-    }
-}
-
-impl Session<'_> {
-    /// The loads from `first` on, which waited for the one before them, come
-    /// as soon as the link is free.
-    fn move_up(&mut self, first: usize) {
-        let mut waiting = self.loads.split_off(first.min(self.loads.len()));
-        for load in &mut waiting {
-            let answered = load.at + self.trace.trip(load.at);
-            (load.first, load.end) = self.on_the_link(answered, load.bytes);
-            let request = &mut self.requests[load.request];
-            request.t_first = Some(round(load.first));
-            match request.t_abort.is_some() {
-                true => request.t_abort = Some(round(load.end)),
-                false => request.t_end = Some(round(load.end)),
-            }
-            if let Asked::Segment { place, .. } = load.asked {
-                load.parts = self.arrivals(load, place);
-            }
-        }
-        self.loads.append(&mut waiting);
     }
 }
 

@@ -2,45 +2,14 @@
 //! and the player, and quality follows the link.
 
 use super::session::run_with;
+use super::testkit::setting;
 use super::*;
 use crate::error::Kind;
-use crate::hls::abr::{Algorithm, Controller, Tuning, tuning};
+use crate::hls::abr::{Controller, Tuning, tuning};
 
-const RATES: [u64; 5] = [32, 64, 128, 256, 1000];
-
-/// 100 segments of 4 s.
+/// 100 segments, all of a rung's own rate.
 fn ladder() -> Ladder {
-    let variant = |(id, kilobits): (usize, &u64)| Variant {
-        id,
-        average_bandwidth: kilobits * 1000,
-        bandwidth: kilobits * 1000,
-        playlist_bytes: 2000,
-        init_bytes: 800,
-        sizes: vec![kilobits * 500; 100],
-    };
-    Ladder {
-        schema: "kithara.abr-ladder/1".to_owned(),
-        name: "made up".to_owned(),
-        master_bytes: 600,
-        segment_s: vec![4.0; 100],
-        variants: RATES.iter().enumerate().map(variant).collect(),
-    }
-}
-
-fn setting(max_buffer_s: f64, in_flight: usize) -> Setting {
-    Setting {
-        player: Player {
-            part_s: 0.5,
-            startup_s: 0.5,
-            resume_s: 0.5,
-            max_buffer_s,
-            in_flight,
-        },
-        live: None,
-        cached: Vec::new(),
-        prior: None,
-        algorithm: Algorithm::Default,
-    }
+    testkit::ladder(|kilobits, _| kilobits * 500)
 }
 
 fn trace(text: &str) -> Trace {

@@ -1,6 +1,7 @@
 //! Counters and the startup timeline: every thread adds, the report reads.
 //! Plain atomics, no lock on any hot path; lists of rare things sit in a mutex.
 
+mod causes;
 mod exchanges;
 mod histogram;
 mod timeline;
@@ -14,6 +15,7 @@ use crate::event::{Decision, Exchange, RequestKind};
 use crate::media::Format;
 use crate::units::{BitRate, MediaTime, Spec};
 
+pub use causes::{Cause, Underrun, Waste};
 pub use exchanges::{Exchanges, Purpose};
 pub use histogram::{Histogram, Spread};
 use timeline::Timeline;
@@ -50,79 +52,6 @@ impl Moment {
     /// The moment last set.
     pub fn now(&self) -> MediaTime {
         MediaTime::from_nanos(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// Sound was asked for and was not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Underrun {
-    /// Where in the stream.
-    pub position: MediaTime,
-    /// Frames of silence played instead, at the device rate.
-    pub frames: u64,
-    /// What was missing.
-    pub cause: Cause,
-}
-
-/// Which part was too slow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Bytes had not arrived.
-    Network,
-    /// The disk answered late.
-    Disk,
-    /// Bytes were there, frames were not.
-    Decode,
-    /// Frames were there, the callback came late.
-    Scheduler,
-}
-
-impl Cause {
-    /// The word of the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Network => "network",
-            Self::Disk => "disk",
-            Self::Decode => "decode",
-            Self::Scheduler => "scheduler",
-        }
-    }
-}
-
-/// Why bytes that came were of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waste {
-    /// They had come before: after a break the server began again.
-    Repeated,
-    /// More came than was asked for: the server knows no ranges.
-    Unasked,
-    /// Their request was given up for another variant.
-    GivenUp,
-    /// Another variant of the same stretch was heard.
-    Unheard,
-    /// They were heard only under a change of variant.
-    Overlap,
-}
-
-impl Waste {
-    /// Every cause, in the order of reports.
-    pub const ALL: [Self; 5] = [
-        Self::Repeated,
-        Self::Unasked,
-        Self::GivenUp,
-        Self::Unheard,
-        Self::Overlap,
-    ];
-
-    /// The word of the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Repeated => "repeated",
-            Self::Unasked => "unasked",
-            Self::GivenUp => "given_up",
-            Self::Unheard => "unheard",
-            Self::Overlap => "overlap",
-        }
     }
 }
 

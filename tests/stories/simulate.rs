@@ -11,6 +11,15 @@ use serde_json::{Value, json};
 use crate::sandbox::Sandbox;
 use replay::Link;
 
+/// A session over what `home` made.
+const SIMULATE: [&str; 5] = [
+    "simulate",
+    "--ladder",
+    "ladder.json",
+    "--trace",
+    "trace.txt",
+];
+
 /// One variant of 64 kbit/s, ten segments of 4 s, with small neighbours.
 fn one_variant() -> Value {
     ladder(&[64], 10)
@@ -51,14 +60,7 @@ fn write(sandbox: &Sandbox, name: &str, text: &str) {
 
 /// Standard output of a session with further arguments.
 fn session(sandbox: &Sandbox, arguments: &[&str]) -> String {
-    let fixed = [
-        "simulate",
-        "--ladder",
-        "ladder.json",
-        "--trace",
-        "trace.txt",
-    ];
-    let run = sandbox.kithara(fixed.iter().chain(arguments));
+    let run = sandbox.kithara(SIMULATE.iter().chain(arguments));
     run.prints().run().text()
 }
 
@@ -218,14 +220,7 @@ fn files_that_are_none_are_refused_in_a_line() {
         let sandbox = Sandbox::new();
         write(&sandbox, "ladder.json", ladder);
         write(&sandbox, "trace.txt", trace);
-        let arguments = [
-            "simulate",
-            "--ladder",
-            "ladder.json",
-            "--trace",
-            "trace.txt",
-        ];
-        sandbox.kithara(arguments).fails(2, &[words]).run();
+        sandbox.kithara(SIMULATE).fails(2, &[words]).run();
     }
     let missing = ["simulate", "--ladder", "none.json", "--trace", "none.txt"];
     Sandbox::new()
@@ -237,15 +232,8 @@ fn files_that_are_none_are_refused_in_a_line() {
 #[test]
 fn a_trace_that_carries_nothing_is_no_network() {
     let sandbox = home(&one_variant(), "0 0 50\n10 0\n");
-    let arguments = [
-        "simulate",
-        "--ladder",
-        "ladder.json",
-        "--trace",
-        "trace.txt",
-    ];
     sandbox
-        .kithara(arguments)
+        .kithara(SIMULATE)
         .fails(3, &["carries nothing"])
         .run();
 }
@@ -253,13 +241,6 @@ fn a_trace_that_carries_nothing_is_no_network() {
 #[test]
 fn settings_that_cannot_be_are_refused_in_a_line() {
     let sandbox = home(&one_variant(), "0 100 50\n9 0\n");
-    let given = [
-        "simulate",
-        "--ladder",
-        "ladder.json",
-        "--trace",
-        "trace.txt",
-    ];
     let cases: [(&[&str], &str); 7] = [
         (&["http://127.0.0.1:9/x.m3u8"], "two streams"),
         (&["--log", "-", "--json"], "standard output"),
@@ -270,7 +251,7 @@ fn settings_that_cannot_be_are_refused_in_a_line() {
         (&["--in-flight", "9"], "--in-flight"),
     ];
     for (arguments, words) in cases {
-        let run = sandbox.kithara(given.iter().chain(arguments));
+        let run = sandbox.kithara(SIMULATE.iter().chain(arguments));
         run.fails(2, &[words]).run();
     }
     let none = sandbox.kithara(["simulate", "--trace", "trace.txt"]);

@@ -1,9 +1,9 @@
 //! What is given up: a request that a lower rung would overtake, one that comes
-//! too late to be heard, and any that keeps what is stored from being heard.
+//! too late to be heard, and one in whose place something stored can be heard.
 
 use super::{
-    Asked, Command, Consulted, Flight, Moment, NEAR, Plan, Planner, TICK, View, is_again,
-    is_next_stored, next_missing,
+    Asked, Command, Consulted, Flight, Moment, NEAR, Plan, Planner, State, TICK, View, is_again,
+    next_missing, next_wanted,
 };
 use crate::hls::abr::{Situation, Transfer};
 
@@ -95,13 +95,24 @@ impl Planner {
         answer
     }
 
-    /// Whether sound is about to end while what is stored could go on: what is
-    /// waited for is given up, one request at a time.
-    pub(super) fn is_rescued(&self, view: &impl View, now: &Moment, flight: &Flight) -> bool {
-        self.newest.is_some()
-            && now.playable - now.position < RESCUE
-            && now.now > flight.at + NEAR
-            && now.now > self.given_up + TICK / 2.0
-            && is_next_stored(view)
+    /// Sound is about to end while what is stored could go on: it is used, and
+    /// if it was asked for in another rung, that is given up first.
+    pub(super) fn rescue(&self, view: &impl View, now: &Moment) -> Option<Command> {
+        self.newest?;
+        if now.playable - now.position >= RESCUE {
+            return None;
+        }
+        let place = next_wanted(view)?;
+        let stored = view.stored(place)?;
+        match view.state(place) {
+            State::Missing => Some(Command::Use {
+                place,
+                rung: stored,
+            }),
+            State::Coming(rung) if now.now > self.given_up + TICK / 2.0 => {
+                Some(Command::Abort(Asked::Segment { place, rung }))
+            }
+            State::Coming(_) | State::Here(_) | State::Later | State::Silent => None,
+        }
     }
 }

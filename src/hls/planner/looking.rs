@@ -1,6 +1,6 @@
 //! When the planner is asked again although nothing happens.
 
-use super::{Asked, Flight, Moment, Planner, Report, TICK, View, is_next_stored};
+use super::{Asked, Flight, Moment, Planner, Report, TICK, View, next_wanted};
 
 /// How many waits for a first byte before the end of one the next is asked for.
 const EARLY: f64 = 1.25;
@@ -35,7 +35,8 @@ pub(super) fn next_look(view: &impl View, now: &Moment, flight: &Flight, is_full
         Asked::Segment { rung, .. } => rung == 0,
         Asked::Playlist(_) | Asked::Init(_) | Asked::Overlap { .. } => true,
     };
-    match cannot_be_given_up && is_full && !is_next_stored(view) {
+    let is_next_stored = next_wanted(view).is_some_and(|place| view.stored(place).is_some());
+    match cannot_be_given_up && is_full && !is_next_stored {
         true => f64::INFINITY,
         false => now.now + TICK,
     }

@@ -9,6 +9,8 @@ mod looking;
 mod overlap;
 mod words;
 
+use std::time::Duration;
+
 use self::looking::{look_at, next_look};
 pub use self::overlap::overlap_bytes;
 pub use self::words::{
@@ -130,8 +132,7 @@ impl Planner {
         (now - flight.at > TELLING).then(|| Sample {
             bytes: flight.report.got,
             first_byte: None,
-            transfer: std::time::Duration::try_from_secs_f64(flowing.max(LEAST_TRANSFER))
-                .unwrap_or_default(),
+            transfer: Duration::try_from_secs_f64(flowing.max(LEAST_TRANSFER)).unwrap_or_default(),
         })
     }
 
@@ -161,11 +162,11 @@ impl Planner {
         if let Some(overlap) = self.overlap(view, &now, &flights) {
             return Command::Fetch(overlap);
         }
+        if let Some(command) = self.rescue(view, &now) {
+            plan.pending = None;
+            return command;
+        }
         if let Some(flight) = flights.last() {
-            if self.is_rescued(view, &now, flight) {
-                plan.pending = None;
-                return Command::Abort(flight.asked);
-            }
             if let Some(command) = self.give_up(view, &now, &flights, plan) {
                 return command;
             }
@@ -357,11 +358,10 @@ fn next_missing(view: &impl View) -> usize {
     missing.unwrap_or(view.places().end)
 }
 
-/// Whether the next segment that is to be heard and is not here is in the cache.
-fn is_next_stored(view: &impl View) -> bool {
+/// The next segment that is to be heard and is not here.
+fn next_wanted(view: &impl View) -> Option<usize> {
     let is_here = |place: &usize| matches!(view.state(*place), State::Here(_) | State::Silent);
-    let next = view.places().find(|place| !is_here(place));
-    next.is_some_and(|place| view.stored(place).is_some())
+    view.places().find(|place| !is_here(place))
 }
 
 /// Whether it is a segment that is here already.

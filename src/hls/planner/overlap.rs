@@ -3,10 +3,8 @@
 
 use super::{Asked, Flight, Moment, Planner, State, TICK, View};
 
-/// How long before it is heard a change of rung is prepared; and when there is
-/// nothing else to do.
+/// How long before it is heard a change of rung is prepared.
 const OVERLAP_AHEAD: f64 = 6.0;
-const OVERLAP_IDLE: f64 = 6.0;
 /// The share of the buffer that this may take: it is a kindness.
 const OVERLAP_COST: f64 = 0.004;
 
@@ -28,7 +26,7 @@ impl Planner {
         };
         let until = |place: usize| view.start(place) - now.position;
         let near = (view.open().max(1)..view.places().end)
-            .take_while(|place| until(*place) < OVERLAP_IDLE);
+            .take_while(|place| until(*place) < OVERLAP_AHEAD);
         let mut changes = near.filter_map(|place| {
             let (before, behind) = (rung(place - 1)?, rung(place)?);
             (before != behind && !view.has_overlap(place, before)).then_some((place, before))
@@ -39,10 +37,9 @@ impl Planner {
         let cost = self.controller.wait() + bytes as f64 * 8.0 / link.0.max(1) as f64;
         let buffer = now.playable - now.position;
         let is_idle = buffer + length > now.ahead;
-        let is_time = is_idle || until(place) < OVERLAP_AHEAD;
         let comes = cost + TICK < until(place);
         let is_cheap = is_idle || cost < OVERLAP_COST * buffer;
-        (is_time && comes && is_cheap).then_some(Asked::Overlap { place, rung })
+        (comes && is_cheap).then_some(Asked::Overlap { place, rung })
     }
 }
 

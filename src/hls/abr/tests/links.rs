@@ -1,31 +1,14 @@
 //! Whole sessions over synthesised links: steady ones, fading ones, tunnels, a
 //! satellite. What must hold on all of them, whatever the numbers.
 
-use crate::hls::abr::{Algorithm, Controller};
-use crate::simulate::{Ladder, Log, Player, Setting, Trace, Variant, run, run_with};
+use crate::hls::abr::Controller;
+use crate::simulate::testkit::{self, setting};
+use crate::simulate::{Ladder, Log, Setting, Trace, run, run_with};
 use crate::units::BitRate;
 
-const RATES: [u64; 5] = [32, 64, 128, 256, 1000];
-const SEGMENTS: usize = 100;
-
+/// 100 segments of different sizes.
 fn ladder() -> Ladder {
-    let variant = |(id, kilobits): (usize, &u64)| Variant {
-        id,
-        average_bandwidth: kilobits * 1000,
-        bandwidth: kilobits * 1100,
-        playlist_bytes: 2000,
-        init_bytes: 800,
-        sizes: (0..SEGMENTS as u64)
-            .map(|place| kilobits * (470 + place * 37 % 60))
-            .collect(),
-    };
-    Ladder {
-        schema: "kithara.abr-ladder/1".to_owned(),
-        name: "made up".to_owned(),
-        master_bytes: 600,
-        segment_s: vec![4.0; SEGMENTS],
-        variants: RATES.iter().enumerate().map(variant).collect(),
-    }
+    testkit::ladder(|kilobits, place| kilobits * (470 + place * 37 % 60))
 }
 
 /// Numbers that look like chance and never change (Knuth's generator).
@@ -91,28 +74,15 @@ fn links() -> Vec<(&'static str, String)> {
     ]
 }
 
-fn setting(max_buffer_s: f64, live: Option<usize>, in_flight: usize) -> Setting {
-    Setting {
-        player: Player {
-            part_s: 0.5,
-            startup_s: 0.5,
-            resume_s: 0.5,
-            max_buffer_s,
-            in_flight,
-        },
-        live,
-        cached: Vec::new(),
-        prior: None,
-        algorithm: Algorithm::Default,
-    }
-}
-
 fn settings() -> Vec<Setting> {
     vec![
-        setting(30.0, None, 1),
-        setting(60.0, None, 2),
-        setting(300.0, None, 1),
-        setting(60.0, Some(3), 1),
+        setting(30.0, 1),
+        setting(60.0, 2),
+        setting(300.0, 1),
+        Setting {
+            live: Some(3),
+            ..setting(60.0, 1)
+        },
     ]
 }
 
