@@ -168,7 +168,7 @@ fn a_decoder_is_warm_where_the_sound_begins() {
     let whole = sought(&AAC, &[]).remove(0).1;
     let wishes = [(5_000, 60_000), (3_000, 20_000), (10, 100_003)];
     let heard = sought(&AAC, &wishes);
-    assert_equal(&heard, &whole, 2, 1e-4); // noise is made anew
+    assert_equal(&heard, &whole, 2, 1e-3); // noise is made anew
 }
 
 #[test]
