@@ -147,6 +147,10 @@ fn width(letter: char) -> usize {
 
 /// `01:23`, or `1:02:03` from an hour on: the width stays while minutes pass.
 fn clock(time: MediaTime) -> String {
+    // Of a live stream, before what was heard first.
+    if time < MediaTime::ZERO {
+        return format!("-{}", clock(MediaTime::ZERO - time));
+    }
     let text = time.to_string();
     match text.len() {
         4 => format!("0{text}"),
@@ -263,5 +267,10 @@ mod tests {
             ..Status::default()
         };
         assert_eq!(hour.line(80), "▶ 1:02:03");
+        let before = Status {
+            position: MediaTime::from_seconds(-83.9),
+            ..Status::default()
+        };
+        assert_eq!(before.line(80), "▶ -01:23");
     }
 }

@@ -52,6 +52,7 @@ impl Feed {
         let reachable = wanted.clamp(first, last.max(first));
         if reachable != wanted && wanted < MediaTime::MAX && wanted > MediaTime::ZERO {
             let why = match wanted > last {
+                true if self.broadcast.is_some() => format!("the live edge is at {last}"),
                 true => format!("the stream ends at {}", list.end_time()),
                 false => format!("it begins at {first} by now"),
             };
