@@ -245,7 +245,7 @@ fn the_rate_alone_and_the_buffer_alone_decide_where_asked() {
 fn what_is_stored_is_the_least_and_costs_no_fear() {
     let stored = Situation {
         stored: Some(1),
-        ..now(1, 12.0, 300.0)
+        ..now(1, 20.0, 300.0)
     };
     let controller = seen(300, 60);
     let choice = controller.decide(&stored);
