@@ -182,7 +182,7 @@ impl Controller {
     /// What a second of media is worth in the best mix of rungs that takes
     /// `rate` on average: utility grows with the logarithm, so that it is made
     /// of neighbours.
-    fn mix(&self, outlook: &Outlook<'_>, rate: f64) -> f64 {
+    pub(super) fn mix(&self, outlook: &Outlook<'_>, rate: f64) -> f64 {
         let lowest = outlook.stored.unwrap_or(0);
         let taken = |rung: usize| match outlook.stored == Some(rung) {
             true => 0.0,
