@@ -166,17 +166,15 @@ impl Controller {
         most
     }
 
-    /// What media ahead is worth when the plan ends: what follows has so much
-    /// more time, and is heard in the best mix of rungs that this allows.
+    /// What follows the plan is worth: with media ahead it has so much more
+    /// time, and it is heard in the best mix of rungs that this allows.
     fn left(&self, outlook: &Outlook<'_>, buffer: f64, slowness: f64) -> f64 {
         if outlook.after <= 0.0 {
             return 0.0;
         }
-        let mix = |buffer: f64| {
-            let time = 1.0 + buffer / outlook.after - outlook.pause;
-            self.mix(outlook, time.max(0.0) / slowness)
-        };
-        outlook.tuning.price * outlook.after * (mix(buffer) - mix(0.0))
+        let time = 1.0 + buffer / outlook.after - outlook.pause;
+        let mix = self.mix(outlook, time.max(0.0) / slowness);
+        outlook.tuning.price * outlook.after * mix
     }
 
     /// What a second of media is worth in the best mix of rungs that takes
