@@ -363,7 +363,11 @@ impl Planner {
         plan: &mut Plan,
     ) -> Command {
         if !view.is_whole() {
-            return Command::Wait(now.publication);
+            let idle = now.publication - now.now;
+            return match self.upgrade(view, now, flights, plan, idle) {
+                Some(better) => fetch(view, flights, plan, better),
+                None => Command::Wait(now.publication),
+            };
         }
         let is_under_way = |place| matches!(view.state(place), State::Coming(_) | State::Later);
         if !flights.is_empty() || view.places().any(is_under_way) {
