@@ -10,6 +10,8 @@ pub struct Meter {
     active: u32,
     since: Option<Instant>,
     bytes: u64,
+    /// When a body ended last.
+    ended: Option<Instant>,
 }
 
 impl Meter {
@@ -30,8 +32,15 @@ impl Meter {
         let time = now.saturating_duration_since(self.since?);
         let bytes = total.saturating_sub(self.bytes);
         self.since = (self.active > 0).then_some(now);
+        self.ended = Some(now);
         self.bytes = total;
         Some((bytes, time))
+    }
+
+    /// Whether a body ended since `moment`: what came of others by then was
+    /// counted with it.
+    pub fn has_ended_since(&self, moment: Instant) -> bool {
+        self.ended.is_some_and(|ended| ended > moment)
     }
 }
 
@@ -47,5 +56,18 @@ mod tests {
         assert_eq!(meter.end(1_100).map(|(bytes, _)| bytes), Some(1_000));
         assert_eq!(meter.end(1_600).map(|(bytes, _)| bytes), Some(500));
         assert!(meter.end(1_600).is_none(), "nothing is under way");
+    }
+
+    #[test]
+    fn a_body_that_ends_counts_for_those_that_began_before() {
+        let mut meter = Meter::default();
+        let begun = Instant::now();
+        meter.begin(0);
+        assert!(!meter.has_ended_since(begun));
+        meter.end(10);
+        let after = meter.ended.expect("one ended");
+        assert!(!meter.has_ended_since(after));
+        let before = after.checked_sub(Duration::from_millis(1));
+        assert!(meter.has_ended_since(before.expect("a clock that runs")));
     }
 }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Sandbox, json_lines};
 use crate::wav::{self, Sound};
-use crate::{expected_of, stage};
+use crate::{expected_of, local_list, stage};
 
 const AAC: &str = "/hls/aac.m3u8"; // 64 and 128 kbit/s
-const START: &str = "aac128"; // what auto begins with
+const START: &str = "aac128"; // what auto begins with when nothing is known
 
 /// The variant of each whole segment in the order they were asked for.
 fn asked(trace: &str) -> Vec<(u64, u64)> {
@@ -35,7 +35,8 @@ fn a_segment_that_stops_half_way_goes_on_in_another_variant() {
         let (origin, sandbox) = stage();
         let path = format!("/hls/{START}-{place}.m4s");
         let gate = origin.on(&path).stall_at(bytes);
-        let arguments = ["dump", &origin.url(AAC), "-Q", "auto", "-o", "x.wav"];
+        let list = local_list(&origin, &sandbox, AAC);
+        let arguments = ["dump", &list, "-Q", "auto", "-o", "x.wav"];
         sandbox.kithara(arguments).run();
         gate.open();
         let asked = |path: &str| origin.log().iter().any(|request| request.path == path);

@@ -161,9 +161,18 @@ impl Feed {
         self.launch(load, wanted, 0);
     }
 
+    fn has_segment_under_way(&self) -> bool {
+        let is_segment = |load: &Load| matches!(load, Load::Segment { .. });
+        self.flights.keys().any(is_segment)
+    }
+
     /// Sends the request of a load, for which a new address was looked for so often.
     pub(super) fn launch(&mut self, load: Load, wanted: Wanted, renewals: u32) {
-        let mut flight = Flight::new(wanted.clone(), renewals);
+        let is_alone = !self.has_segment_under_way();
+        let mut flight = Flight {
+            is_alone,
+            ..Flight::new(wanted.clone(), renewals)
+        };
         match load {
             Load::Key { key } => self.fetch_key(key, wanted),
             Load::Init { .. }

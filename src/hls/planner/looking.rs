@@ -7,7 +7,8 @@ const EARLY: f64 = 1.25;
 
 impl Planner {
     /// Whether what is left of a segment comes while the next request is on
-    /// its way.
+    /// its way. Its first bytes come at once, with the head of the answer, and
+    /// say nothing of the rate.
     pub(super) fn is_time(&self, now: &Moment, flight: &Flight) -> bool {
         let Report {
             bytes, got, first, ..
@@ -15,7 +16,8 @@ impl Planner {
         let (Asked::Segment { .. }, Some(bytes), Some(first)) = (flight.asked, bytes, first) else {
             return false;
         };
-        let left = bytes.saturating_sub(got) as f64 * (now.now - first) / got.max(1) as f64;
+        let flowing = (now.now - first).max(TICK);
+        let left = bytes.saturating_sub(got) as f64 * flowing / got.max(1) as f64;
         got > 0 && left <= EARLY * self.controller.wait() + TICK
     }
 }

@@ -299,6 +299,39 @@ fn a_transfer_that_will_come_too_late_is_given_up_for_a_lower_rung() {
 }
 
 #[test]
+fn the_first_bytes_of_a_segment_do_not_hasten_the_next_request() {
+    let cases = [
+        // seconds since the first byte; bytes of 24 000; whether the next is asked for
+        (0.001, 2_000, false),
+        (0.15, 6_000, false),
+        (0.15, 12_000, true),
+        (4.0, 22_000, false),
+        (4.0, 23_000, true),
+    ];
+    for (since, got, is_asked) in cases {
+        let mut planner = choosing(30);
+        let plan = planner.next(&World::of("0....", 0, 300.0));
+        planner.follow(&Plan {
+            command: fetch(1, 0),
+            ..plan
+        });
+        let mut world = World::of("0f...", 0, 300.0);
+        world.moment.now = 10.0;
+        let first = Some(10.0 - since);
+        let (bytes, last) = (Some(24_000), Some(10.0));
+        let report = Report {
+            bytes,
+            got,
+            first,
+            last,
+        };
+        world.flights = vec![flight(1, 0, 9.9 - since, report)];
+        let asks = matches!(planner.next(&world).command, Command::Fetch(_));
+        assert_eq!(asks, is_asked, "{got} bytes in {since} s");
+    }
+}
+
+#[test]
 fn what_cannot_become_better_in_time_is_left_as_it_is() {
     let plan = choosing(30).next(&World::of("00", 0, 60.0));
     assert_eq!(plan.command, Command::Done);
