@@ -11,7 +11,7 @@ use crossbeam_channel::RecvTimeoutError;
 use super::ending::{Ending, Way};
 use super::events::{Line, Lines, What};
 use super::exit;
-use super::keys::Keyboard;
+use super::keys::{Key, Keyboard};
 use super::process::Size;
 use super::progress::{Screen, Stored};
 use super::samples::Samples;
@@ -31,7 +31,6 @@ use crate::units::{BitRate, MediaTime};
 const TICK: Duration = Duration::from_millis(100);
 const TICKS_TO_SHOW: u64 = 2;
 const TICKS_TO_REPORT: u64 = 10;
-const QUIT: u8 = b'q';
 
 /// What was counted in a run.
 pub struct Outcome {
@@ -267,8 +266,8 @@ impl Follower<'_> {
         if let Some(signal) = self.desk.signals.asked() {
             return Some(Way::Signal(signal));
         }
-        if self.is_quit() {
-            return Some(Way::Quit);
+        if let Some(way) = self.obey() {
+            return Some(way);
         }
         if let Err(problem) = self.reach() {
             return Some(Way::Failed(problem));
@@ -286,14 +285,19 @@ impl Follower<'_> {
         failure.map(Way::Failed)
     }
 
-    fn is_quit(&self) -> bool {
-        let Some(keyboard) = &self.desk.keyboard else {
-            return false;
-        };
+    /// Does what the keys say.
+    fn obey(&self) -> Option<Way> {
+        let keyboard = self.desk.keyboard.as_ref()?;
         if self.desk.signals.continued() {
             keyboard.single_keys();
         }
-        keyboard.pressed(QUIT)
+        for key in keyboard.pressed() {
+            match key {
+                Key::Quit => return Some(Way::Quit),
+                Key::NextVariant => self.run.next_variant(),
+            }
+        }
+        None
     }
 
     fn sample(&mut self) {
@@ -319,6 +323,7 @@ impl Follower<'_> {
             format: facts.codec,
             bit_rate: row.map(|row| BitRate(row.average_bandwidth.unwrap_or(row.bandwidth))),
             variant: facts.variant.map(|index| (index, lists.variants.len())),
+            picked: facts.picked,
             fetched_until: self.stats.fetched_until.now(),
             throughput: self.stats.estimate(),
             volume: self.volume,

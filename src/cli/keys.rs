@@ -8,6 +8,17 @@ use std::os::fd::AsFd;
 use rustix::process::getpgrp;
 use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
+const ESCAPE: &u8 = &0x1b;
+
+/// What a key means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// `q`: the end.
+    Quit,
+    /// `v`: the next variant.
+    NextVariant,
+}
+
 /// The terminal in single-key mode; dropping it puts everything back, also
 /// when a panic unwinds.
 #[derive(Debug)]
@@ -39,13 +50,40 @@ impl Keyboard {
         set(&modes);
     }
 
-    /// Whether `key` is among those pressed since the last call.
-    pub fn pressed(&self, key: u8) -> bool {
-        let mut keys = [0; 64];
-        is_ours()
-            && rustix::io::read(io::stdin(), &mut keys)
-                .is_ok_and(|count| keys[..count].contains(&key))
+    /// What was pressed since the last call, in order.
+    pub fn pressed(&self) -> Vec<Key> {
+        let mut bytes = [0; 64];
+        let count = match is_ours() {
+            true => rustix::io::read(io::stdin(), &mut bytes).unwrap_or(0),
+            false => 0,
+        };
+        keys(&bytes[..count])
     }
+}
+
+/// The keys that `bytes` of a terminal say; those that mean nothing are left out.
+fn keys(mut bytes: &[u8]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    while let [first, rest @ ..] = bytes {
+        bytes = rest;
+        match first {
+            b'q' => keys.push(Key::Quit),
+            b'v' => keys.push(Key::NextVariant),
+            ESCAPE => bytes = behind_sequence(rest),
+            _ => {}
+        }
+    }
+    keys
+}
+
+/// What follows an escape sequence (ECMA-48): an arrow is not its letters.
+fn behind_sequence(bytes: &[u8]) -> &[u8] {
+    let body = match bytes {
+        [b'[' | b'O', body @ ..] => body,
+        _ => return bytes,
+    };
+    let last = body.iter().position(|byte| (0x40..=0x7e).contains(byte));
+    last.map_or(&[], |last| &body[last + 1..])
 }
 
 impl Drop for Keyboard {
@@ -66,4 +104,25 @@ fn set(modes: &Termios) {
 /// Whether standard input is a terminal and we are in its foreground.
 fn is_ours() -> bool {
     termios::tcgetpgrp(io::stdin()) == Ok(getpgrp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_in_order_and_sequences_are_no_letters() {
+        let cases: [(&[u8], &[Key]); 7] = [
+            (b"", &[]),
+            (b"vxq", &[Key::NextVariant, Key::Quit]),
+            (b"\x1b[Cv", &[Key::NextVariant]),
+            (b"\x1bOq\x1b[1;5v", &[]),
+            (b"\x1b[200~v", &[Key::NextVariant]),
+            (b"\x1bq", &[Key::Quit]),
+            (b"\x1b[12;", &[]),
+        ];
+        for (bytes, want) in cases {
+            assert_eq!(keys(bytes), want, "{bytes:?}");
+        }
+    }
 }

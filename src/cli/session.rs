@@ -44,7 +44,7 @@ pub struct Wish<'a> {
     pub report: Report,
     /// The file of `--trace-out`.
     pub trace: Option<&'a Path>,
-    /// Whether `q` ends it.
+    /// Whether keys are obeyed.
     pub has_keys: bool,
 }
 

@@ -2,6 +2,7 @@
 //! A pure function; where and when it is drawn is decided in `progress.rs`.
 
 use crate::media::Format;
+use crate::stats::Pick;
 use crate::units::{BitRate, MediaTime};
 
 /// What the status line shows; parts that are not known are left out.
@@ -17,6 +18,8 @@ pub struct Status {
     pub bit_rate: Option<BitRate>,
     /// Index of the variant and how many there are.
     pub variant: Option<(usize, usize)>,
+    /// What the listener asked for by key.
+    pub picked: Option<Pick>,
     /// Everything before this moment is on disk.
     pub fetched_until: MediaTime,
     /// Estimated throughput; zero while unknown.
@@ -71,7 +74,13 @@ impl Status {
         let kilohertz = f64::from(format.spec.rate.hertz()) / 1000.0;
         text += &format!(" {kilohertz}k {}ch", format.spec.channels.count());
         if let Some((index, count)) = self.variant.filter(|(_, count)| *count > 1) {
-            text += &format!(" ({}/{count})", index + 1);
+            let heard = index + 1;
+            text += &match self.picked {
+                None => format!(" ({heard}/{count})"),
+                Some(Pick::Auto) => format!(" ({heard}/{count} auto)"),
+                Some(Pick::Variant(pick)) if pick == index => format!(" ({heard}/{count} fixed)"),
+                Some(Pick::Variant(pick)) => format!(" ({heard}→{}/{count})", pick + 1),
+            };
         }
         Some(text)
     }
@@ -158,6 +167,7 @@ mod tests {
             }),
             bit_rate: Some(BitRate(128_000)),
             variant: Some((1, 4)),
+            picked: None,
             fetched_until: MediaTime::from_seconds(184.0),
             throughput: BitRate(3_140_000),
             volume: Some(70),
@@ -171,6 +181,20 @@ mod tests {
             status().line(120),
             "▶ 01:23 / 04:56 | AAC 128k 44.1k 2ch (2/4) | ahead 100s | net 3.1M | cache 62% | vol 70"
         );
+    }
+
+    #[test]
+    fn a_variant_that_was_asked_for_is_shown_before_it_is_heard() {
+        let cases = [
+            (Pick::Auto, "2ch (2/4 auto)"),
+            (Pick::Variant(1), "2ch (2/4 fixed)"),
+            (Pick::Variant(3), "2ch (2→4/4)"),
+        ];
+        for (pick, want) in cases {
+            let picked = Some(pick);
+            let line = Status { picked, ..status() }.line(120);
+            assert!(line.contains(want), "{line}");
+        }
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub enum Entry {
         /// What is remembered of the network, in bits per second.
         prior: Option<u64>,
     },
+    /// The listener wants this rung, or any.
+    Pin {
+        /// The rung.
+        rung: Option<usize>,
+    },
     /// A playlist came.
     Opened(Came),
     /// A segment came, or some of one that was given up.

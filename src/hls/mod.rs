@@ -5,6 +5,7 @@
 pub mod abr;
 pub mod attributes;
 pub mod codecs;
+pub mod dial;
 pub mod export;
 pub mod feed;
 pub mod infinite;

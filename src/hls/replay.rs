@@ -99,6 +99,7 @@ impl<F: Fn(&[BitRate]) -> Controller> Replay<F> {
         let top = controller.rungs();
         match entry {
             Entry::Begin { .. } => {}
+            Entry::Pin { rung } => controller.pin(*rung),
             Entry::Opened(came) => controller.opened((*came).into()),
             Entry::Carried(came) => controller.sample((*came).into()),
             Entry::Decide {

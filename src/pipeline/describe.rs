@@ -10,6 +10,7 @@ use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
+use crate::hls::dial::dial;
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
 use crate::hls::quality::Quality;
@@ -128,6 +129,8 @@ impl Look {
         let description = Description::of_hls(location, &opened);
         if probe {
             let (doors, inbox) = inbox::door(&self.bell);
+            let (_dial, turns) = dial();
+            let doors = (doors, turns);
             let feed = Feed::new(store, doors, wishes, opened, &self.stats, &self.events);
             self.listen(feed.run(), inbox).await?;
         }

@@ -37,6 +37,7 @@ use crate::bell::Bell;
 use crate::decode::{self, inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, Thread};
+use crate::hls::dial::{Dial, dial};
 use crate::media::{Format, Sink};
 use crate::output;
 use crate::output::ledger::Ledger;
@@ -44,7 +45,7 @@ use crate::output::wav::{self, WavSink};
 use crate::pipeline::net::Net;
 use crate::pipeline::sound::Sound;
 use crate::pipeline::watchdog::{Look, Watchdog};
-use crate::stats::Stats;
+use crate::stats::{Pick, Stats};
 use crate::units::MediaTime;
 
 pub use crate::hls::replay::{Difference, Outcome};
@@ -78,6 +79,7 @@ pub struct Run {
     rescue: Option<wav::Rescue>,
     watchdog: Mutex<Watchdog>,
     url: String,
+    dial: Dial,
     /// Threads that will tell their end.
     threads: Vec<(Thread, JoinHandle<()>)>,
 }
@@ -99,6 +101,8 @@ pub struct Facts {
     pub codec: Option<Format>,
     /// The variant decoded now.
     pub variant: Option<usize>,
+    /// What the listener asked for while playing.
+    pub picked: Option<Pick>,
 }
 
 /// Starts `job`.
@@ -110,6 +114,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
     let (sender, events) = event::channel();
     let bell = Arc::new(Bell::default());
     let stop = Arc::new(Notify::new());
+    let (dial, turns) = dial();
     let mut run = Run {
         events,
         sender: sender.clone(),
@@ -120,6 +125,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         rescue: None,
         watchdog: Mutex::new(Watchdog::new(Instant::now())),
         url: job.location.to_string(),
+        dial,
         threads: Vec::new(),
     };
     let sink = run.open_sink(&job)?;
@@ -131,6 +137,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
     let net = Net {
         job,
         doors,
+        turns,
         bell,
         stop,
         stats,
@@ -266,6 +273,7 @@ impl Run {
             channels: spec.map_or(0, |spec| u16::try_from(spec.channels.count()).unwrap_or(0)),
             codec: lists.format,
             variant: lists.variant,
+            picked: lists.picked,
         }
     }
 
@@ -280,6 +288,12 @@ impl Run {
         };
         let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
         watchdog.look(look, Instant::now()).map(watchdog::hung)
+    }
+
+    /// The listener wants the next variant, or behind the last one that which
+    /// the link carries. Nothing happens where there is only one.
+    pub fn next_variant(&self) {
+        self.dial.turn();
     }
 
     /// Tells every thread to end.

@@ -13,6 +13,7 @@ use crate::decode::inbox::Doors;
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind, State};
 use crate::fetch::{Client, Cmcd, Credentials, Settings};
+use crate::hls::dial::Turns;
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
 use crate::hls::renewal::Root;
@@ -33,6 +34,8 @@ pub struct Net {
     pub job: Job,
     /// Towards the decode thread.
     pub doors: Doors,
+    /// What the listener does to the choice of variants.
+    pub turns: Turns,
     /// Rung by entries that are waited for.
     pub bell: Arc<Bell>,
     /// The end of the run.
@@ -101,7 +104,8 @@ impl Net {
                     false => store,
                 };
                 let (stats, events) = (&self.stats, &self.events);
-                let feed = Feed::new(store, self.doors, wishes, presentation, stats, events);
+                let doors = (self.doors, self.turns);
+                let feed = Feed::new(store, doors, wishes, presentation, stats, events);
                 beside(&behind, feed.run()).await
             }
             First::Media(opened) => {

@@ -70,6 +70,15 @@ pub struct VariantRow {
     pub with_pictures: bool,
 }
 
+/// Which variant the listener asked for by key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// What the link carries.
+    Auto,
+    /// This one, as `info` lists it.
+    Variant(usize),
+}
+
 /// Lists of rare things, and what is known of the stream.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
@@ -81,6 +90,8 @@ pub struct Lists {
     pub output: Option<Spec>,
     /// The variant decoded now, as `info` lists it.
     pub variant: Option<usize>,
+    /// What the listener asked for while playing.
+    pub picked: Option<Pick>,
     /// How the stream is encrypted, as the media playlist read last says; empty
     /// while it is not known.
     pub encryption: String,

@@ -135,6 +135,7 @@ fn facts() -> Facts {
             bits: 16,
         }),
         variant: Some(0),
+        picked: None,
     }
 }
 
@@ -215,6 +216,7 @@ fn a_run_that_did_nothing_divides_by_nothing() {
         channels: 0,
         codec: None,
         variant: None,
+        picked: None,
     };
     let summary = summary(&Stats::default(), &facts, &Samples::default());
     assert_eq!(summary.copies.amplification, 0.0);

@@ -40,7 +40,8 @@ impl Controller {
     pub fn abandon(&self, now: &Situation, transfer: &Transfer) -> Option<usize> {
         let tuning = self.tuning(now);
         let wait = self.link.wait();
-        if self.algorithm != Algorithm::Default || self.is_young(transfer) {
+        if self.algorithm != Algorithm::Default || self.pinned.is_some() || self.is_young(transfer)
+        {
             return None;
         }
         let rate = self.rate_of(tuning, now, transfer).max(DEAD);

@@ -14,6 +14,10 @@ impl Controller {
             let reason = Reason::Only;
             return Choice { rung: 0, reason };
         }
+        if let Some(rung) = self.pinned {
+            let reason = Reason::Asked;
+            return Choice { rung, reason };
+        }
         match self.algorithm {
             Algorithm::Default => self.by_worth(tuning, now),
             Algorithm::Throughput => self.by_throughput(now),

@@ -6,6 +6,7 @@ mod abandon;
 mod decide;
 mod estimate;
 mod others;
+mod pinned;
 mod plan;
 mod reason;
 pub mod tuning;
@@ -97,6 +98,8 @@ pub struct Controller {
     tuned: Option<Tuning>,
     prior: Option<BitRate>,
     algorithm: Algorithm,
+    /// What the listener wants instead.
+    pinned: Option<usize>,
 }
 
 impl Controller {
@@ -114,6 +117,7 @@ impl Controller {
             tuned: None,
             prior: None,
             algorithm: Algorithm::Default,
+            pinned: None,
         }
     }
 

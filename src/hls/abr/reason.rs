@@ -18,6 +18,8 @@ pub struct Choice {
 pub enum Reason {
     /// There is no other.
     Only,
+    /// The listener wants it.
+    Asked,
     /// Nothing was played yet: begin low.
     Start,
     /// Nothing speaks for a change, or not enough.
@@ -33,6 +35,7 @@ impl Reason {
     pub fn word(self) -> &'static str {
         match self {
             Self::Only => "only",
+            Self::Asked => "asked",
             Self::Start => "start",
             Self::Stay(_) => "stay",
             Self::Up(_) => "up",
@@ -54,6 +57,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Only => f.write_str("there is no other to choose"),
+            Self::Asked => f.write_str("asked for by key"),
             Self::Start => f.write_str("auto starts low"),
             Self::Stay(numbers) => write!(f, "no reason to change: {numbers}"),
             Self::Up(numbers) => write!(f, "up: {numbers}"),

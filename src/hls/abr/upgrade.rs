@@ -3,9 +3,9 @@
 use super::{Algorithm, Controller, SWITCH, Situation, Tuning};
 
 /// How much longer than expected a fetch may take and still be in time.
-const MARGIN: f64 = 1.2;
+pub(super) const MARGIN: f64 = 1.2;
 /// Seconds before a segment is heard in which it is left alone.
-const TOO_NEAR: f64 = 0.5;
+pub(super) const TOO_NEAR: f64 = 0.5;
 /// Segments of a run that share its switches.
 const LONGEST_RUN: usize = 12;
 
@@ -29,7 +29,7 @@ impl Ahead<'_> {
         self.rungs.get(segment).map(|rung| usize::from(*rung))
     }
 
-    fn duration(&self, segment: usize) -> f64 {
+    pub(super) fn duration(&self, segment: usize) -> f64 {
         self.starts[segment + 1] - self.starts[segment]
     }
 }
@@ -38,6 +38,9 @@ impl Controller {
     /// A segment and the rung to fetch it in once more: the nearest that is
     /// worth it. Allocates nothing.
     pub fn upgrade(&self, now: &Situation, ahead: &Ahead<'_>) -> Option<(usize, usize)> {
+        if let Some(pinned) = self.pinned {
+            return self.again_in(pinned, now, ahead);
+        }
         let current = now
             .current
             .filter(|_| self.algorithm == Algorithm::Default)?;

@@ -12,6 +12,7 @@ mod loading;
 mod missing;
 mod noting;
 mod overlap;
+mod picking;
 mod recording;
 mod renewing;
 mod room;
@@ -39,6 +40,7 @@ use crate::decode::inbox::Doors;
 use crate::error::Problem;
 use crate::event::{Decision, Event, Events};
 use crate::hls::abr::Controller;
+use crate::hls::dial::Turns;
 use crate::hls::key;
 use crate::hls::live;
 use crate::hls::load::{Load, Note};
@@ -57,8 +59,6 @@ use crate::units::{BitRate, MediaTime};
 const AHEAD: MediaTime = MediaTime::from_nanos(300_000_000_000);
 /// Enough of a first segment to see its first access unit.
 const ANCHOR_BYTES: u64 = 64 << 10;
-/// How much of a segment can be played at once, in seconds.
-const PART: f64 = 0.5;
 /// Two playlists cut the same sound alike when they are closer than this.
 const ALIGNED_MS: i64 = 500;
 /// What the decode thread reads, or is about to: segments, and what goes with them.
@@ -122,6 +122,8 @@ impl Flight {
 pub struct Feed {
     store: Store,
     doors: Doors,
+    /// What the listener does.
+    dial: Turns,
     wishes: Wishes,
     stats: Arc<Stats>,
     events: Events,
@@ -207,10 +209,11 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A loop over `presentation`, which has chosen a rung.
+    /// A loop over `presentation`, which has chosen a rung; `doors` lead to the
+    /// decode thread, `dial` tells what the listener does.
     pub fn new(
         store: Store,
-        doors: Doors,
+        (doors, dial): (Doors, Turns),
         wishes: Wishes,
         mut presentation: Presentation,
         stats: &Arc<Stats>,
@@ -246,9 +249,9 @@ impl Feed {
             .iter()
             .map(|&rung| presentation.ladder.rungs[rung].rate())
             .collect();
-        let limits = Limits {
-            is_eager: rungs.len() == 1 || wishes.purpose != Purpose::Decode,
-            part: PART,
+        let limits = match rungs.len() == 1 || wishes.purpose != Purpose::Decode {
+            true => Limits::storing(),
+            false => Limits::playing(),
         };
         presentation.lists[rung] = Some(list);
         let (tell, notes) = mpsc::channel(NOTES);
@@ -297,6 +300,7 @@ impl Feed {
             tasks: JoinSet::new(),
             store,
             doors,
+            dial,
             wishes,
             presentation,
             adaptive,
@@ -355,6 +359,10 @@ impl Feed {
         tokio::select! {
             Some(note) = self.notes.recv() => self.take(note).map(|()| false),
             is_left = self.doors.changed(), if is_demanded => Ok(is_left),
+            steps = self.dial.turned(), if is_demanded => {
+                self.pick_next(steps);
+                Ok(false)
+            }
             () = timer, if due.is_some() => Ok(false),
         }
     }

@@ -78,14 +78,14 @@ impl Feed {
     }
 
     /// One more line for a trace, where there is a choice.
-    fn note_down(&self, entry: impl FnOnce() -> Entry) {
+    pub(super) fn note_down(&self, entry: impl FnOnce() -> Entry) {
         if self.wishes.is_traced && self.rungs.len() > 1 {
             let line = Line::new(entry()).text();
             self.events.send(Event::Journal(line));
         }
     }
 
-    fn rate(&self, rung: usize) -> BitRate {
+    pub(super) fn rate(&self, rung: usize) -> BitRate {
         self.presentation.ladder.rungs[rung].rate()
     }
 

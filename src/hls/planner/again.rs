@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Consulted, Flight, Moment, Plan, Planner, Segments, State, View, is_again};
 use crate::hls::abr::Ahead;
+use crate::units::MediaTime;
 
 impl Planner {
     pub(super) fn upgrade(
@@ -18,7 +19,7 @@ impl Planner {
         if now.edge.is_some() || !is_alone || self.controller.rungs() == 1 {
             return None;
         }
-        let ahead = self.segments(view, idle);
+        let ahead = self.segments(view, now, idle);
         let next = ahead.base + ahead.rungs.len();
         let situation = self.situation(view, now, next);
         let answer = self.controller.upgrade(
@@ -39,13 +40,14 @@ impl Planner {
         });
         let (place, rung) = answer?;
         let usable = view.usable(place, rung);
-        let is_better = matches!(view.state(place), State::Here(here) if here < usable);
+        let is_better =
+            matches!(view.state(place), State::Here(here) if self.is_preferred(usable, here));
         is_better.then_some((place, usable))
     }
 
     /// The segments that are here, from the one before the first that may become
     /// better on.
-    fn segments(&self, view: &impl View, idle: f64) -> Segments {
+    fn segments(&self, view: &impl View, now: &Moment, idle: f64) -> Segments {
         let (places, open) = (view.places(), view.open());
         let top = self.controller.rungs() - 1;
         let rung = |place| match view.state(place) {
@@ -61,7 +63,7 @@ impl Planner {
         let end = base + rungs.len();
         Segments {
             base,
-            starts: starts(view, base..end),
+            starts: starts(view, now, base..end),
             is_whole: view.is_whole() && end == places.end,
             rungs,
             first: open - base,
@@ -70,9 +72,10 @@ impl Planner {
     }
 }
 
-/// When each segment begins, and the last ends.
-fn starts(view: &impl View, places: Range<usize>) -> Vec<f64> {
-    (places.start..=places.end)
-        .map(|place| view.start(place))
-        .collect()
+/// When each segment begins, and the last ends, counted from where the run
+/// began as what was heard is; in whole nanoseconds, as a trace has them.
+fn starts(view: &impl View, now: &Moment, places: Range<usize>) -> Vec<f64> {
+    let began = now.position - now.heard;
+    let start = |place| MediaTime::from_seconds(view.start(place) - began).seconds();
+    (places.start..=places.end).map(start).collect()
 }

@@ -82,6 +82,13 @@ impl Planner {
         &self.controller
     }
 
+    /// From now on every segment is fetched in `rung`; `None` gives the choice
+    /// back to the controller.
+    pub fn pin(&mut self, rung: Option<usize>) {
+        self.controller.pin(rung);
+        self.pending = None;
+    }
+
     /// What to do now. Whoever does it tells [`Planner::follow`].
     pub fn next(&self, view: &impl View) -> Plan {
         let mut plan = Plan {
@@ -211,7 +218,11 @@ impl Planner {
         plan.consulted.push(decided);
         let rung = view.usable(place, choice.rung);
         match view.stored(place) {
-            Some(stored) if stored >= rung || situation.buffer < URGENT * situation.segment => {
+            Some(stored)
+                if stored == rung
+                    || self.is_preferred(stored, rung)
+                    || situation.buffer < URGENT * situation.segment =>
+            {
                 // What is under way comes before it.
                 let is_before = |flight: &&Flight| {
                     matches!(flight.asked, Asked::Segment { place: one, .. } if one < place)
@@ -233,7 +244,7 @@ impl Planner {
     fn pending_in(&self, view: &impl View) -> Option<(usize, usize)> {
         let is_wanted = |(place, rung): &(usize, usize)| match view.state(*place) {
             State::Missing => view.places().contains(place),
-            State::Here(here) => here < *rung && *place >= view.open(),
+            State::Here(here) => self.is_preferred(*rung, here) && *place >= view.open(),
             State::Coming(_) | State::Later | State::Silent => false,
         };
         let (place, rung) = self.pending.filter(is_wanted)?;
@@ -257,6 +268,14 @@ impl Planner {
         let is_next = view.state(place) == State::Missing && view.needed(place, usual).is_none();
         let asked = Asked::Segment { place, rung: usual };
         (is_late && is_next).then_some(Command::Fetch(asked))
+    }
+
+    /// Whether a segment in `rung` is to be heard rather than in `other`.
+    fn is_preferred(&self, rung: usize, other: usize) -> bool {
+        match self.controller.pinned() {
+            Some(pinned) => rung == pinned && other != pinned,
+            None => rung > other,
+        }
     }
 
     /// The rung of the segment before `place`.

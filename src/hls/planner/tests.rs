@@ -370,3 +370,44 @@ proptest! {
         prop_assert_eq!(fetched, missing);
     }
 }
+
+/// A planner of two rungs on a fast link that has asked for ten segments in rung 0.
+fn pinned_to(rung: usize, world: &mut World) -> Planner {
+    let mut planner = choosing(10_000);
+    for place in 0..10 {
+        planner.asked(place, 0, place as f64 * LENGTH);
+    }
+    world.moment.heard = world.moment.position;
+    planner.pin(Some(rung));
+    planner
+}
+
+#[test]
+fn what_the_listener_wants_is_fetched_again_the_nearest_first_in_either_direction() {
+    let cases = [
+        ("0000000000", 1, 2),
+        ("1111111111", 0, 2),
+        ("1100110011", 1, 2),
+    ];
+    for (segments, rung, place) in cases {
+        let mut world = World::of(segments, 1, 300.0);
+        let planner = pinned_to(rung, &mut world);
+        let got = planner.next(&world).command;
+        assert_eq!(got, fetch(place, rung), "{segments}");
+    }
+    let mut world = World::of("1111111111", 1, 300.0);
+    let planner = pinned_to(1, &mut world);
+    assert_eq!(planner.next(&world).command, Command::Done);
+}
+
+#[test]
+fn a_wish_is_kept_until_it_is_given_back() {
+    let mut world = World::of("0000------", 0, 300.0);
+    let mut planner = pinned_to(0, &mut world);
+    assert_eq!(planner.next(&world).command, fetch(4, 0));
+    planner.pin(Some(1));
+    world.segments = b"1111------".to_vec();
+    assert_eq!(planner.next(&world).command, fetch(4, 1));
+    planner.pin(None);
+    assert_eq!(planner.controller().pinned(), None);
+}

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::hls::abr::{Choice, Situation, Transfer};
 
+/// How much of a segment can be played at once in real playback.
+const PART: f64 = 0.5;
+
 /// What the planner sees of the world, whoever made it. Segments are counted by
 /// place, rungs as the controller does.
 pub trait View {
@@ -67,6 +70,24 @@ pub struct Limits {
     pub is_eager: bool,
     /// Media that is playable at once.
     pub part: f64,
+}
+
+impl Limits {
+    /// Those of a listener who may have the choice of variants.
+    pub fn playing() -> Self {
+        Self {
+            is_eager: false,
+            part: PART,
+        }
+    }
+
+    /// Those of a run that has no choice, or stores all it can get.
+    pub fn storing() -> Self {
+        Self {
+            is_eager: true,
+            part: PART,
+        }
+    }
 }
 
 /// A moment of the run.
