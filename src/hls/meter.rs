@@ -12,6 +12,16 @@ pub struct Meter {
     bytes: u64,
     /// When a body ended last.
     ended: Option<Instant>,
+    newest: Option<Whole>,
+}
+
+/// A body that came in full.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole {
+    /// When it was asked for.
+    pub sent: Instant,
+    /// When its last byte came.
+    pub ended: Instant,
 }
 
 impl Meter {
@@ -37,6 +47,19 @@ impl Meter {
         Some((bytes, time))
     }
 
+    /// A body that was asked for at `sent` came in full.
+    pub fn came(&mut self, sent: Instant) {
+        let ended = Instant::now();
+        if self.newest.is_none_or(|newest| newest.sent < sent) {
+            self.newest = Some(Whole { sent, ended });
+        }
+    }
+
+    /// Of the bodies that came in full the one that was asked for last.
+    pub fn newest(&self) -> Option<Whole> {
+        self.newest
+    }
+
     /// Whether a body ended since `moment`: what came of others by then was
     /// counted with it.
     pub fn has_ended_since(&self, moment: Instant) -> bool {
@@ -56,6 +79,17 @@ mod tests {
         assert_eq!(meter.end(1_100).map(|(bytes, _)| bytes), Some(1_000));
         assert_eq!(meter.end(1_600).map(|(bytes, _)| bytes), Some(500));
         assert!(meter.end(1_600).is_none(), "nothing is under way");
+    }
+
+    #[test]
+    fn what_came_is_known_by_when_it_was_asked_for() {
+        let mut meter = Meter::default();
+        assert!(meter.newest().is_none());
+        let late = Instant::now();
+        let early = late.checked_sub(Duration::from_millis(5));
+        meter.came(late);
+        meter.came(early.expect("a clock that runs"));
+        assert_eq!(meter.newest().map(|newest| newest.sent), Some(late));
     }
 
     #[test]

@@ -37,6 +37,7 @@ impl Feed {
                     self.fetch_overlap(place, self.rungs[rung]);
                 }
                 Command::Abort(asked) => self.give_up(asked),
+                Command::Repeat(asked) => self.repeat(asked),
                 Command::Wait(until) => {
                     self.look = self.moment_at(until);
                     return false;
@@ -108,6 +109,27 @@ impl Feed {
                 .waste(Waste::GivenUp, body.come().saturating_sub(flight.base));
             body.break_off(Problem::given_up());
         }
+    }
+
+    /// Sends a segment's request again: it goes on from where it was.
+    fn repeat(&mut self, asked: Asked) {
+        let Asked::Segment { place, rung } = asked else {
+            return;
+        };
+        let load = Load::Segment {
+            index: place,
+            rung: self.rungs[rung],
+        };
+        let Some(flight) = self.flights.remove(&load) else {
+            return;
+        };
+        if flight.opened.is_some() {
+            self.meter.end(self.stats.network_bytes.total());
+        }
+        if let Some(task) = flight.task {
+            task.abort();
+        }
+        self.launch(load, flight.wanted, flight.renewals);
     }
 
     /// How far to fetch ahead of what is heard.

@@ -110,6 +110,7 @@ impl Feed {
         let is_shared = opened.is_some_and(|at| self.meter.has_ended_since(at));
         let (mut bytes, mut transfer) = self.meter.end(self.stats.network_bytes.total())?;
         let moved = moved?;
+        self.meter.came(flight.at);
         if !is_shared {
             // What came before its note was read is missing in the meter.
             bytes = bytes.max(moved.bytes);

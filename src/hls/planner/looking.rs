@@ -20,14 +20,16 @@ impl Planner {
         let left = bytes.saturating_sub(got) as f64 * flowing / got.max(1) as f64;
         got > 0 && left <= EARLY * self.controller.wait() + TICK
     }
-}
 
-/// When something that is under way may have to be given up.
-pub(super) fn look_at(view: &impl View, now: f64) -> f64 {
-    let is_dear = |flight: &Flight| matches!(flight.asked, Asked::Segment { rung, .. } if rung > 0);
-    match view.flights().iter().any(is_dear) {
-        true => now + TICK,
-        false => f64::INFINITY,
+    /// When something that is under way may have to be given up, or sent again.
+    pub(super) fn look_at(&self, view: &impl View, now: &Moment) -> f64 {
+        let flights = view.flights();
+        let is_dear =
+            |flight: &Flight| matches!(flight.asked, Asked::Segment { rung, .. } if rung > 0);
+        match flights.iter().any(is_dear) {
+            true => now.now + TICK,
+            false => self.suspicion(view, now, &flights),
+        }
     }
 }
 
