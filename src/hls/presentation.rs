@@ -42,8 +42,8 @@ pub struct Presentation {
     pub loaded_at: Instant,
     /// The server's mark of that playlist.
     pub etag: Option<String>,
-    /// What the transfer of the multivariant playlist tells of the link.
-    pub opening: Option<Sample>,
+    /// What the transfers of the playlists tell of the link, in their order.
+    pub openings: Vec<Sample>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
     pub chosen: Option<Choice>,
     /// The multivariant playlist as it came, until it is known whether to keep it.
@@ -87,7 +87,7 @@ impl Presentation {
                     etag: text.etag,
                     ladder,
                     multivariant: None,
-                    opening: None,
+                    openings: Vec::new(),
                     chosen: None,
                     unkept: None,
                     repairs,
@@ -106,7 +106,7 @@ impl Presentation {
                     etag: None,
                     ladder,
                     multivariant: Some(multivariant),
-                    opening: opening(&text, asked),
+                    openings: first_opening(&text, asked).into_iter().collect(),
                     chosen: None,
                     unkept: Some(text),
                     repairs,
@@ -169,7 +169,7 @@ impl Presentation {
     fn known(&self, wishes: &Wishes) -> Known {
         Known {
             prior: wishes.prior,
-            opening: self.opening,
+            opening: self.openings.first().copied(),
         }
     }
 
@@ -296,6 +296,8 @@ impl Presentation {
     }
 
     fn take(&mut self, rung: usize, loaded: Loaded) {
+        let opening = opening(loaded.length, loaded.first_byte, self.loaded_at);
+        self.openings.extend(opening);
         self.ladder.rungs[rung].prefer(&loaded.location);
         self.repairs.push((loaded.location, loaded.repairs));
         self.etag = loaded.etag;
@@ -342,14 +344,25 @@ impl Presentation {
     }
 }
 
-/// What the transfer of `text` tells of the link, which was asked for at `asked`:
-/// that it carries no less. A small answer comes at once with its head, so that
-/// the wait for it is counted, and where that was short the least that tells.
-fn opening(text: &Text, asked: Instant) -> Option<Sample> {
-    let is_remote = matches!(text.base, Location::Http(_));
-    (is_remote && !text.is_stored).then(|| Sample {
-        bytes: text.length,
-        first_byte: None,
+/// As [`opening`] for the first request of all, whose wait was that for its
+/// connection too.
+fn first_opening(text: &Text, asked: Instant) -> Option<Sample> {
+    let first_byte = None;
+    let sample = opening(text.length, text.first_byte, asked);
+    sample.map(|sample| Sample {
+        first_byte,
+        ..sample
+    })
+}
+
+/// What the transfer of a playlist tells of the link, which was asked for at
+/// `asked`: that it carries no less. A small answer comes at once with its head,
+/// so that the wait for it is counted, and where that was short the least that
+/// tells.
+fn opening(bytes: u64, first_byte: Option<Duration>, asked: Instant) -> Option<Sample> {
+    first_byte.map(|wait| Sample {
+        bytes,
+        first_byte: Some(wait),
         transfer: asked.elapsed().max(LEAST_OPENING),
     })
 }

@@ -54,7 +54,12 @@ fn a_segment_that_stops_half_way_goes_on_in_another_variant() {
 #[test]
 fn a_recorded_run_is_decided_again_in_the_same_way() {
     let (origin, sandbox) = stage();
-    recorded(&sandbox, &origin.url("/hls/master.m3u8"), &[]);
+    let trace = recorded(&sandbox, &origin.url("/hls/master.m3u8"), &[]);
+    let lines = json_lines(&trace);
+    let opened = lines.iter().filter(|line| line["say"] == "opened");
+    // The first wait was for the connection too, and is no measure.
+    let waits: Vec<_> = opened.map(|line| line["first_byte_ns"].is_u64()).collect();
+    assert_eq!(waits, [false, true], "both playlists are told");
     let replay = |more: &[&str]| {
         let fixed = ["stats", "--replay", "trace", "--json"];
         let run = sandbox.kithara(fixed.iter().chain(more));

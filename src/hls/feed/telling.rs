@@ -13,9 +13,9 @@ impl Feed {
     pub(super) fn tell_beginning(&mut self) {
         let rates: Vec<BitRate> = self.rungs.iter().map(|rung| self.rate(*rung)).collect();
         self.note_down(|| journal::begin(&rates, self.wishes.prior));
-        if let Some(sample) = self.presentation.opening {
-            self.planner.opened(sample);
-            self.note_down(|| Entry::Opened(sample.into()));
+        for sample in &self.presentation.openings {
+            self.planner.opened(*sample);
+            self.note_down(|| Entry::Opened((*sample).into()));
         }
     }
 

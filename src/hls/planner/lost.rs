@@ -35,6 +35,18 @@ impl Planner {
         (is_urgent && now.now >= self.stuck_at(flight)).then_some(flight)
     }
 
+    /// Whether the request that is waited for is stuck and cannot be given up
+    /// for a lower rung: then the next one shows what is the matter.
+    pub(super) fn has_no_other_way(
+        &self,
+        view: &impl View,
+        now: &Moment,
+        flights: &[Flight],
+    ) -> bool {
+        let stuck = self.stuck(view, now, flights);
+        stuck.is_some_and(|flight| matches!(flight.asked, Asked::Segment { rung: 0, .. }))
+    }
+
     /// When it is looked at whether the request that is waited for is stuck.
     pub(super) fn suspicion(&self, view: &impl View, now: &Moment, flights: &[Flight]) -> f64 {
         awaited(view, flights).map_or(f64::INFINITY, |(_, flight)| {

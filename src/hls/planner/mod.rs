@@ -186,7 +186,7 @@ impl Planner {
             let is_full = flights.len() >= now.in_flight;
             let is_time = self.limits.is_eager
                 || self.is_time(&now, flight)
-                || self.stuck(view, &now, &flights).is_some();
+                || self.has_no_other_way(view, &now, &flights);
             if is_full || !is_time {
                 return Command::Wait(next_look(view, &now, flight, is_full));
             }
