@@ -26,6 +26,10 @@ pub struct Status {
     pub throughput: BitRate,
     /// Loudness in per cent, when there is sound.
     pub volume: Option<u8>,
+    /// There would be sound.
+    pub is_muted: bool,
+    /// The sound is held.
+    pub is_paused: bool,
     /// What is heard, safe for a terminal.
     pub title: Option<String>,
 }
@@ -59,9 +63,10 @@ impl Status {
     }
 
     fn times(&self) -> String {
+        let sign = if self.is_paused { '‖' } else { '▶' };
         match self.duration {
-            MediaTime::ZERO => format!("▶ {}", clock(self.position)),
-            end => format!("▶ {} / {}", clock(self.position), clock(end)),
+            MediaTime::ZERO => format!("{sign} {}", clock(self.position)),
+            end => format!("{sign} {} / {}", clock(self.position), clock(end)),
         }
     }
 
@@ -101,7 +106,10 @@ impl Status {
     }
 
     fn loudness(&self) -> Option<String> {
-        self.volume.map(|percent| format!("vol {percent}"))
+        match self.is_muted {
+            true => Some("mute".to_owned()),
+            false => self.volume.map(|percent| format!("vol {percent}")),
+        }
     }
 }
 
@@ -171,6 +179,8 @@ mod tests {
             fetched_until: MediaTime::from_seconds(184.0),
             throughput: BitRate(3_140_000),
             volume: Some(70),
+            is_muted: false,
+            is_paused: false,
             title: None,
         }
     }

@@ -110,6 +110,17 @@ impl<'a> Lane<'a> {
         }
     }
 
+    /// What comes next belongs to `position`; what is held is dropped.
+    pub fn go_to(&mut self, position: MediaTime) {
+        self.outlet.go_to(position);
+        self.placement.rewind();
+        self.tail.clear();
+        self.owed.clear();
+        self.trimmed = Frames(0);
+        self.noted = Frames(0);
+        self.turn = None;
+    }
+
     /// Whether nothing came yet of a rendering that takes over.
     pub fn is_turning(&self) -> bool {
         self.turn == Some(Turn::Due)

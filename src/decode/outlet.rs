@@ -120,6 +120,16 @@ impl<'a> Outlet<'a> {
         self.convert(samples).map(|()| true)
     }
 
+    /// What comes next belongs to `position` of the stream; what is held, here
+    /// and in the sink, is not heard.
+    pub fn go_to(&mut self, position: MediaTime) {
+        self.voice = None;
+        self.mixer = self.door.target.map(Mixer::new);
+        self.end = Place::default();
+        self.is_beyond = false;
+        self.door.sink.go_to(position);
+    }
+
     /// Another rendering of the same sound takes over where this one ends.
     pub fn turn(&mut self) -> Result<(), Problem> {
         let torn = self.voice.as_ref().map_or(0, Voice::settles);

@@ -4,20 +4,21 @@
 mod causes;
 mod exchanges;
 mod histogram;
+mod seeks;
 mod timeline;
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Decision, Exchange, RequestKind};
 use crate::media::Format;
-use crate::units::{BitRate, MediaTime, Spec};
+use crate::units::{BitRate, Frames, MediaTime, SampleRate, Spec};
 
 pub use causes::{Cause, Underrun, Waste};
 pub use exchanges::{Exchanges, Purpose};
 pub use histogram::{Histogram, Spread};
+pub use seeks::Seek;
 use timeline::Timeline;
 pub use timeline::{Stage, StageTimes};
 
@@ -101,6 +102,8 @@ pub struct Lists {
     pub switches: Vec<Decision>,
     /// Underruns of the device.
     pub underruns: Vec<Underrun>,
+    /// Places that were sought.
+    pub seeks: Vec<Seek>,
     /// A moment of the stream and its date in milliseconds since 1970 (UTC), as
     /// a live playlist last said it.
     pub date: Option<(MediaTime, i64)>,
@@ -165,6 +168,13 @@ pub struct Stats {
     pub rebuffers: Counter,
     /// How long they lasted, in nanoseconds.
     pub rebuffer_ns: Counter,
+
+    /// The next frame of the output's count, with those that a seek left out.
+    pub playhead: AtomicU64,
+    /// The frame of that count with which the place begins that was sought last.
+    landed_at: AtomicU64,
+    /// When the first frame of it was heard, in nanoseconds since the process began.
+    pub landed: AtomicU64,
 
     /// Frames per second of the output; zero while it is not open.
     pub output_rate: AtomicU32,
@@ -269,14 +279,28 @@ impl Stats {
 
     /// What is heard now; for a dump, what was decoded.
     pub fn position(&self) -> MediaTime {
-        let rate = NonZeroU32::new(self.output_rate.load(Ordering::Relaxed));
-        match rate {
-            None => self.decoded_until.now(),
-            Some(rate) => {
-                let played = i64::try_from(self.frames_played.total()).unwrap_or(i64::MAX);
-                self.start.now() + MediaTime::from_ticks(played, rate)
-            }
-        }
+        let rate = SampleRate::new(self.output_rate.load(Ordering::Relaxed));
+        let frame = Frames(self.playhead.load(Ordering::Relaxed));
+        rate.map_or_else(
+            || self.decoded_until.now(),
+            |rate| self.time_of(frame, rate),
+        )
+    }
+
+    /// The moment of the stream at which the frame of the output's count is heard.
+    pub fn time_of(&self, frame: Frames, rate: SampleRate) -> MediaTime {
+        // Until the device has jumped, the place that was sought is said.
+        let since = frame
+            .0
+            .saturating_sub(self.landed_at.load(Ordering::Relaxed));
+        self.start.now() + Frames(since).time(rate)
+    }
+
+    /// What was not heard by `frame` of the output's count is not heard any
+    /// more; from there on it is `position` of the stream.
+    pub fn go_to(&self, frame: Frames, position: MediaTime) {
+        self.start.set(position);
+        self.landed_at.store(frame.0, Ordering::Relaxed);
     }
 
     /// The lists, locked.

@@ -79,7 +79,7 @@ impl Feed {
     }
 
     /// Ends a request; what came of it stays in the cache. Who reads it is told.
-    fn give_up(&mut self, asked: Asked) {
+    pub(super) fn give_up(&mut self, asked: Asked) {
         let Asked::Segment { place, rung } = asked else {
             return;
         };

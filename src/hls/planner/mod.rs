@@ -91,6 +91,13 @@ impl Planner {
         self.pending = None;
     }
 
+    /// What is asked for next does not follow what was asked for last.
+    pub fn jump(&mut self) {
+        self.before = self.newest.take().map(|newest| newest.rung).or(self.before);
+        self.pending = None;
+        self.switched = 0.0;
+    }
+
     /// What to do now. Whoever does it tells [`Planner::follow`].
     pub fn next(&self, view: &impl View) -> Plan {
         let now = view.moment();
