@@ -26,7 +26,7 @@ use crate::event::{Event, State, Thread};
 use crate::limits;
 use crate::pipeline::{self, Facts, Job, Run, Task};
 use crate::stats::Stats;
-use crate::units::{BitRate, MediaTime};
+use crate::units::{BitRate, MediaTime, Speed};
 
 /// Between two looks at signals, keys and levels: a tenth of a second is not
 /// felt after Ctrl-C and costs ten wake-ups a second.
@@ -62,8 +62,8 @@ pub struct Desk {
 
 /// Runs `job` to its end and tells programs about that end.
 pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
-    let (last, volume) = match &job.task {
-        Task::Play { volume, .. } => (Thread::Decode, Some(*volume)),
+    let (last, set) = match &job.task {
+        Task::Play { volume, speed, .. } => (Thread::Decode, Some((*volume, *speed))),
         Task::Dump { .. } => (Thread::Decode, None),
         Task::Cache { .. } => (Thread::Net, None),
     };
@@ -78,9 +78,10 @@ pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
             };
         }
     };
-    let is_heard = volume.is_some();
-    if let Some(volume) = volume {
-        let listener = desk.listener.get_or_insert_with(|| Listener::new(volume));
+    let is_heard = set.is_some();
+    if let Some((volume, speed)) = set {
+        let new = || Listener::new(volume, speed);
+        let listener = desk.listener.get_or_insert_with(new);
         listener.begin(&run);
     }
     let follower = Follower {
@@ -373,6 +374,7 @@ impl Follower<'_> {
             fetched_until: self.stats.fetched_until.now(),
             throughput: self.stats.estimate(),
             volume: listener.and_then(Listener::volume),
+            speed: listener.map_or(Speed::NORMAL, Listener::speed),
             is_muted: listener.is_some_and(|listener| listener.volume().is_none()),
             is_paused: listener.is_some_and(Listener::is_paused),
             title: self.titles.heard().map(str::to_owned),

@@ -21,6 +21,8 @@ const STACK_BYTES: usize = 64 << 10;
 const BACKGROUND: Duration = Duration::from_millis(200);
 /// Per cent that a key makes it louder.
 const VOLUME: i8 = 2;
+/// Thousandths of its own pace that a key makes it faster.
+const SPEED: i16 = 100;
 /// Seconds that the arrows lead to the side,
 const NEAR: i64 = 5;
 /// and up and down.
@@ -39,6 +41,8 @@ pub enum Key {
     Volume(i8),
     /// `m`: silence and back.
     Mute,
+    /// `[` and `]`: so many thousandths slower, or faster.
+    Speed(i16),
     /// `n`: the next of several streams.
     Next,
     /// `v`: the next variant.
@@ -148,6 +152,8 @@ fn of_letter(letter: u8) -> Option<Key> {
         b'9' => Key::Volume(-VOLUME),
         b'0' => Key::Volume(VOLUME),
         b'm' => Key::Mute,
+        b'[' => Key::Speed(-SPEED),
+        b']' => Key::Speed(SPEED),
         b'n' => Key::Next,
         b'v' => Key::NextVariant,
         b'L' => Key::Edge,

@@ -253,6 +253,7 @@ impl Decoding<'_> {
         if self.helm.is_turned() {
             return Err(Problem::sought());
         }
+        self.lane.set_speed(self.helm.speed())?;
         let codec = self
             .codec
             .as_mut()

@@ -15,7 +15,7 @@ pub use crate::lists::Entry;
 use crate::location::Location;
 pub use crate::media::Start;
 pub use crate::output::wav::Sample;
-use crate::units::{ChannelCount, MediaTime, SampleRate};
+use crate::units::{ChannelCount, MediaTime, SampleRate, Speed};
 
 /// One stream and what to do with it.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub enum Task {
         output: OutputChoice,
         /// 0 to 100.
         volume: u8,
+        /// The pace.
+        speed: Speed,
     },
     /// Decode it into a file.
     Dump {

@@ -47,7 +47,7 @@ use crate::pipeline::net::Net;
 use crate::pipeline::sound::Sound;
 use crate::pipeline::watchdog::{Look, Watchdog};
 use crate::stats::{Pick, Stats};
-use crate::units::MediaTime;
+use crate::units::{MediaTime, Speed};
 
 pub use crate::hls::replay::{Difference, Outcome};
 pub use describe::{Described, describe};
@@ -255,7 +255,12 @@ impl Run {
                 self.rescue = Some(sink.rescue());
                 Ok(Some(Box::new(sink)))
             }
-            Task::Play { output, volume } => {
+            Task::Play {
+                output,
+                volume,
+                speed,
+            } => {
+                self.helm.set_speed(*speed);
                 let (sound, sink, thread) = sound::open(
                     output.clone(),
                     *volume,
@@ -331,6 +336,11 @@ impl Run {
         if let Some(sound) = &self.sound {
             sound.pause(is_paused);
         }
+    }
+
+    /// Plays at another pace, from what is decoded next on.
+    pub fn set_speed(&self, speed: Speed) {
+        self.helm.set_speed(speed);
     }
 
     /// Loudness in percent.

@@ -210,7 +210,7 @@ impl Store {
         asked: Instant,
     ) -> Result<First, Problem> {
         if response.is_compressed() {
-            return self.first_compressed(wanted, response).await;
+            return self.first_compressed(wanted, response, asked).await;
         }
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
@@ -248,6 +248,7 @@ impl Store {
                     base,
                     no_store: keep.is_none(),
                     is_stored: false,
+                    first_byte: Some(first_byte),
                     keep,
                     content_type,
                     etag,
@@ -278,7 +279,9 @@ impl Store {
         &self,
         wanted: &Wanted,
         mut response: Response,
+        asked: Instant,
     ) -> Result<First, Problem> {
+        let first_byte = Some(asked.elapsed());
         response.set_kind(RequestKind::Media);
         let refusal = response.compressed();
         let (path, content_type) = name(&response);
@@ -300,6 +303,7 @@ impl Store {
             etag: head.etag,
             no_store: head.no_store,
             is_stored: false,
+            first_byte,
         }))
     }
 }
