@@ -8,9 +8,8 @@ pub fn is_headed(head: &[u8]) -> bool {
     let mut lines = head
         .split(|byte| matches!(byte, b'\n' | b'\r'))
         .map(<[u8]>::trim_ascii_start);
-    let first = lines.find(|line| {
-        line.starts_with(b"#EXT") || !(line.is_empty() || line.starts_with(b"#"))
-    });
+    let first = lines
+        .find(|line| line.starts_with(b"#EXT") || !(line.is_empty() || line.starts_with(b"#")));
     first.is_some_and(|line| line.starts_with(b"#EXTM3U"))
 }
 

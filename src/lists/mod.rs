@@ -74,7 +74,9 @@ pub fn is_bare(path: &str, content_type: Option<&str>, head: &[u8]) -> bool {
     let kind = content_type.and_then(|kind| kind.split(';').next());
     let is_typed = kind.is_some_and(|kind| TYPES.contains(&kind.trim().to_lowercase().as_str()));
     let suffix = path.rsplit_once('.').map_or("", |(_, suffix)| suffix);
-    let is_named = ["m3u", "m3u8"].iter().any(|name| suffix.eq_ignore_ascii_case(name));
+    let is_named = ["m3u", "m3u8"]
+        .iter()
+        .any(|name| suffix.eq_ignore_ascii_case(name));
     (is_typed || is_named) && m3u::is_text(without_mark(head))
 }
 
@@ -96,13 +98,17 @@ pub fn read(bytes: &[u8], base: &Location) -> Result<Vec<Result<Entry, Problem>>
     let rows = match form {
         Form::M3u => m3u::rows(&text),
         Form::Pls => pls::rows(&text),
-        Form::Xspf => xspf::rows(&text).map_err(|why| {
-            Problem::new(Kind::Malformed, what(), why, "tell who made the list")
-        })?,
+        Form::Xspf => xspf::rows(&text)
+            .map_err(|why| Problem::new(Kind::Malformed, what(), why, "tell who made the list"))?,
     };
     if rows.is_empty() {
         let why = "it names no stream";
-        return Err(Problem::new(Kind::NotAStream, what(), why, "check the address"));
+        return Err(Problem::new(
+            Kind::NotAStream,
+            what(),
+            why,
+            "check the address",
+        ));
     }
     let mut entries: Vec<_> = (1..)
         .zip(rows.iter().take(limits::LIST_ENTRIES))

@@ -28,7 +28,10 @@ pub fn rows(text: &str) -> Vec<Row> {
             continue;
         };
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
-        let number = |word| name.strip_prefix(word).and_then(|digits: &str| digits.parse().ok());
+        let number = |word| {
+            name.strip_prefix(word)
+                .and_then(|digits: &str| digits.parse().ok())
+        };
         if let Some(number) = number("file") {
             rows.entry(number).or_default().address = value.to_owned();
         } else if let Some(number) = number("title") {

@@ -55,8 +55,9 @@ pub use description::{Description, LiveRow, VariantRow};
 pub use export::{Exported, cache_export};
 pub use housekeeping::{Verified, cache_path, cache_remove, cache_trim, cache_verify};
 pub use job::{
-    Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Entry, Job, Network,
-    OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
+    Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Entry, Job,
+    Network, OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste,
+    Wish,
 };
 pub use replay::replay;
 pub use sound::{DeviceRow, devices};
