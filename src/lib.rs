@@ -28,6 +28,7 @@ pub mod stats;
 pub mod cache;
 pub mod decode;
 pub mod fetch;
+pub mod lists;
 pub mod network;
 pub mod output;
 // Level 3: bytes of a URL, from the cache or the network.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 7] = [
     &["units", "limits", "text", "error", "media", "location"],
     &["bell", "event", "stats", "ring"],
-    &["fetch", "cache", "decode", "output", "network"],
+    &["fetch", "cache", "decode", "lists", "output", "network"],
     &["store"],
     &["progressive", "hls"],
     &["pipeline", "simulate"],

@@ -39,8 +39,8 @@ Exit codes: 0 done, 1 a bug, 2 arguments, 3 network, 4 refused by the server, 5 
 ///
 /// A URL goes in, sound (or a WAV file, or a filled cache, or a report) comes out. A URL is an
 /// http:// or https:// address, a file:// address or a local path; what it holds is recognised by
-/// content, never by name. Standard output carries data only, everything else goes to standard
-/// error.
+/// content, never by name. A list of addresses (.m3u that is not HLS, .pls, .xspf) stands for its
+/// entries. Standard output carries data only, everything else goes to standard error.
 #[derive(Debug, Parser)]
 #[command(name = "kithara", bin_name = "kithara", version, max_term_width = 100)]
 #[command(after_help = "Examples and longer texts: kithara --help, kithara COMMAND --help")]
@@ -112,9 +112,16 @@ pub enum Command {
 /// Flags of `play`.
 #[derive(Debug, Args)]
 pub struct Play {
-    /// Addresses or local paths
-    #[arg(value_name = "URL", required = true, value_parser = Location::parse)]
-    pub urls: Vec<Location>,
+    /// Addresses or local paths; - reads them from standard input
+    ///
+    /// A list of addresses (.m3u, .pls, .xspf) is played entry by entry. On standard input one a
+    /// line; blank lines and those that begin with # are left out. The end is the worst of them
+    /// all.
+    #[arg(value_name = "URL", required = true, value_parser = urls::parse)]
+    pub urls: Vec<Address>,
+    /// Begin again when everything was played, until q
+    #[arg(long, env = "KITHARA_LOOP", value_parser = FalseyValueParser::new())]
+    pub r#loop: bool,
     /// Which part.
     #[command(flatten)]
     pub part: Part,

@@ -60,8 +60,9 @@ pub struct Desk {
     pub trace: Option<Trace>,
 }
 
-/// Runs `job` to its end and tells programs about that end.
-pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
+/// Runs `job` to its end and tells programs about that end. A stream that does
+/// not name itself is shown by its `title` in a list.
+pub fn follow(job: Job, title: Option<String>, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
     let (last, set) = match &job.task {
         Task::Play { volume, speed, .. } => (Thread::Decode, Some((*volume, *speed))),
         Task::Dump { .. } => (Thread::Decode, None),
@@ -93,11 +94,17 @@ pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
         last,
         ending: Ending::with(last),
         is_playing: false,
-        titles: Titles::default(),
+        titles: Titles::of_list(title),
         ticks: 0,
     };
     let (way, samples) = follower.until_end();
     let (facts, position) = (run.facts(), run.position());
+    let way = match (way, run.list()) {
+        (Way::Failed(problem), Some(list)) if problem.kind == Kind::Stopped => {
+            Way::Listed(list.to_vec())
+        }
+        (way, _) => way,
+    };
     let way = match (way, run.finish(limits::STOP_DEADLINE)) {
         (Way::Finished, Err(problem)) => Way::Failed(problem),
         (way, Err(problem)) if problem.kind != Kind::Stopped => {
@@ -137,7 +144,7 @@ impl Desk {
             Way::Failed(problem) => {
                 lines.write(&Line::new("error", stats, position, What::problem(problem)))
             }
-            Way::Finished | Way::Quit | Way::Skipped | Way::Signal(_) => Ok(()),
+            Way::Finished | Way::Quit | Way::Skipped | Way::Listed(_) | Way::Signal(_) => Ok(()),
         };
         let reason = way.name();
         let end = Line::new("end", stats, position, What::End { reason, url });
@@ -283,6 +290,7 @@ impl Follower<'_> {
     fn enter(&mut self, state: State) {
         self.is_playing = state == State::Playing;
         if self.is_playing {
+            self.titles.begin();
             self.samples.threads(Size::now().threads);
         }
     }

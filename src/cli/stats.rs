@@ -47,6 +47,8 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         },
         trace: flags.trace.trace_out.as_deref(),
         has_keys: true,
+        takes_one: false,
+        is_looped: false,
     };
     match (flags.runs, flags.warm) {
         (None, false) => session.run(std::slice::from_ref(url), &task, &selection, &wish),

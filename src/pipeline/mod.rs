@@ -26,7 +26,7 @@ mod watchdog;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -50,13 +50,14 @@ use crate::stats::{Pick, Stats};
 use crate::units::{MediaTime, Speed};
 
 pub use crate::hls::replay::{Difference, Outcome};
-pub use describe::describe;
+pub use describe::{Described, describe};
 pub use description::{Description, LiveRow, VariantRow};
 pub use export::{Exported, cache_export};
 pub use housekeeping::{Verified, cache_path, cache_remove, cache_trim, cache_verify};
 pub use job::{
-    Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Job, Network,
-    OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
+    Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Entry, Job,
+    Network, OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste,
+    Wish,
 };
 pub use replay::replay;
 pub use sound::{DeviceRow, devices};
@@ -82,8 +83,20 @@ pub struct Run {
     url: String,
     dial: Dial,
     helm: Arc<Helm>,
+    list: Listed,
     /// Threads that will tell their end.
     threads: Vec<(Thread, JoinHandle<()>)>,
+}
+
+/// The entries of a list of addresses, once it has been read.
+#[derive(Clone, Debug, Default)]
+pub struct Listed(Arc<OnceLock<Vec<Result<Entry, Problem>>>>);
+
+impl Listed {
+    /// The list turned out to be these.
+    fn set(&self, entries: Vec<Result<Entry, Problem>>) {
+        let _ = self.0.set(entries); // a run meets one list
+    }
 }
 
 /// What is known about a run.
@@ -130,6 +143,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         url: job.location.to_string(),
         dial,
         helm: Arc::clone(&helm),
+        list: Listed::default(),
         threads: Vec::new(),
     };
     let sink = run.open_sink(&job)?;
@@ -144,6 +158,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         turns,
         bell,
         stop,
+        list: run.list.clone(),
         stats,
         events: sender,
     };
@@ -268,6 +283,12 @@ impl Run {
     /// What is heard or written now.
     pub fn position(&self) -> MediaTime {
         self.stats.position()
+    }
+
+    /// The entries, when it turned out to be a list of addresses: nothing else
+    /// comes of the run then.
+    pub fn list(&self) -> Option<&[Result<Entry, Problem>]> {
+        self.list.0.get().map(Vec::as_slice)
     }
 
     /// What is known by now.

@@ -15,6 +15,7 @@ mod info;
 mod input;
 mod keys;
 mod limits;
+mod lists;
 mod live;
 mod networks;
 mod origin;
