@@ -80,6 +80,11 @@ impl Consumer {
         }
     }
 
+    /// Whether [`Consumer::fill`] would give frames now.
+    pub fn is_due(&self) -> bool {
+        self.due() > 0
+    }
+
     /// Skips what a flush made stale. All of it is in the ring: a flush never
     /// leads past what was written before it.
     fn jump(&mut self) -> bool {
