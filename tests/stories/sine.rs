@@ -12,16 +12,18 @@ pub const RATE: u32 = 48_000;
 pub const AMPLITUDE: f64 = 0.5;
 const BLOCK: usize = 4_608; // frames of one FLAC frame, as flac48-init.mp4 says
 const BLOCKS: usize = 10; // of one segment: 0.96 s
+/// Frames of one segment.
+pub const SEGMENT: usize = BLOCK * BLOCKS;
 const CHANNELS: usize = 2;
 const TOLERANCE: f64 = 0.05; // of the largest step of the sine: how far a sample may be from its prediction
 
 /// Serves `segments` of 0.96 s below `/sine/` and gives the address of their
 /// playlist. Left and right sound at these pitches in hertz.
 pub fn serve(origin: &Origin, segments: usize, pitches: [f64; CHANNELS]) -> String {
-    let seconds = (BLOCK * BLOCKS) as f64 / f64::from(RATE);
-    let mut list = format!(
+    let seconds = SEGMENT as f64 / f64::from(RATE);
+    let mut list = String::from(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-PLAYLIST-TYPE:VOD\n\
-         #EXT-X-MAP:URI=\"init.mp4\"\n"
+         #EXT-X-MAP:URI=\"init.mp4\"\n",
     );
     for index in 0..segments {
         list += &format!("#EXTINF:{seconds},\n{index}.m4s\n");
@@ -84,10 +86,10 @@ fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 /// A FLAC frame of two verbatim subframes (RFC 9639, section 9).
 fn flac_frame(number: usize, pitches: [f64; CHANNELS]) -> Vec<u8> {
     let mut frame = vec![0xFF, 0xF8, 0x5A, 0x18]; // 4608 frames, 48 kHz, two channels, 16 bits
-    let number = char::from_u32(number as u32).expect("a small number");
-    frame.extend(number.encode_utf8(&mut [0; 4]).as_bytes());
+    let coded = char::from_u32(number as u32).expect("a small number");
+    frame.extend(coded.encode_utf8(&mut [0; 4]).as_bytes());
     frame.push(crc(&frame, 8, 0x07) as u8);
-    let first = number as usize * BLOCK;
+    let first = number * BLOCK;
     for pitch in pitches {
         frame.push(0x02); // verbatim
         let samples = (first..first + BLOCK).map(|at| quantised(pitch, at));

@@ -71,11 +71,6 @@ impl SoundServer {
         ("PULSE_SERVER", format!("unix:{}", self.socket().display()))
     }
 
-    /// Layout of the default sink.
-    pub fn spec(&self) -> SinkSpec {
-        self.spec
-    }
-
     /// Ends it at once, as a crash does.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
@@ -100,16 +95,12 @@ impl SoundServer {
         String::from_utf8(said.stdout).expect("UTF-8")
     }
 
-    /// Waits until what `words` make the server say fulfils `is_it`.
-    pub fn until(&self, words: &[&str], is_it: impl Fn(&str) -> bool) {
-        let began = Instant::now();
-        loop {
-            let said = self.pactl(words);
-            if is_it(&said) {
-                return;
-            }
-            assert!(began.elapsed() < LIMIT, "pactl {words:?} says {said}");
-        }
+    /// Unloads the module that was loaded with `argument`.
+    pub fn unload(&self, argument: &str) {
+        let modules = self.pactl(&["list", "short", "modules"]);
+        let module = modules.lines().find(|line| line.contains(argument));
+        let number = module.and_then(|line| line.split_whitespace().next());
+        self.pactl(&["unload-module", number.expect("such a module")]);
     }
 
     /// Begins to record the default sink; returns when the recorder runs.
@@ -271,13 +262,18 @@ impl Recording {
 
     /// Waits until the last sound is followed by a tenth of a second of silence,
     /// ends the recorder and gives everything it heard, interleaved.
-    pub fn recorded(mut self) -> Vec<f32> {
+    pub fn recorded(self) -> Vec<f32> {
         let tail = self.rate as usize / 10 * self.channels * 4;
         self.wait("silence at the end", |bytes| {
             let whole = bytes.len() / 4 * 4;
             let end = bytes[..whole].rchunks_exact(4).take_while(|s| !is_loud(s));
             end.count() * 4 >= tail
         });
+        self.all()
+    }
+
+    /// Ends the recorder and gives everything it heard, interleaved.
+    pub fn all(mut self) -> Vec<f32> {
         self.end();
         let bytes = std::mem::take(&mut lock(&self.tape.0).bytes);
         bytes.chunks_exact(4).map(float).collect()

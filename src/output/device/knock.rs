@@ -65,7 +65,8 @@ impl Knock {
     /// `other` can be read or is broken.
     pub fn wait(&self, other: Option<BorrowedFd<'_>>, limit: Option<Duration>) -> bool {
         let other = other.unwrap_or(self.bell.as_fd());
-        let mut fds = [self.bell.as_fd(), other].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let mut fds =
+            [self.bell.as_fd(), other].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         // An interrupted wait is one that knocked: the caller looks again.
         let _ = poll(&mut fds, limit.as_ref());

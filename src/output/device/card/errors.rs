@@ -96,11 +96,7 @@ mod tests {
         let (_producer, consumer) = ring::of_length(spec);
         let (callback, remote) = Callback::new(consumer, Arc::default());
         let knock = Arc::new(Knock::new().expect("a descriptor"));
-        (
-            Complaints::new(remote, Arc::clone(&knock)),
-            callback,
-            knock,
-        )
+        (Complaints::new(remote, Arc::clone(&knock)), callback, knock)
     }
 
     #[test]

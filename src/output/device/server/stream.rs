@@ -44,8 +44,7 @@ pub(in super::super) struct Stream {
 impl Stream {
     pub(super) fn open(mut wire: Wire, spec: Spec, sink: Option<CString>) -> Result<Self, Fault> {
         let params = params(spec, sink);
-        let opened: CreatePlaybackStreamReply =
-            wire.ask(&Command::CreatePlaybackStream(params))?;
+        let opened: CreatePlaybackStreamReply = wire.ask(&Command::CreatePlaybackStream(params))?;
         let mut stream = Self {
             wire,
             channel: opened.channel,
@@ -131,7 +130,9 @@ impl Stream {
     fn note_buffer(&mut self, buffer: &BufferAttr, device_micros: u64) {
         let frame = size_of::<f32>() * self.spec.channels.count();
         let bytes = usize::try_from(buffer.target_length).unwrap_or(usize::MAX);
-        let held = Frames((bytes / frame) as u64).time(self.spec.rate).duration();
+        let held = Frames((bytes / frame) as u64)
+            .time(self.spec.rate)
+            .duration();
         self.latency = (held + Duration::from_micros(device_micros)).min(MOST);
     }
 
@@ -195,10 +196,23 @@ fn map(spec: Spec) -> ChannelMap {
         5 => &[FrontLeft, FrontRight, FrontCenter, RearLeft, RearRight],
         6 => &[FrontLeft, FrontRight, FrontCenter, Lfe, RearLeft, RearRight],
         7 => &[
-            FrontLeft, FrontRight, FrontCenter, Lfe, RearCenter, SideLeft, SideRight,
+            FrontLeft,
+            FrontRight,
+            FrontCenter,
+            Lfe,
+            RearCenter,
+            SideLeft,
+            SideRight,
         ],
         _ => &[
-            FrontLeft, FrontRight, FrontCenter, Lfe, RearLeft, RearRight, SideLeft, SideRight,
+            FrontLeft,
+            FrontRight,
+            FrontCenter,
+            Lfe,
+            RearLeft,
+            RearRight,
+            SideLeft,
+            SideRight,
         ],
     };
     ChannelMap::new(positions.iter().copied())
