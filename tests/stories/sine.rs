@@ -43,6 +43,17 @@ pub fn sample(pitch: f64, frame: usize) -> f32 {
     f32::from(quantised(pitch, frame)) / 32_768.0
 }
 
+/// Which frame of the stream `heard` begins with, one of its first tenth of a
+/// second; every sample must be that of the stream.
+pub fn place(heard: &[f32], pitch: f64) -> usize {
+    let is_it = |first: &usize| {
+        let mut frames = heard.iter().zip(*first..);
+        frames.all(|(heard, frame)| *heard == sample(pitch, frame))
+    };
+    let place = (0..RATE as usize / 10).find(is_it);
+    place.expect("a recording of the sine, sample by sample")
+}
+
 fn quantised(pitch: f64, frame: usize) -> i16 {
     let phase = TAU * pitch * frame as f64 / f64::from(RATE);
     (phase.sin() * AMPLITUDE * 32_768.0).round() as i16

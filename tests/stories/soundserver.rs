@@ -81,10 +81,10 @@ impl SoundServer {
         assert!(self.socket().exists(), "the socket of a killed server");
     }
 
-    /// Starts it again after [`SoundServer::kill`].
-    pub fn restart(&mut self) {
-        // Its own clients may have connected in vain meanwhile.
-        self.launch().expect("it started once");
+    /// Ends it at once; in the next moment `next` is found in its place.
+    pub fn is_followed_by(&mut self, next: &Self) {
+        self.kill();
+        fs::rename(next.socket(), self.socket()).expect("a socket has a name");
     }
 
     /// Tells the server something (`pactl`), and what it said.
@@ -119,8 +119,6 @@ impl SoundServer {
     }
 
     fn launch(&mut self) -> Result<(), String> {
-        // What a server that was killed left.
-        let _ = fs::remove_file(self.socket());
         let SinkSpec {
             rate,
             channels,
@@ -179,6 +177,7 @@ impl SoundServer {
         }
     }
 
+    /// Where clients find it.
     fn socket(&self) -> PathBuf {
         self.root.path().join("run/native")
     }
