@@ -111,11 +111,10 @@ fn a_server_that_dies_and_comes_back_plays_on_where_it_broke_off() {
     for (pitch, (before, after)) in PITCHES.into_iter().zip(before.iter().zip(&after)) {
         let last = sine::place(&before.samples, pitch) + before.samples.len();
         let first = sine::SEGMENT * 4 - after.samples.len();
-        println!("{last} then {first}");
-        assert!(first <= last, "frames are missing: {last}, then {first}");
+        // The recorder of the first lags a little, that of the second is deaf for as long.
         assert!(
-            last - first < RATE as usize / 5,
-            "{last} again from {first}"
+            first.abs_diff(last) < RATE as usize / 20,
+            "{last} then {first}"
         );
         assert_eq!(after.breaks(), []);
     }

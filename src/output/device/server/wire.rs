@@ -155,14 +155,18 @@ impl Wire {
 
     /// Sends sound to a stream, as it is in `samples`.
     pub fn send(&mut self, channel: u32, samples: &[f32]) -> Result<(), Fault> {
-        let bytes = samples.len() * size_of::<f32>();
+        const BYTES: usize = size_of::<f32>();
+        let length = u32::try_from(samples.len() * BYTES).expect("a block is short");
         self.outbox.clear();
-        let length = u32::try_from(bytes).expect("a block is short");
         for word in [length, channel, 0, 0, 0] {
             self.outbox.extend(word.to_be_bytes());
         }
-        let bytes = samples.iter().flat_map(|sample| sample.to_le_bytes());
-        self.outbox.extend(bytes);
+        let head = self.outbox.len();
+        self.outbox.resize(head + samples.len() * BYTES, 0);
+        let body = self.outbox[head..].chunks_exact_mut(BYTES);
+        for (bytes, sample) in body.zip(samples) {
+            bytes.copy_from_slice(&sample.to_le_bytes());
+        }
         self.socket.write_all(&self.outbox)?;
         Ok(())
     }
