@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::error::Problem;
+
 /// Counts changes; waits until the count has moved past one that was seen.
 #[derive(Debug, Default)]
 pub struct Bell {
     rings: Mutex<u64>,
     rung: Condvar,
     stopped: AtomicBool,
+    called: AtomicBool,
     waiting: AtomicUsize,
 }
 
@@ -39,8 +42,40 @@ impl Bell {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Waits until the bell rang after `seen` was taken, the run is stopped or
-    /// `limit` is over. Returns whether it rang or was stopped.
+    /// The listener wants something of the decode thread: every wait returns at
+    /// once until [`Bell::answer`].
+    pub fn call(&self) {
+        self.called.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    /// The call was heard.
+    pub fn answer(&self) {
+        self.called.store(false, Ordering::Release);
+    }
+
+    /// Whether the decode thread is called away from what it waits for.
+    pub fn is_called(&self) -> bool {
+        self.called.load(Ordering::Acquire)
+    }
+
+    /// Why nobody may wait any more: the run is stopped, or the listener calls.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::stopped`] and [`Problem::sought`].
+    pub fn check(&self) -> Result<(), Problem> {
+        if self.is_stopped() {
+            return Err(Problem::stopped());
+        }
+        match self.is_called() {
+            true => Err(Problem::sought()),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the bell rang after `seen` was taken, the run is stopped, the
+    /// listener calls or `limit` is over. Returns whether it was not the limit.
     pub fn wait(&self, seen: u64, limit: Option<Duration>) -> bool {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let rang = self.sleep(seen, limit);
@@ -54,7 +89,7 @@ impl Bell {
     }
 
     fn sleep(&self, seen: u64, limit: Option<Duration>) -> bool {
-        let quiet = |rings: &mut u64| *rings == seen && !self.is_stopped();
+        let quiet = |rings: &mut u64| *rings == seen && !self.is_stopped() && !self.is_called();
         let rings = self.rings();
         match limit {
             None => {

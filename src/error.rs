@@ -65,6 +65,8 @@ pub enum Kind {
     Offline,
     /// Its fetch was given up half-way, for another variant; never shown.
     GivenUp,
+    /// The listener wants another place: nobody but the decode thread is told.
+    Sought,
     /// The run was told to stop; never shown.
     Stopped,
     /// The reader of our standard output went away; never shown.
@@ -96,6 +98,7 @@ impl Kind {
             Self::Limit => "limit",
             Self::Offline => "offline",
             Self::GivenUp => "given_up",
+            Self::Sought => "sought",
             Self::Stopped => "stopped",
             Self::ClosedPipe => "closed_pipe",
         }
@@ -141,6 +144,16 @@ impl Problem {
             "cannot read on",
             "the rest comes from another variant",
             "ask for the segment again",
+        )
+    }
+
+    /// What the decode thread is told when the listener wants another place.
+    pub fn sought() -> Self {
+        Self::new(
+            Kind::Sought,
+            "cannot go on here",
+            "another place is wanted",
+            "go on there",
         )
     }
 

@@ -22,6 +22,8 @@ pub enum State {
     Buffering,
     /// Frames are flowing.
     Playing,
+    /// The listener holds the sound.
+    Paused,
     /// The stream does not come; it is asked for again and again.
     Reconnecting,
     /// The end was reached.
@@ -35,6 +37,7 @@ impl State {
             Self::Opening => "opening",
             Self::Buffering => "buffering",
             Self::Playing => "playing",
+            Self::Paused => "paused",
             Self::Reconnecting => "reconnecting",
             Self::Ended => "ended",
         }
@@ -155,6 +158,11 @@ pub enum Event {
         attempt: u32,
         /// Why.
         problem: Problem,
+    },
+    /// The sound goes on at another place, because the listener wanted it.
+    Seek {
+        /// Where.
+        to: MediaTime,
     },
     /// A segment was decoded to its end, or (`cache`) stored.
     Segment {

@@ -4,6 +4,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// Runs between discontinuities whose zero is remembered for seeks back.
+pub const RUNS: usize = 4096;
 /// Decoded size of a playlist, compressed or not.
 pub const PLAYLIST_BYTES: u64 = 16 << 20;
 /// Segments of one media playlist.

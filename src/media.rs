@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Seek};
 
 use crate::error::{Kind, Problem};
-use crate::units::{BitRate, Frames, MediaTime, Spec};
+use crate::units::{BitRate, Frames, MediaTime, Spec, Speed};
 
 /// Bytes of one resource that may still be arriving.
 ///
@@ -99,6 +99,8 @@ pub struct Format {
 pub struct Segment {
     /// The seek this segment answers; stale ones are dropped.
     pub epoch: u64,
+    /// Counts the discontinuities before it: times of equal runs are comparable.
+    pub run: u64,
     /// Position in the stream, from 0 (VOD) or the media sequence number (live).
     pub number: u64,
     /// Index of the variant, as `info` lists it.
@@ -231,7 +233,9 @@ pub struct Init {
 pub struct Demand {
     /// Counts seeks; an answer to an older epoch is stale.
     pub epoch: u64,
-    /// The segment wanted; `None` for the one the run begins with.
+    /// Where the last of them leads; `None` before the first.
+    pub from: Option<MediaTime>,
+    /// The segment wanted; `None` for the one the run, or what was sought, begins with.
     pub number: Option<u64>,
     /// How often it was given up half-way ([`Kind::GivenUp`]): the same segment
     /// is wanted once more, of another variant.
@@ -278,13 +282,33 @@ pub enum Piece {
     /// A whole file.
     File(WholeFile),
     /// The stream is over.
-    End,
+    End {
+        /// As in [`Segment`].
+        epoch: u64,
+    },
     /// The stream cannot go on.
     Failed(Problem),
 }
 
+impl Piece {
+    /// The seek it answers; a failure is one whatever was sought.
+    pub fn epoch(&self) -> Option<u64> {
+        match self {
+            Self::Segment(segment) => Some(segment.epoch),
+            Self::Gap(gap) => Some(gap.epoch),
+            Self::File(file) => Some(file.epoch),
+            Self::End { epoch } => Some(*epoch),
+            Self::Failed(_) => None,
+        }
+    }
+}
+
 /// A file that is one stream by itself.
 pub struct WholeFile {
+    /// As in [`Segment`].
+    pub epoch: u64,
+    /// Where to begin, when that was sought.
+    pub from: Option<MediaTime>,
     /// Address without secrets, for messages and the ledger.
     pub url: String,
     /// Its bytes.
@@ -326,4 +350,12 @@ pub trait Sink: Send {
     /// No more frames: drains the ring, or gives the file its right header.
     /// Also called after a failure, so that what was decoded is kept.
     fn finish(&mut self) -> Result<(), Problem>;
+
+    /// A seek: what was taken and not heard yet is not heard, and what comes now
+    /// belongs to `position` of the stream. Files have nothing to take back.
+    fn go_to(&mut self, _position: MediaTime) {}
+
+    /// `held` frames after what was taken so far it goes on at `position` of the
+    /// stream at another pace.
+    fn pace(&mut self, _held: Frames, _position: MediaTime, _speed: Speed) {}
 }

@@ -53,20 +53,10 @@ pub async fn run(
         kept.set_waker(Arc::new(move || waker.notify_one()));
     }
     if !job.only_store {
-        let wire = if job.ledger {
-            Some(body.source(stats)?)
-        } else {
-            None
-        };
-        let url = job.wanted.location.to_string();
-        doors.hand(Piece::File(WholeFile {
-            url,
-            media: body.source(stats)?,
-            wire,
-        }));
+        hand(&job, &body, &doors, stats)?;
     }
-    match body {
-        Body::File(..) => Ok(()),
+    match body.clone() {
+        Body::File(..) => sought(&job, &body, &mut doors, stats).await,
         Body::Entry(kept) => {
             let filled = fill(store, &job, &kept, (opened.transfer, &moved), events);
             if job.only_store {
@@ -75,10 +65,46 @@ pub async fn run(
             }
             tokio::select! {
                 filled = filled => filled,
-                () = doors.are_left() => Ok(()),
+                result = sought(&job, &body, &mut doors, stats) => result,
             }
         }
     }
+}
+
+/// Gives the decode thread a reader of its own, for the place it wants.
+fn hand(job: &Job, body: &Body, doors: &Doors, stats: &Arc<Stats>) -> Result<(), Problem> {
+    let wire = match job.ledger {
+        true => Some(body.source(stats)?),
+        false => None,
+    };
+    let demand = doors.demand();
+    doors.hand(Piece::File(WholeFile {
+        epoch: demand.epoch,
+        from: demand.from,
+        url: job.wanted.location.to_string(),
+        media: body.source(stats)?,
+        wire,
+    }));
+    Ok(())
+}
+
+/// Hands the file over once more for every place that is sought, until the
+/// decode thread is gone.
+async fn sought(
+    job: &Job,
+    body: &Body,
+    doors: &mut Doors,
+    stats: &Arc<Stats>,
+) -> Result<(), Problem> {
+    let mut answered = doors.demand().epoch;
+    while !doors.changed().await {
+        let epoch = doors.demand().epoch;
+        if epoch != answered {
+            answered = epoch;
+            hand(job, body, doors, stats)?;
+        }
+    }
+    Ok(())
 }
 
 async fn fill(

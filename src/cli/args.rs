@@ -17,7 +17,7 @@ use super::urls::{self, Address};
 use super::values;
 use crate::location::Location;
 use crate::pipeline::Start;
-use crate::units::{ChannelCount, MediaTime, SampleRate};
+use crate::units::{ChannelCount, MediaTime, SampleRate, Speed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -128,6 +128,10 @@ pub struct Play {
     #[arg(long, env = "KITHARA_VOLUME", value_name = "0-100")]
     #[arg(default_value = "100", value_parser = values::volume)]
     pub volume: u8,
+    /// How many times its own pace; the pitch follows
+    #[arg(long, env = "KITHARA_SPEED", value_name = "0.5-2")]
+    #[arg(default_value = "1", value_parser = values::speed)]
+    pub speed: Speed,
     /// Where the sound goes
     #[arg(long, env = "KITHARA_AO", value_name = "OUTPUT")]
     #[arg(default_value = "default")]

@@ -11,6 +11,8 @@ pub enum Way {
     Finished,
     /// By the key `q`.
     Quit,
+    /// By the key `n`: the next stream is wanted.
+    Skipped,
     /// By this signal.
     Signal(i32),
     /// By a problem.
@@ -23,6 +25,7 @@ impl Way {
         match self {
             Self::Finished => "ended",
             Self::Quit => "quit",
+            Self::Skipped => "skipped",
             Self::Signal(_) => "signal",
             Self::Failed(_) => "failed",
         }

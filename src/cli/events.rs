@@ -176,6 +176,7 @@ impl<'a> Line<'a> {
                 };
                 ("progress", None, what)
             }
+            Event::Seek { to } => ("seek", Some(*to), What::Nothing {}),
             Event::Stall { position } => ("stall", Some(*position), What::Nothing {}),
             Event::Resume { position } => ("resume", Some(*position), What::Nothing {}),
             Event::Title { title, position } => {
@@ -282,6 +283,10 @@ mod tests {
                     of: 4,
                 },
                 json!({"event": "progress", "bytes": 5, "total": null, "segments": 1, "of": 4}),
+            ),
+            (
+                Event::Seek { to: position },
+                json!({"event": "seek", "pos_ms": 7000}),
             ),
             (
                 Event::Stall { position },

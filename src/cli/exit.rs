@@ -51,7 +51,7 @@ impl End {
 fn code(kind: Kind) -> u8 {
     match kind {
         Kind::Stopped => 0,
-        Kind::Bug | Kind::GivenUp => 1, // nobody but the decode thread is told of it
+        Kind::Bug | Kind::GivenUp | Kind::Sought => 1, // nobody but the decode thread is told of it
         Kind::Arguments => 2,
         Kind::Resolve | Kind::Connect | Kind::Tls | Kind::NoData => 3,
         Kind::HttpStatus(_) => 4,
@@ -113,7 +113,7 @@ pub fn fail(problem: &Problem, run: Option<&str>, bugs: &Bugs) -> End {
 fn line(problem: &Problem, run: Option<&str>, bugs: &Bugs) -> Option<String> {
     match problem.kind {
         Kind::Stopped | Kind::ClosedPipe => None,
-        Kind::Bug | Kind::GivenUp => Some(bugs.line()),
+        Kind::Bug | Kind::GivenUp | Kind::Sought => Some(bugs.line()),
         _ => {
             let run = run.map(|run| format!("{run}: ")).unwrap_or_default();
             Some(format!("kithara: {run}{}", message(problem)))

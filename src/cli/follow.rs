@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{RecvError, never, select};
 
 use super::ending::{Ending, Way};
 use super::events::{Line, Lines, What};
 use super::exit;
 use super::keys::{Key, Keyboard};
+use super::listener::{Answer, Listener};
 use super::process::Size;
 use super::progress::{Screen, Stored};
+use super::report;
 use super::samples::Samples;
 use super::signals::Signals;
 use super::status::Status;
@@ -24,7 +26,7 @@ use crate::event::{Event, State, Thread};
 use crate::limits;
 use crate::pipeline::{self, Facts, Job, Run, Task};
 use crate::stats::Stats;
-use crate::units::{BitRate, MediaTime};
+use crate::units::{BitRate, MediaTime, Speed};
 
 /// Between two looks at signals, keys and levels: a tenth of a second is not
 /// felt after Ctrl-C and costs ten wake-ups a second.
@@ -48,6 +50,8 @@ pub struct Desk {
     pub signals: Signals,
     /// The keyboard, where there is one.
     pub keyboard: Option<Keyboard>,
+    /// What the listener has set; none before the first stream that is heard.
+    pub listener: Option<Listener>,
     /// Standard error.
     pub screen: Screen,
     /// Where events for programs go.
@@ -58,8 +62,8 @@ pub struct Desk {
 
 /// Runs `job` to its end and tells programs about that end.
 pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
-    let (last, volume) = match &job.task {
-        Task::Play { volume, .. } => (Thread::Decode, Some(*volume)),
+    let (last, set) = match &job.task {
+        Task::Play { volume, speed, .. } => (Thread::Decode, Some((*volume, *speed))),
         Task::Dump { .. } => (Thread::Decode, None),
         Task::Cache { .. } => (Thread::Net, None),
     };
@@ -74,12 +78,18 @@ pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
             };
         }
     };
+    let is_heard = set.is_some();
+    if let Some((volume, speed)) = set {
+        let new = || Listener::new(volume, speed);
+        let listener = desk.listener.get_or_insert_with(new);
+        listener.begin(&run);
+    }
     let follower = Follower {
         desk,
         run: &run,
         stats,
         samples: Samples::default(),
-        volume,
+        is_heard,
         last,
         ending: Ending::with(last),
         is_playing: false,
@@ -127,7 +137,7 @@ impl Desk {
             Way::Failed(problem) => {
                 lines.write(&Line::new("error", stats, position, What::problem(problem)))
             }
-            Way::Finished | Way::Quit | Way::Signal(_) => Ok(()),
+            Way::Finished | Way::Quit | Way::Skipped | Way::Signal(_) => Ok(()),
         };
         let reason = way.name();
         let end = Line::new("end", stats, position, What::End { reason, url });
@@ -144,7 +154,8 @@ struct Follower<'a> {
     run: &'a Run,
     stats: &'a Stats,
     samples: Samples,
-    volume: Option<u8>,
+    /// Whether it is played, not written to a file.
+    is_heard: bool,
     last: Thread,
     ending: Ending,
     is_playing: bool,
@@ -155,11 +166,23 @@ struct Follower<'a> {
 impl Follower<'_> {
     fn until_end(mut self) -> (Way, Samples) {
         let mut next = Instant::now() + TICK;
+        let keyboard = self.desk.keyboard.as_ref();
+        let mut keys = keyboard.map_or_else(never, |keyboard| keyboard.keys().clone());
         loop {
-            let heard = match self.run.events.recv_deadline(next) {
-                Ok(event) => self.hear(&event),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => Some(Way::Failed(silence())),
+            let left = next.saturating_duration_since(Instant::now());
+            let heard = select! {
+                recv(self.run.events) -> event => match event {
+                    Ok(event) => self.hear(&event),
+                    Err(RecvError) => Some(Way::Failed(silence())),
+                },
+                recv(keys) -> key => match key {
+                    Ok(key) => self.obey(key),
+                    Err(RecvError) => {
+                        keys = never(); // the terminal hung up
+                        None
+                    }
+                },
+                default(left) => None,
             };
             // Asked after every event too: a flood of them must not drown Ctrl-C.
             let is_due = Instant::now() >= next;
@@ -183,7 +206,10 @@ impl Follower<'_> {
             Event::Title { title, position } => {
                 self.titles.announce(title, *position);
                 // What goes into a file is heard nowhere: its titles are told at once.
-                self.volume.map_or_else(|| self.reach(), |_| Ok(()))
+                match self.is_heard {
+                    true => Ok(()),
+                    false => self.reach(),
+                }
             }
             _ => self.tell(event),
         };
@@ -215,6 +241,7 @@ impl Follower<'_> {
             | Event::Variant { .. }
             | Event::Decision(_)
             | Event::Journal(_)
+            | Event::Seek { .. }
             | Event::Segment { .. }
             | Event::Resume { .. }
             | Event::Title { .. }
@@ -243,9 +270,9 @@ impl Follower<'_> {
 
     /// Tells the titles that the sound has reached by now.
     fn reach(&mut self) -> Result<(), Problem> {
-        let heard = match self.volume {
-            Some(_) => self.run.position() - self.stats.start.now(),
-            None => MediaTime::MAX,
+        let heard = match self.is_heard {
+            true => self.run.position() - self.stats.start.now(),
+            false => MediaTime::MAX,
         };
         while let Some(event) = self.titles.reached(heard) {
             self.tell(&event)?;
@@ -266,9 +293,12 @@ impl Follower<'_> {
         if let Some(signal) = self.desk.signals.asked() {
             return Some(Way::Signal(signal));
         }
-        if let Some(way) = self.obey() {
-            return Some(way);
+        if self.desk.signals.continued()
+            && let Some(keyboard) = &self.desk.keyboard
+        {
+            keyboard.single_keys();
         }
+        self.stats.settle_seek();
         if let Err(problem) = self.reach() {
             return Some(Way::Failed(problem));
         }
@@ -285,23 +315,39 @@ impl Follower<'_> {
         failure.map(Way::Failed)
     }
 
-    /// Does what the keys say.
-    fn obey(&self) -> Option<Way> {
-        let keyboard = self.desk.keyboard.as_ref()?;
-        if self.desk.signals.continued() {
-            keyboard.single_keys();
-        }
-        for key in keyboard.pressed() {
-            match key {
-                Key::Quit => return Some(Way::Quit),
-                Key::NextVariant => self.run.next_variant(),
+    /// Does what a key says.
+    fn obey(&mut self, key: Key) -> Option<Way> {
+        let listener = self.desk.listener.as_mut()?;
+        match listener.press(key, self.run, self.stats) {
+            Answer::Done => {}
+            Answer::Quit => return Some(Way::Quit),
+            Answer::Next => return Some(Way::Skipped),
+            Answer::Report => self.report(),
+            Answer::Held(is_held) => {
+                let state = if is_held {
+                    State::Paused
+                } else {
+                    State::Playing
+                };
+                if let Some(way) = self.hear(&Event::State(state)) {
+                    return Some(way);
+                }
             }
+            Answer::Warning(problem) => self.desk.warn(&problem),
         }
+        self.show();
         None
     }
 
+    /// The report so far, above the status line.
+    fn report(&mut self) {
+        self.sample();
+        let summary = report::summary(self.stats, &self.run.facts(), &self.samples);
+        self.desk.screen.say(summary.table().trim_end());
+    }
+
     fn sample(&mut self) {
-        if self.is_playing && self.volume.is_some() {
+        if self.is_playing && self.is_heard {
             let (position, now) = (self.run.position(), SystemTime::now());
             self.samples.levels(self.stats, position, now);
         }
@@ -315,6 +361,7 @@ impl Follower<'_> {
 
     fn status(&self) -> Status {
         let facts = self.run.facts();
+        let listener = self.desk.listener.as_ref().filter(|_| self.is_heard);
         let lists = self.stats.lists();
         let row = facts.variant.and_then(|index| lists.variants.get(index));
         Status {
@@ -326,7 +373,10 @@ impl Follower<'_> {
             picked: facts.picked,
             fetched_until: self.stats.fetched_until.now(),
             throughput: self.stats.estimate(),
-            volume: self.volume,
+            volume: listener.and_then(Listener::volume),
+            speed: listener.map_or(Speed::NORMAL, Listener::speed),
+            is_muted: listener.is_some_and(|listener| listener.volume().is_none()),
+            is_paused: listener.is_some_and(Listener::is_paused),
             title: self.titles.heard().map(str::to_owned),
         }
     }

@@ -13,6 +13,7 @@ mod follow;
 mod global;
 mod info;
 mod keys;
+mod listener;
 mod listing;
 mod log;
 mod manual;

@@ -17,6 +17,7 @@ pub fn play(flags: &Play, session: &Session<'_>) -> Result<End, Problem> {
     let task = Task::Play {
         output: output(flags)?,
         volume: flags.volume,
+        speed: flags.speed,
     };
     let selection = Selection {
         quality: flags.choice.quality.unwrap_or(Quality::Auto),

@@ -123,6 +123,12 @@ impl Screen {
         }
     }
 
+    /// Says something that was asked for, above the status line.
+    pub fn say(&mut self, text: &str) {
+        self.clear();
+        exit::say(text);
+    }
+
     /// Leaves nothing behind on a terminal.
     pub fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {

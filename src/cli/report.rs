@@ -9,11 +9,11 @@ use super::process::{self, Size};
 use super::samples::{self, Range, Samples};
 use super::schema::{
     Abr, Buffer, Cache, Copies, Decode, Gap, Level, Live, Middle, Output, OverTime, Playback,
-    Process, Rebuffer, Stage, Startup, Summary, Switch, Variant,
+    Process, Rebuffer, Seek, Stage, Startup, Summary, Switch, Variant,
 };
 use crate::event::Decision;
 use crate::pipeline::Facts;
-use crate::stats::{Stats, Underrun, VariantRow};
+use crate::stats::{self, Stats, Underrun, VariantRow};
 use crate::text;
 use crate::units::MediaTime;
 
@@ -85,6 +85,7 @@ fn playback(stats: &Stats, facts: &Facts, samples: &Samples) -> Playback {
         frames: underrun.frames,
         cause: underrun.cause.name(),
     };
+    let lists = stats.lists();
     Playback {
         played_ms,
         rebuffer: Rebuffer {
@@ -93,9 +94,18 @@ fn playback(stats: &Stats, facts: &Facts, samples: &Samples) -> Playback {
             ratio: share(waited.as_secs_f64() * 1000.0, total),
             stalls: samples.stalls.list().iter().map(network::stall).collect(),
         },
-        underruns: stats.lists().underruns.iter().map(gap).collect(),
-        seeks: Vec::new(),
+        underruns: lists.underruns.iter().map(gap).collect(),
+        seeks: lists.seeks.iter().filter_map(seek).collect(),
     }
+}
+
+/// A place that was sought, if it was heard before the next one was.
+fn seek(seek: &stats::Seek) -> Option<Seek> {
+    Some(Seek {
+        to_ms: seek.to.millis(),
+        latency_ms: millis(seek.latency?),
+        cached: seek.is_cached,
+    })
 }
 
 fn abr(stats: &Stats) -> Abr {

@@ -75,7 +75,7 @@ pub struct Playback {
     pub rebuffer: Rebuffer,
     /// Sound that was asked for and not there.
     pub underruns: Vec<Gap>,
-    /// Jumps; no key makes one yet, so the list is empty.
+    /// Places that were sought and heard.
     pub seeks: Vec<Seek>,
 }
 

@@ -146,6 +146,7 @@ impl Session<'_> {
             signals: Signals::listen()?,
             trace: wish.trace.map(Trace::create).transpose()?,
             keyboard: wish.has_keys.then(Keyboard::take).flatten(),
+            listener: None,
             screen: Screen::new(self.global.progress, self.global.quiet),
             events: wish.events,
         })
@@ -189,7 +190,7 @@ impl Session<'_> {
     /// What a run's way means for the process; a failure is said.
     pub(super) fn end(&self, way: &Way, run: Option<&str>) -> End {
         match way {
-            Way::Finished | Way::Quit => End::DONE,
+            Way::Finished | Way::Quit | Way::Skipped => End::DONE,
             Way::Signal(signal) => End::Signal(*signal),
             Way::Failed(problem) => exit::fail(problem, run, self.bugs),
         }

@@ -3,7 +3,7 @@
 
 use crate::media::Format;
 use crate::stats::Pick;
-use crate::units::{BitRate, MediaTime};
+use crate::units::{BitRate, MediaTime, Speed};
 
 /// What the status line shows; parts that are not known are left out.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,12 @@ pub struct Status {
     pub throughput: BitRate,
     /// Loudness in per cent, when there is sound.
     pub volume: Option<u8>,
+    /// The pace.
+    pub speed: Speed,
+    /// There would be sound.
+    pub is_muted: bool,
+    /// The sound is held.
+    pub is_paused: bool,
     /// What is heard, safe for a terminal.
     pub title: Option<String>,
 }
@@ -43,6 +49,7 @@ impl Status {
         };
         let mut line = self.times();
         let parts = [
+            (self.speed != Speed::NORMAL).then(|| self.speed.to_string()),
             self.sound(),
             self.ahead(),
             self.net(),
@@ -59,9 +66,10 @@ impl Status {
     }
 
     fn times(&self) -> String {
+        let sign = if self.is_paused { '‖' } else { '▶' };
         match self.duration {
-            MediaTime::ZERO => format!("▶ {}", clock(self.position)),
-            end => format!("▶ {} / {}", clock(self.position), clock(end)),
+            MediaTime::ZERO => format!("{sign} {}", clock(self.position)),
+            end => format!("{sign} {} / {}", clock(self.position), clock(end)),
         }
     }
 
@@ -101,7 +109,10 @@ impl Status {
     }
 
     fn loudness(&self) -> Option<String> {
-        self.volume.map(|percent| format!("vol {percent}"))
+        match self.is_muted {
+            true => Some("mute".to_owned()),
+            false => self.volume.map(|percent| format!("vol {percent}")),
+        }
     }
 }
 
@@ -139,6 +150,10 @@ fn width(letter: char) -> usize {
 
 /// `01:23`, or `1:02:03` from an hour on: the width stays while minutes pass.
 fn clock(time: MediaTime) -> String {
+    // Of a live stream, before what was heard first.
+    if time < MediaTime::ZERO {
+        return format!("-{}", clock(MediaTime::ZERO - time));
+    }
     let text = time.to_string();
     match text.len() {
         4 => format!("0{text}"),
@@ -171,6 +186,9 @@ mod tests {
             fetched_until: MediaTime::from_seconds(184.0),
             throughput: BitRate(3_140_000),
             volume: Some(70),
+            speed: Speed::NORMAL,
+            is_muted: false,
+            is_paused: false,
             title: None,
         }
     }
@@ -253,5 +271,10 @@ mod tests {
             ..Status::default()
         };
         assert_eq!(hour.line(80), "▶ 1:02:03");
+        let before = Status {
+            position: MediaTime::from_seconds(-83.9),
+            ..Status::default()
+        };
+        assert_eq!(before.line(80), "▶ -01:23");
     }
 }

@@ -18,6 +18,7 @@ impl Summary {
         rows.extend(self.startup().into_iter().map(|text| ("startup", text)));
         rows.push(("playback", self.playback()));
         rows.extend(self.underruns().map(|text| ("underruns", text)));
+        rows.extend(self.seeks().map(|text| ("seeks", text)));
         rows.extend(self.longest_stall().map(|text| ("stall", text)));
         rows.push(("variants", self.variants()));
         let late = self.abr.switches.len().saturating_sub(SWITCHES);
@@ -93,6 +94,18 @@ impl Summary {
             .map(|(cause, count)| format!("{count} {cause}"))
             .collect();
         (!named.is_empty()).then(|| named.join(", "))
+    }
+
+    /// How many, and how long the longest took.
+    fn seeks(&self) -> Option<String> {
+        let seeks = &self.playback.seeks;
+        let longest = seeks.iter().map(|seek| seek.latency_ms);
+        let longest = longest.reduce(f64::max)?;
+        let cached = seeks.iter().filter(|seek| seek.cached).count();
+        let count = seeks.len();
+        Some(format!(
+            "{count}, {cached} in the cache, {longest:.0} ms at most"
+        ))
     }
 
     fn longest_stall(&self) -> Option<String> {

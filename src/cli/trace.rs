@@ -88,6 +88,7 @@ impl Trace {
             | Event::Format(_)
             | Event::Variant { .. }
             | Event::Retry { .. }
+            | Event::Seek { .. }
             | Event::Segment { .. }
             | Event::Progress { .. }
             | Event::Stall { .. }

@@ -79,15 +79,17 @@ impl Inbox {
         loop {
             let seen = self.bell.count();
             match self.pieces.try_recv() {
-                Ok(Piece::Segment(segment)) if segment.epoch != demand.epoch => {}
-                Ok(Piece::Gap(gap)) if gap.epoch != demand.epoch => {}
+                Ok(piece) if piece.epoch().is_some_and(|epoch| epoch != demand.epoch) => continue,
                 Ok(piece) => return piece,
-                Err(_) if self.bell.is_stopped() => return Piece::Failed(Problem::stopped()),
-                Err(TryRecvError::Empty) => {
-                    self.bell.wait(seen, None);
+                Err(TryRecvError::Disconnected) if self.bell.check().is_ok() => {
+                    return Piece::Failed(lost());
                 }
-                Err(TryRecvError::Disconnected) => return Piece::Failed(lost()),
+                Err(_) => {}
             }
+            if let Err(problem) = self.bell.check() {
+                return Piece::Failed(problem);
+            }
+            self.bell.wait(seen, None);
         }
     }
 }
@@ -104,13 +106,14 @@ mod tests {
     #[test]
     fn a_demand_is_published_before_the_wait_and_answered_by_the_piece() {
         let (doors, mut inbox) = door(&Arc::default());
-        doors.hand(Piece::End);
+        doors.hand(Piece::End { epoch: 0 });
+        doors.hand(Piece::End { epoch: 1 });
         let demand = Demand {
-            epoch: 0,
+            epoch: 1,
             number: Some(7),
-            again: 0,
+            ..Demand::default()
         };
-        assert!(matches!(inbox.next(demand), Piece::End));
+        assert!(matches!(inbox.next(demand), Piece::End { epoch: 1 }));
         assert_eq!(doors.demand(), demand);
     }
 

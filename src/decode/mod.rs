@@ -23,6 +23,7 @@ pub mod packed;
 pub mod placement;
 pub mod remap;
 pub mod resample;
+mod seek;
 mod segments;
 pub mod stream;
 mod switch;
@@ -35,6 +36,7 @@ mod warmup;
 mod whole_file;
 pub mod window;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,6 +51,7 @@ use crate::decode::titles::Titles;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, State};
+use crate::helm::Helm;
 use crate::limits;
 use crate::media::{Demand, Format, Piece, Sink, Source, Start};
 use crate::stats::Stats;
@@ -63,7 +66,8 @@ pub struct Wanted {
     pub length: Option<MediaTime>,
 }
 
-/// Decodes what `inbox` brings into `sink` until the end, a failure or a stop.
+/// Decodes what `inbox` brings into `sink` until the end, a failure or a stop;
+/// where `helm` says so it goes on elsewhere.
 ///
 /// The sink is finished in every case, so that what was decoded is kept.
 ///
@@ -73,6 +77,7 @@ pub struct Wanted {
 pub fn run(
     inbox: &mut Inbox,
     sink: &mut dyn Sink,
+    helm: &Helm,
     wanted: Wanted,
     stats: &Arc<Stats>,
     events: &Events,
@@ -81,6 +86,11 @@ pub fn run(
         lane: Lane::new(Outlet::new(sink, stats, events), stats),
         stats: Arc::clone(stats),
         events: events.clone(),
+        helm,
+        demand: Demand::default(),
+        sought: None,
+        is_landing: false,
+        zeros: BTreeMap::new(),
         wanted,
         codec: None,
         variant: None,
@@ -95,9 +105,14 @@ pub fn run(
         titles: Titles::default(),
         bad_in_a_row: 0,
     };
-    let decoded = decoding.all(inbox);
-    let finished = decoding.lane.finish();
-    let result = decoded.and(finished);
+    let result = loop {
+        let result = decoding.until_end(inbox);
+        // Whatever ended it, the listener wants something else.
+        match helm.take() {
+            Some(seek) => decoding.seek(seek),
+            None => break result,
+        }
+    };
     if result.is_ok() {
         events.send(Event::State(State::Ended));
     }
@@ -109,6 +124,15 @@ struct Decoding<'a> {
     lane: Lane<'a>,
     stats: Arc<Stats>,
     events: Events,
+    helm: &'a Helm,
+    /// What is wanted next.
+    demand: Demand,
+    /// The place that was sought, until the first piece of it is here.
+    sought: Option<MediaTime>,
+    /// What comes next is not the continuation of what was heard.
+    is_landing: bool,
+    /// Presentation zero of each run that was heard, on its media timeline.
+    zeros: BTreeMap<u64, MediaTime>,
     wanted: Wanted,
     codec: Option<Codec>,
     /// What was announced last.
@@ -143,23 +167,34 @@ struct Codec {
 }
 
 impl Decoding<'_> {
+    /// Everything up to the end, and what was held on the way. The sink is
+    /// finished unless the listener wants another place.
+    fn until_end(&mut self, inbox: &mut Inbox) -> Result<(), Problem> {
+        let decoded = self.all(inbox);
+        if self.helm.is_turned() {
+            return decoded;
+        }
+        let finished = self.lane.finish();
+        decoded.and(finished)
+    }
+
     fn all(&mut self, inbox: &mut Inbox) -> Result<(), Problem> {
-        let mut demand = Demand::default();
         loop {
-            match inbox.next(demand) {
+            match inbox.next(self.demand) {
                 Piece::Segment(segment) => {
                     self.buffering();
                     let number = segment.number;
                     if self.segment(*segment)? == Flow::Over {
                         return Ok(());
                     }
-                    (demand.number, demand.again) = match std::mem::take(&mut self.is_broken) {
-                        true => (Some(number), demand.again + 1),
-                        false => (Some(number + 1), 0),
-                    };
+                    let is_broken = std::mem::take(&mut self.is_broken);
+                    self.want(match is_broken {
+                        true => (number, self.demand.again + 1),
+                        false => (number + 1, 0),
+                    });
                 }
                 Piece::Gap(gap) => {
-                    (demand.number, demand.again) = (Some(gap.next), 0);
+                    self.want((gap.next, 0));
                     if self.gap(*gap)? == Flow::Over {
                         return Ok(());
                     }
@@ -168,10 +203,15 @@ impl Decoding<'_> {
                     self.buffering();
                     return self.file(source);
                 }
-                Piece::End => return self.end(),
+                Piece::End { .. } => return self.end(),
                 Piece::Failed(problem) => return Err(problem),
             }
         }
+    }
+
+    fn want(&mut self, (number, again): (u64, u32)) {
+        self.demand.number = Some(number);
+        self.demand.again = again;
     }
 
     fn buffering(&mut self) {
@@ -210,6 +250,10 @@ impl Decoding<'_> {
         may_be_last: bool,
         bit_rate: BitRate,
     ) -> Result<Flow, Problem> {
+        if self.helm.is_turned() {
+            return Err(Problem::sought());
+        }
+        self.lane.set_speed(self.helm.speed())?;
         let codec = self
             .codec
             .as_mut()

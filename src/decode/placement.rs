@@ -66,6 +66,14 @@ impl Placement {
         self.base = Some(base);
     }
 
+    /// The next unit is placed by its own time, wherever that is.
+    pub fn rewind(&mut self) {
+        *self = Self {
+            base: self.base,
+            ..Self::default()
+        };
+    }
+
     /// Presentation time of the next frame, when frames have been placed.
     pub fn next(&self) -> Option<MediaTime> {
         self.next

@@ -26,10 +26,12 @@ impl Decoding<'_> {
             }
             _ => problem,
         };
+        self.land(segment.from);
         self.lane.window = Window {
             from: segment.from,
             until: segment.until,
         };
+        let run = segment.run;
         let (wire, ends_run, is_live) = (segment.wire.take(), segment.ends_run, segment.is_live);
         let end = segment.start + segment.duration;
         let severed = self.is_severed;
@@ -44,6 +46,7 @@ impl Decoding<'_> {
             flow => flow?,
         };
         self.begun = None;
+        self.note_zero(run);
         if ends_run {
             self.lane.drop_tail();
         }
@@ -171,7 +174,9 @@ impl Decoding<'_> {
         let severed = std::mem::take(&mut self.is_severed) || segment.discontinuity;
         let severed = severed && self.begun.is_none() && self.lane.placement.end().is_some();
         let is_other = self.heard != Some(segment.variant) || self.is_beyond;
-        let is_switch = has_base && !severed && (is_other || self.begun.is_some());
+        let is_landing = std::mem::take(&mut self.is_landing);
+        let goes_on = has_base && !severed && !is_landing;
+        let is_switch = goes_on && (is_other || self.begun.is_some());
         if let (true, Some(overlap)) = (is_switch, segment.overlap.take()) {
             self.overlap(overlap);
         }
@@ -179,7 +184,9 @@ impl Decoding<'_> {
         let init = init.as_deref();
         self.announce(segment.variant, segment.bit_rate);
         self.variant = Some(segment.variant);
-        let join = if severed {
+        let join = if is_landing {
+            self.landing(segment.run, start)
+        } else if severed {
             Join::Splice
         } else if !has_base {
             self.beginning(init, segment.anchor, start)
@@ -263,6 +270,7 @@ impl Decoding<'_> {
 
     /// Silence in place of segments that are not there.
     pub(super) fn gap(&mut self, gap: Gap) -> Result<Flow, Problem> {
+        self.land(gap.from);
         self.lane.window = Window {
             from: gap.from,
             until: gap.until,

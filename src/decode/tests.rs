@@ -56,7 +56,9 @@ impl Sink for Ear {
 
 /// Hands over one piece for each demand.
 fn hear(pieces: Vec<Piece>) -> Heard {
-    let (doors, mut inbox) = inbox::door(&Arc::new(Bell::default()));
+    let bell = Arc::new(Bell::default());
+    let (doors, mut inbox) = inbox::door(&bell);
+    let helm = Helm::new(&bell);
     let (sender, receiver) = event::channel();
     let (mut ear, is_over) = (Ear::default(), AtomicBool::new(false));
     let result = std::thread::scope(|scope| {
@@ -70,7 +72,7 @@ fn hear(pieces: Vec<Piece>) -> Heard {
             }
         });
         let (wanted, stats) = (Wanted::default(), Arc::default());
-        let result = run(&mut inbox, &mut ear, wanted, &stats, &sender);
+        let result = run(&mut inbox, &mut ear, &helm, wanted, &stats, &sender);
         is_over.store(true, Ordering::Relaxed);
         result
     });
@@ -130,6 +132,7 @@ impl Pieces {
         let init = format!("{stream}-init.mp4");
         let mut segment = Segment {
             epoch: 0,
+            run: 0,
             number: self.number,
             variant: 0,
             url: name.to_owned(),
@@ -190,7 +193,7 @@ impl Pieces {
     }
 
     fn heard(mut self) -> Heard {
-        self.list.push(Piece::End);
+        self.list.push(Piece::End { epoch: 0 });
         hear(self.list)
     }
 }
@@ -232,6 +235,7 @@ fn seconds(seconds: f64) -> MediaTime {
 }
 
 mod gaps;
+mod seeks;
 mod switches;
 
 /// Every layout after the other: 44.1 kHz stereo, mono, 8 kHz 5.1, 48 kHz stereo, and back.

@@ -15,7 +15,13 @@ use crate::units::{BitRate, MediaTime};
 
 impl Decoding<'_> {
     pub(super) fn file(&mut self, whole: WholeFile) -> Result<(), Problem> {
-        let WholeFile { url, media, wire } = whole;
+        let WholeFile {
+            from,
+            url,
+            media,
+            wire,
+            ..
+        } = whole;
         let bytes = media.length();
         let named = |problem: Problem| match problem.kind {
             Kind::Malformed | Kind::Unsupported | Kind::Encryption | Kind::NotAStream => {
@@ -30,7 +36,7 @@ impl Decoding<'_> {
         self.fit(file.track())?;
         let track = file.track().clone();
         self.stats.duration.set(track.duration.unwrap_or_default());
-        self.aim(&mut file, &track)?;
+        self.aim(&mut file, &track, from)?;
         self.fit(file.track())?; // another stream of the file may begin on the way
         let bit_rate = match (bytes, track.duration) {
             (Some(bytes), Some(duration)) => BitRate::of(bytes, duration.duration()),
@@ -67,12 +73,21 @@ impl Decoding<'_> {
         Ok(())
     }
 
-    /// Seeks `file` to where the run begins and opens the window there.
-    fn aim(&mut self, file: &mut File, track: &Track) -> Result<(), Problem> {
-        let from = match self.wanted.start {
-            None => MediaTime::ZERO,
-            Some(start) => start.resolve(track.duration).ok_or_else(no_length)?,
+    /// Seeks `file` to what was `sought`, or to where the run begins, and opens
+    /// the window there.
+    fn aim(
+        &mut self,
+        file: &mut File,
+        track: &Track,
+        sought: Option<MediaTime>,
+    ) -> Result<(), Problem> {
+        let from = match (sought, self.wanted.start) {
+            (Some(sought), _) => sought,
+            (None, None) => MediaTime::ZERO,
+            (None, Some(start)) => start.resolve(track.duration).ok_or_else(no_length)?,
         };
+        self.land(from);
+        self.is_landing = false; // a file knows its times
         if track
             .duration
             .is_some_and(|duration| from >= duration && from > MediaTime::ZERO)
@@ -89,7 +104,9 @@ impl Decoding<'_> {
         let visible = track.edit.end.map(|end| end - track.edit.start);
         let until = [length, visible].into_iter().flatten().min();
         self.lane.window = Window { from, until };
-        self.stats.start.set(from);
+        if sought.is_none() {
+            self.stats.start.set(from);
+        }
         if from > MediaTime::ZERO {
             file.seek(from + track.edit.start)?;
         }

@@ -12,7 +12,7 @@ use crate::units::{BitRate, MediaTime};
 
 /// How far before `--start` decoding begins, so that overlap, bit reservoirs
 /// and band replication have settled: more than any codec here needs.
-const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
+pub const PRE_ROLL: MediaTime = MediaTime::from_nanos(300_000_000);
 
 /// What is to be done with the segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

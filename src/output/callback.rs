@@ -16,12 +16,13 @@ const FADE_PER_SECOND: f32 = 100.0; // the gain may go from 0 to 1 in 10 ms, no 
 struct Controls {
     gain_bits: AtomicU32,
     stopping: AtomicBool,
+    paused: AtomicBool,
     silent: AtomicBool,
     blocks: AtomicU64,
     latency_us: AtomicU64,
 }
 
-/// The other end of a [`Callback`], for normal threads: volume, stop, position.
+/// The other end of a [`Callback`], for normal threads: volume, pause, stop, position.
 #[derive(Clone, Debug)]
 pub struct Remote {
     controls: Arc<Controls>,
@@ -37,6 +38,12 @@ impl Remote {
         let gain = (f32::from(percent.min(100)) / 100.0).powi(3);
         let bits = &self.controls.gain_bits;
         bits.store(gain.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Fades out within 10 ms of sound and takes no more, or goes on where it
+    /// stopped, fading in.
+    pub fn pause(&self, is_paused: bool) {
+        self.controls.paused.store(is_paused, Ordering::Relaxed);
     }
 
     /// Fades out within 10 ms of sound and stays silent.
@@ -91,6 +98,8 @@ pub struct Callback {
     /// Frames were played, and none was skipped or missing since.
     flowing: bool,
     heard: bool,
+    /// A place was sought of which nothing was heard yet.
+    is_landing: bool,
 }
 
 impl Callback {
@@ -99,6 +108,7 @@ impl Callback {
         let controls = Arc::new(Controls {
             gain_bits: AtomicU32::new(1f32.to_bits()),
             stopping: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             blocks: AtomicU64::new(0),
             latency_us: AtomicU64::new(0),
@@ -115,6 +125,7 @@ impl Callback {
             gain: 1.0,
             flowing: false,
             heard: false,
+            is_landing: false,
         };
         (callback, remote)
     }
@@ -131,14 +142,21 @@ impl Callback {
             out.fill(0.0);
             return;
         }
+        let left = self.leave(out);
+        let out = &mut out[left..];
+        if left > 0 && out.is_empty() {
+            return;
+        }
+        let (out, rest) = out.split_at_mut(self.due(out.len()));
+        rest.fill(0.0);
         let filled = self.consumer.fill(out);
         let sound = &mut out[..filled.frames * self.spec().channels.count()];
         let target = self.target();
         self.gain = self.starting_gain(filled, target);
-        self.count(filled.frames);
+        self.count(filled);
         self.shape(sound, target);
-        self.flowing = filled.frames > 0 && filled.silence == 0;
-        if !self.flowing && !self.consumer.is_over() {
+        self.flowing = filled.frames > 0 && filled.silence == 0 && rest.is_empty();
+        if filled.silence > 0 && !self.consumer.is_over() {
             self.fade_tail(sound);
         }
         if self.is_stopping() && (self.gain == 0.0 || !self.flowing) {
@@ -149,6 +167,11 @@ impl Callback {
     /// Whether a block would hold sound now, or none will come any more.
     pub fn has_sound(&self) -> bool {
         self.consumer.is_due() || self.is_over() || self.is_stopping()
+    }
+
+    /// Whether it pauses, the fade is over and nothing but silence will come.
+    pub fn is_resting(&self) -> bool {
+        self.is_paused() && !self.is_stopping() && !self.flowing
     }
 
     /// The device broke off and its successor goes on: that fades in.
@@ -175,9 +198,44 @@ impl Callback {
         self.controls.silent.load(Ordering::Relaxed)
     }
 
+    fn is_paused(&self) -> bool {
+        self.controls.paused.load(Ordering::Relaxed)
+    }
+
+    /// How many of `samples` are taken: while it pauses, or stops, only those of
+    /// the fade, so that the rest is heard later.
+    fn due(&self, samples: usize) -> usize {
+        if !self.is_paused() && !self.is_stopping() {
+            return samples;
+        }
+        let fade = match self.flowing {
+            true => self.fade(),
+            false => 0,
+        };
+        (fade * self.spec().channels.count()).min(samples)
+    }
+
+    /// Frames until the gain is zero, rounding included.
+    fn fade(&self) -> usize {
+        (self.gain / self.step).ceil() as usize + 1
+    }
+
+    /// Fades out what a seek leaves, at the front of `out`; how many samples
+    /// that took.
+    fn leave(&mut self, out: &mut [f32]) -> usize {
+        if !self.flowing || self.gain == 0.0 {
+            return 0;
+        }
+        let samples = self.fade() * self.spec().channels.count();
+        let room = samples.min(out.len());
+        let left = self.consumer.fill_stale(&mut out[..room]);
+        self.shape(&mut out[..left], 0.0);
+        left
+    }
+
     /// The gain the user wants now.
     fn target(&self) -> f32 {
-        if self.is_stopping() {
+        if self.is_stopping() || self.is_paused() {
             return 0.0;
         }
         f32::from_bits(self.controls.gain_bits.load(Ordering::Relaxed))
@@ -195,12 +253,20 @@ impl Callback {
         }
     }
 
-    fn count(&mut self, frames: usize) {
+    fn count(&mut self, filled: Filled) {
+        let frames = filled.frames;
+        self.is_landing |= filled.jumped;
+        if frames > 0 && std::mem::take(&mut self.is_landing) {
+            let now = u64::try_from(self.stats.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.stats.landed.store(now, Ordering::Relaxed);
+        }
         if frames > 0 && !self.heard {
             self.heard = true;
             self.stats.end(Stage::FirstCallback);
         }
         self.stats.frames_played.add(frames as u64);
+        let playhead = self.consumer.position().0;
+        self.stats.playhead.store(playhead, Ordering::Relaxed);
     }
 
     /// Moves the gain frame by frame to `target`, then applies it to the rest.
@@ -342,14 +408,57 @@ mod tests {
     }
 
     #[test]
-    fn sound_fades_in_behind_a_seek() {
-        let (mut producer, mut callback, _remote) = rig();
-        producer.write(&[1.0; 1_000]);
+    fn a_seek_fades_the_old_place_out_and_the_new_one_in() {
+        for size in [1, 7, 50, 81, 200] {
+            let (mut producer, mut callback, _remote) = rig();
+            producer.write(&[1.0; 1_000]);
+            let mut heard = block(&mut callback, 100);
+            producer.flush_to(producer.written());
+            producer.write(&[-1.0; 1_000]);
+            for _ in 0..400 / size {
+                heard.extend(block(&mut callback, size));
+            }
+            assert!(largest_step(&heard) <= callback.step * 1.01, "{size}");
+            assert_eq!(heard.last(), Some(&-1.0), "{size}");
+            let faded = heard.iter().filter(|one| one.abs() < 1.0).count();
+            assert!((159..=165).contains(&faded), "{size}: {faded}");
+            let landed = callback.stats.landed.load(Ordering::Relaxed);
+            assert_eq!(landed, 0, "no clock runs, and it was noted without one");
+        }
+    }
+
+    #[test]
+    fn a_pause_fades_out_and_goes_on_with_the_frame_behind_the_fade() {
+        let (mut producer, mut callback, remote) = rig();
+        let numbers: Vec<f32> = (0..2_000).map(|n| n as f32 / 4_000.0).collect();
+        producer.write(&numbers);
+        block(&mut callback, 100);
+        remote.pause(true);
+        let out = block(&mut callback, 500);
+        assert_eq!(out[82..], [0.0; 418]);
+        assert_eq!(block(&mut callback, 500), [0.0; 500]);
+        remote.pause(false);
+        let out = block(&mut callback, 100);
+        assert_eq!(out[99], numbers[100 + 81 + 99], "only the fade was taken");
+        assert_eq!(callback.consumer.playhead().underruns(), 0);
+        let played = callback.stats.playhead.load(Ordering::Relaxed);
+        assert_eq!(played, 281);
+    }
+
+    #[test]
+    fn a_seek_in_a_pause_makes_room_and_is_heard_afterwards() {
+        let (mut producer, mut callback, remote) = rig();
+        producer.write(&[1.0; 4_000]);
+        block(&mut callback, 100);
+        remote.pause(true);
         block(&mut callback, 100);
         producer.flush_to(producer.written());
-        producer.write(&[1.0; 1_000]);
-        let out = block(&mut callback, 200);
-        assert_eq!(out[0], callback.step);
-        assert_eq!(out[199], 1.0);
+        assert_eq!(block(&mut callback, 10), [0.0; 10]);
+        assert_eq!(producer.write(&[-1.0; 4_000]), 4_000);
+        remote.pause(false);
+        assert!(block(&mut callback, 100)[99] == -1.0);
+        remote.stop();
+        block(&mut callback, 100);
+        assert!(remote.is_silent());
     }
 }

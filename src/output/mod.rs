@@ -54,6 +54,14 @@ impl Output {
         }
     }
 
+    /// The remote was used: a device that rests looks at it now.
+    pub fn wake(&self) {
+        match self {
+            Self::Device(device) => device.wake(),
+            Self::Null(_) => {} // it never rests
+        }
+    }
+
     /// Ends it, see [`Device::close`].
     pub fn close(self) {
         match self {

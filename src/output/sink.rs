@@ -12,7 +12,7 @@ use crate::event::{Event, Events};
 use crate::media::{Format, Provenance, Sink};
 use crate::ring::{self, Gap, Producer};
 use crate::stats::{Cause, Stats, Underrun};
-use crate::units::{Frames, SampleRate, Spec};
+use crate::units::{Frames, MediaTime, SampleRate, Spec, Speed};
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(5); // for the device to come back for the last frames
 
@@ -120,6 +120,22 @@ impl Sink for RingSink {
         self.look_at_ring();
         Ok(())
     }
+
+    fn go_to(&mut self, position: MediaTime) {
+        let frame = match &mut self.producer {
+            None => Frames(0),
+            Some(producer) => {
+                producer.flush_to(producer.written());
+                producer.written()
+            }
+        };
+        self.stats.go_to(frame, position);
+    }
+
+    fn pace(&mut self, held: Frames, position: MediaTime, speed: Speed) {
+        let written = self.producer.as_ref().map_or(Frames(0), Producer::written);
+        self.stats.pace(written + held, position, speed);
+    }
 }
 
 impl RingSink {
@@ -132,9 +148,7 @@ impl RingSink {
                 // An opener that died rings no bell: hence the limit.
                 Err(TryRecvError::Empty) => self.bell.wait(seen, Some(ring::LENGTH)),
             };
-            if self.bell.is_stopped() {
-                return Err(Problem::stopped());
-            }
+            self.bell.check()?;
         }
     }
 
@@ -196,7 +210,7 @@ fn cause(before: Look, now: Look) -> Cause {
 
 /// Reports an underrun; one for want of bytes is a rebuffering, too.
 fn note(stats: &Stats, events: &Events, rate: SampleRate, gap: Gap, cause: Cause) {
-    let position = stats.start.now() + gap.position.time(rate);
+    let position = stats.time_of(gap.position, rate);
     stats.underrun(Underrun {
         position,
         frames: gap.silence.0,
@@ -214,13 +228,12 @@ fn note(stats: &Stats, events: &Events, rate: SampleRate, gap: Gap, cause: Cause
     }
 }
 
-/// Waits for `time`, whatever rings, unless the run is stopped.
+/// Waits for `time`, whatever rings, unless the run is stopped or the listener
+/// wants another place.
 fn pause(bell: &Bell, time: Duration) -> Result<(), Problem> {
     let until = Instant::now() + time;
     loop {
-        if bell.is_stopped() {
-            return Err(Problem::stopped());
-        }
+        bell.check()?;
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(());
@@ -244,7 +257,7 @@ mod tests {
     use crate::event;
     use crate::media::Codec;
     use crate::ring::{Consumer, ring};
-    use crate::units::{ChannelCount, MediaTime};
+    use crate::units::ChannelCount;
 
     fn spec() -> Spec {
         Spec {

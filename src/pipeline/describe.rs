@@ -10,6 +10,7 @@ use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
+use crate::helm::Helm;
 use crate::hls::dial::dial;
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
@@ -145,13 +146,16 @@ impl Look {
     ) -> Result<(), Problem> {
         let (tell, heard) = oneshot::channel();
         let (stats, events) = (Arc::clone(&self.stats), self.events.clone());
+        let bell = Arc::clone(&self.bell);
         pipeline::spawn_short("decode", move || {
             let mut sink = FirstFrame {
                 stats: Arc::clone(&stats),
             };
+            let helm = Helm::new(&bell); // nobody is at it
             let result = decode::run(
                 &mut inbox,
                 &mut sink,
+                &helm,
                 decode::Wanted::default(),
                 &stats,
                 &events,

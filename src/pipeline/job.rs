@@ -14,7 +14,7 @@ pub use crate::hls::taste::Taste;
 use crate::location::Location;
 pub use crate::media::Start;
 pub use crate::output::wav::Sample;
-use crate::units::{ChannelCount, MediaTime, SampleRate};
+use crate::units::{ChannelCount, MediaTime, SampleRate, Speed};
 
 /// One stream and what to do with it.
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ pub enum Task {
         output: OutputChoice,
         /// 0 to 100.
         volume: u8,
+        /// The pace.
+        speed: Speed,
     },
     /// Decode it into a file.
     Dump {

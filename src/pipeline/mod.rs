@@ -37,6 +37,7 @@ use crate::bell::Bell;
 use crate::decode::{self, inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, Thread};
+use crate::helm::Helm;
 use crate::hls::dial::{Dial, dial};
 use crate::media::{Format, Sink};
 use crate::output;
@@ -46,7 +47,7 @@ use crate::pipeline::net::Net;
 use crate::pipeline::sound::Sound;
 use crate::pipeline::watchdog::{Look, Watchdog};
 use crate::stats::{Pick, Stats};
-use crate::units::MediaTime;
+use crate::units::{MediaTime, Speed};
 
 pub use crate::hls::replay::{Difference, Outcome};
 pub use describe::describe;
@@ -80,6 +81,7 @@ pub struct Run {
     watchdog: Mutex<Watchdog>,
     url: String,
     dial: Dial,
+    helm: Arc<Helm>,
     /// Threads that will tell their end.
     threads: Vec<(Thread, JoinHandle<()>)>,
 }
@@ -115,6 +117,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
     let bell = Arc::new(Bell::default());
     let stop = Arc::new(Notify::new());
     let (dial, turns) = dial();
+    let helm = Arc::new(Helm::new(&bell));
     let mut run = Run {
         events,
         sender: sender.clone(),
@@ -126,6 +129,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         watchdog: Mutex::new(Watchdog::new(Instant::now())),
         url: job.location.to_string(),
         dial,
+        helm: Arc::clone(&helm),
         threads: Vec::new(),
     };
     let sink = run.open_sink(&job)?;
@@ -148,7 +152,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
     if let Some(mut sink) = sink {
         let (stats, events) = (Arc::clone(&run.stats), run.sender.clone());
         let thread = spawn("decode", Thread::Decode, &run.sender, move || {
-            decode::run(&mut inbox, sink.as_mut(), wanted, &stats, &events)
+            decode::run(&mut inbox, sink.as_mut(), &helm, wanted, &stats, &events)
         })?;
         run.threads.push((Thread::Decode, thread));
     }
@@ -237,7 +241,12 @@ impl Run {
                 self.rescue = Some(sink.rescue());
                 Ok(Some(Box::new(sink)))
             }
-            Task::Play { output, volume } => {
+            Task::Play {
+                output,
+                volume,
+                speed,
+            } => {
+                self.helm.set_speed(*speed);
                 let (sound, sink, thread) = sound::open(
                     output.clone(),
                     *volume,
@@ -294,6 +303,31 @@ impl Run {
     /// the link carries. Nothing happens where there is only one.
     pub fn next_variant(&self) {
         self.dial.turn();
+    }
+
+    /// Goes on at `to`, or as near to it as there is sound; [`MediaTime::MAX`] is
+    /// the edge of a live stream.
+    pub fn seek(&self, to: MediaTime) {
+        self.helm.seek(to);
+    }
+
+    /// Fades out and holds, or goes on where it held.
+    pub fn pause(&self, is_paused: bool) {
+        if let Some(sound) = &self.sound {
+            sound.pause(is_paused);
+        }
+    }
+
+    /// Plays at another pace, from what is decoded next on.
+    pub fn set_speed(&self, speed: Speed) {
+        self.helm.set_speed(speed);
+    }
+
+    /// Loudness in percent.
+    pub fn set_volume(&self, percent: u8) {
+        if let Some(sound) = &self.sound {
+            sound.set_volume(percent);
+        }
     }
 
     /// Tells every thread to end.

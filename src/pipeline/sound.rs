@@ -1,7 +1,7 @@
 //! The audio side of a run, the thread "audio": a device that is looked for beside
 //! the first request, or the null device. Both run the same callback.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -28,7 +28,9 @@ const LONGEST_LATENCY: Duration = Duration::from_millis(200);
 pub struct Sound {
     output: Mutex<Option<Output>>,
     remote: OnceLock<Remote>,
-    volume: u8,
+    /// As the listener wants it, also before the output is open.
+    volume: AtomicU8,
+    paused: AtomicBool,
 }
 
 /// Opens `output` on a thread of its own; the sink waits for it.
@@ -48,7 +50,8 @@ pub fn open(
     let sound = Arc::new(Sound {
         output: Mutex::new(None),
         remote: OnceLock::new(),
-        volume,
+        volume: AtomicU8::new(volume),
+        paused: AtomicBool::new(false),
     });
     let (ours, stats, told) = (Arc::clone(&sound), Arc::clone(stats), events.clone());
     let thread = match output {
@@ -103,13 +106,34 @@ fn run_device(
 impl Sound {
     fn take_over(&self, output: Output, stats: &Stats) {
         let remote = output.remote().clone();
-        remote.set_volume(self.volume);
         stats
             .output_rate
             .store(remote.spec().rate.hertz(), Ordering::Relaxed);
         *self.output() = Some(output);
-        // Set once: an output is opened once in a run.
+        // Set once: an output is opened once in a run; what was wished before
+        // it was there is done now.
         let _ = self.remote.set(remote);
+        self.set_volume(self.volume.load(Ordering::Relaxed));
+        self.pause(self.paused.load(Ordering::Relaxed));
+    }
+
+    /// Holds the sound, or lets it go on.
+    pub fn pause(&self, is_paused: bool) {
+        self.paused.store(is_paused, Ordering::Relaxed);
+        if let Some(remote) = self.remote.get() {
+            remote.pause(is_paused);
+        }
+        if let Some(output) = self.output().as_ref() {
+            output.wake();
+        }
+    }
+
+    /// Loudness in percent.
+    pub fn set_volume(&self, percent: u8) {
+        self.volume.store(percent, Ordering::Relaxed);
+        if let Some(remote) = self.remote.get() {
+            remote.set_volume(percent);
+        }
     }
 
     /// Layout of the open output.

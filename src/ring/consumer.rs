@@ -49,6 +49,11 @@ impl Consumer {
         self.playhead.spec
     }
 
+    /// As [`Playhead::position`].
+    pub fn position(&self) -> Frames {
+        Frames(self.position)
+    }
+
     /// Where the sound is.
     pub fn playhead(&self) -> Playhead {
         self.playhead.clone()
@@ -83,6 +88,21 @@ impl Consumer {
     /// Whether [`Consumer::fill`] would give frames now.
     pub fn is_due(&self) -> bool {
         self.due() > 0
+    }
+
+    /// Fills the front of `out` with frames that a flush made stale, to be faded
+    /// out; returns how many samples those are.
+    pub fn fill_stale(&mut self, out: &mut [f32]) -> usize {
+        let channels = self.playhead.spec.channels.count();
+        let target = self.playhead.shared.flush_to.load(Ordering::Acquire);
+        let stale = usize::try_from(target.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let frames = stale.min(out.len() / channels);
+        let samples = frames * channels;
+        self.samples
+            .pop_entire_slice(&mut out[..samples])
+            .expect("a flush stays within what was written");
+        self.position += frames as u64;
+        samples
     }
 
     /// Skips what a flush made stale. All of it is in the ring: a flush never

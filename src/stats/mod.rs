@@ -1,23 +1,26 @@
 //! Counters and the startup timeline: every thread adds, the report reads.
 //! Plain atomics, no lock on any hot path; lists of rare things sit in a mutex.
 
+mod anchors;
 mod causes;
 mod exchanges;
 mod histogram;
+mod seeks;
 mod timeline;
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Decision, Exchange, RequestKind};
 use crate::media::Format;
-use crate::units::{BitRate, MediaTime, Spec};
+use crate::units::{BitRate, Frames, MediaTime, SampleRate, Spec, Speed};
 
+use anchors::Anchors;
 pub use causes::{Cause, Underrun, Waste};
 pub use exchanges::{Exchanges, Purpose};
 pub use histogram::{Histogram, Spread};
+pub use seeks::Seek;
 use timeline::Timeline;
 pub use timeline::{Stage, StageTimes};
 
@@ -101,6 +104,8 @@ pub struct Lists {
     pub switches: Vec<Decision>,
     /// Underruns of the device.
     pub underruns: Vec<Underrun>,
+    /// Places that were sought.
+    pub seeks: Vec<Seek>,
     /// A moment of the stream and its date in milliseconds since 1970 (UTC), as
     /// a live playlist last said it.
     pub date: Option<(MediaTime, i64)>,
@@ -165,6 +170,12 @@ pub struct Stats {
     pub rebuffers: Counter,
     /// How long they lasted, in nanoseconds.
     pub rebuffer_ns: Counter,
+
+    /// The next frame of the output's count, with those that a seek left out.
+    pub playhead: AtomicU64,
+    anchors: Mutex<Anchors>,
+    /// When the first frame of it was heard, in nanoseconds since the process began.
+    pub landed: AtomicU64,
 
     /// Frames per second of the output; zero while it is not open.
     pub output_rate: AtomicU32,
@@ -269,14 +280,33 @@ impl Stats {
 
     /// What is heard now; for a dump, what was decoded.
     pub fn position(&self) -> MediaTime {
-        let rate = NonZeroU32::new(self.output_rate.load(Ordering::Relaxed));
-        match rate {
-            None => self.decoded_until.now(),
-            Some(rate) => {
-                let played = i64::try_from(self.frames_played.total()).unwrap_or(i64::MAX);
-                self.start.now() + MediaTime::from_ticks(played, rate)
-            }
+        let rate = SampleRate::new(self.output_rate.load(Ordering::Relaxed));
+        let frame = Frames(self.playhead.load(Ordering::Relaxed));
+        rate.map_or_else(
+            || self.decoded_until.now(),
+            |rate| self.time_of(frame, rate),
+        )
+    }
+
+    /// The moment of the stream at which the frame of the output's count is heard.
+    pub fn time_of(&self, frame: Frames, rate: SampleRate) -> MediaTime {
+        match locked(&self.anchors).of(frame) {
+            Some(anchor) => anchor.time_of(frame, rate),
+            None => self.start.now() + frame.time(rate),
         }
+    }
+
+    /// What was not heard by `frame` of the output's count is not heard any
+    /// more; from there on it is `position` of the stream.
+    pub fn go_to(&self, frame: Frames, position: MediaTime) {
+        self.start.set(position);
+        locked(&self.anchors).replace(frame, position);
+    }
+
+    /// From `frame` of the output's count on, which is `position` of the stream,
+    /// it is played at `speed`.
+    pub fn pace(&self, frame: Frames, position: MediaTime, speed: Speed) {
+        locked(&self.anchors).add(frame, position, speed);
     }
 
     /// The lists, locked.

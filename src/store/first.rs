@@ -179,7 +179,7 @@ impl Store {
         asked: Instant,
     ) -> Result<First, Problem> {
         if response.is_compressed() {
-            return self.first_compressed(wanted, response).await;
+            return self.first_compressed(wanted, response, asked).await;
         }
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
@@ -217,6 +217,7 @@ impl Store {
                     base,
                     no_store: keep.is_none(),
                     is_stored: false,
+                    first_byte: Some(first_byte),
                     keep,
                     content_type,
                     etag,
@@ -247,7 +248,9 @@ impl Store {
         &self,
         wanted: &Wanted,
         mut response: Response,
+        asked: Instant,
     ) -> Result<First, Problem> {
+        let first_byte = Some(asked.elapsed());
         response.set_kind(RequestKind::Media);
         let refusal = response.compressed();
         let head = response.head.clone();
@@ -268,6 +271,7 @@ impl Store {
             etag: head.etag,
             no_store: head.no_store,
             is_stored: false,
+            first_byte,
         }))
     }
 }

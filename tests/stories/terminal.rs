@@ -21,7 +21,8 @@ pub struct Terminal<'a> {
 }
 
 impl<'a> Terminal<'a> {
-    /// A terminal of its own with the real binary in it; `None` without tmux.
+    /// A terminal of its own with the real binary in it, whose standard output
+    /// goes into the file `out`; `None` without tmux.
     pub fn with_kithara(sandbox: &'a Sandbox, arguments: &[&str]) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             eprintln!("skipped: there is no tmux (make setup)");
@@ -37,10 +38,11 @@ impl<'a> Terminal<'a> {
         .expect("the working folder can be written");
         let words = [&BINARY].into_iter().chain(arguments);
         let words: Vec<_> = words.map(|word| format!("{QUOTE}{word}{QUOTE}")).collect();
+        let command = format!("{} > out", words.join(" "));
         let size = COLUMNS.to_string();
         terminal.tmux(
             &["-f", "tmux.conf"],
-            &["new-session", "-d", "-x", &size, &words.join(" ")],
+            &["new-session", "-d", "-x", &size, &command],
         );
         Some(terminal)
     }

@@ -104,8 +104,8 @@ impl Entry {
 
     /// Why nothing will come, if so.
     fn refusal(&self, offset: u64) -> Option<Problem> {
-        if self.shelf.house.bell.is_stopped() {
-            return Some(Problem::stopped());
+        if let Err(problem) = self.shelf.house.bell.check() {
+            return Some(problem);
         }
         let state = self.state();
         match state.is_offline {

@@ -117,6 +117,7 @@ fn the_figures_are_those_of_the_run() {
     assert_eq!(text(&headers, "CMCD-Status"), None);
     // Two seconds are heard, and there was a stall: that is told once.
     stats.frames_played.add(96_000);
+    stats.playhead.store(96_000, Ordering::Relaxed);
     stats.rebuffers.add(1);
     for status in [Some("bs"), None] {
         let (_, headers) = sent(&cmcd, &segment(), &stats);

@@ -33,6 +33,8 @@ pub(in crate::hls) struct About {
     pub duration: MediaTime,
     /// Encoding parameters or timestamps may jump before it.
     pub discontinuity: bool,
+    /// Its discontinuity sequence number.
+    pub run: u64,
     /// The last of its run.
     pub ends_run: bool,
     /// Nothing to fetch.
@@ -99,6 +101,7 @@ impl About {
             start: segment.start,
             duration: segment.duration,
             discontinuity: segment.discontinuity,
+            run: segment.discontinuities,
             ends_run: list.ends_run(place),
             gap: segment.gap,
             date: segment.date_time,

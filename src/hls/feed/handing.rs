@@ -22,6 +22,9 @@ impl Feed {
             return Ok(false);
         }
         let demand = self.doors.demand();
+        if demand.epoch != self.epoch {
+            self.seek(demand);
+        }
         let (epoch, place) = (demand.epoch, self.demanded());
         if self.answered == Some(demand) {
             return Ok(false);
@@ -29,7 +32,7 @@ impl Feed {
         let place = self.catch_up(place);
         self.forget_before(place);
         if self.is_over(place) {
-            self.doors.hand(Piece::End);
+            self.doors.hand(Piece::End { epoch });
             return Ok(true);
         }
         if let Some(gap) = self.gap(epoch, place) {
@@ -126,6 +129,7 @@ impl Feed {
         let stated = self.presentation.ladder.rungs[rung].rate();
         Ok(Some(Segment {
             epoch,
+            run: about.run,
             number: place as u64,
             variant: rung,
             url: about.wanted.location.to_string(),

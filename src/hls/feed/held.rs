@@ -46,6 +46,15 @@ impl Held {
         }
     }
 
+    /// Places from `place` on may be asked about again; what is stored of those
+    /// before the first is not known any more.
+    pub fn reach_back(&mut self, place: usize) {
+        while self.first > place {
+            self.first -= 1;
+            self.rungs.push_front(None);
+        }
+    }
+
     /// The places that may be stored.
     pub fn places(&self) -> Range<usize> {
         self.first..self.first + self.rungs.len()

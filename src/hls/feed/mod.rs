@@ -16,6 +16,7 @@ mod picking;
 mod recording;
 mod renewing;
 mod room;
+mod seeking;
 mod telling;
 mod unlocking;
 mod view;
@@ -88,6 +89,9 @@ struct Flight {
     body: Option<Body>,
     /// When it was asked for.
     at: Instant,
+    /// Whether no other segment was under way then: only such a one waits for
+    /// nothing but its own answer.
+    is_alone: bool,
     /// When its response began.
     opened: Option<Instant>,
     /// Bytes of it that were in the cache before.
@@ -105,6 +109,7 @@ impl Flight {
             renewals,
             body: None,
             at: Instant::now(),
+            is_alone: false,
             opened: None,
             base: 0,
             come: Cell::new((0, Instant::now())),
@@ -141,6 +146,8 @@ pub struct Feed {
     heard: Option<usize>,
     /// Heads of segments in the rung before them, where they differ.
     overlaps: HashMap<(usize, usize), Hidden>,
+    /// The seek that is answered.
+    epoch: u64,
     /// What the decode thread wanted when it was answered last.
     answered: Option<Demand>,
     /// The segment that was handed over and then given up, and until when it
@@ -265,6 +272,7 @@ impl Feed {
             decisions: BTreeMap::new(),
             heard: None,
             overlaps: HashMap::new(),
+            epoch: 0,
             answered: None,
             broken_off: None,
             meter: Meter::default(),
@@ -329,7 +337,10 @@ impl Feed {
             self.end_pauses();
             // In this order: a segment found damaged is planned again at once.
             if self.hand_over()? {
-                return self.settle().await;
+                match self.settle().await? {
+                    true => return Ok(()),
+                    false => continue,
+                }
             }
             if self.record()? {
                 return self.store.sync();
@@ -371,14 +382,19 @@ impl Feed {
     }
 
     /// Everything was handed over: lets the last transfers end while it is
-    /// decoded, and mends what is torn, until the decode thread is done.
-    async fn settle(mut self) -> Result<(), Problem> {
+    /// decoded, and mends what is torn, until the decode thread is done: `true`;
+    /// or wants another place.
+    async fn settle(&mut self) -> Result<bool, Problem> {
         // Nothing is to be done any more but to wait.
         self.broadcast = None;
         self.later.clear();
         self.look = None;
-        while !self.wait().await? {}
-        Ok(())
+        while !self.wait().await? {
+            if self.doors.demand().epoch != self.epoch {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn list(&self, rung: usize) -> &Listed {

@@ -61,6 +61,16 @@ impl Feed {
         self.again > 0 || self.callback.has_sound()
     }
 
+    /// Whether blocks hold nothing but silence until the pause is over.
+    pub fn is_resting(&self) -> bool {
+        self.again == 0 && self.callback.is_resting()
+    }
+
+    /// Without a block: a seek makes room in the ring for the new place.
+    pub fn look(&mut self) {
+        self.callback.run(&mut []);
+    }
+
     /// Fills `out` (interleaved, whole frames), whose last frame will be heard
     /// in `latency`. Allocates nothing.
     pub fn fill(&mut self, out: &mut [f32], latency: Duration) {

@@ -77,15 +77,16 @@ impl Knock {
         !fds[1].revents().is_empty()
     }
 
+    /// Ends its wait; it looks at everything anew.
+    pub fn ring(&self) {
+        // A counter that is full wakes it as well.
+        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
         self.complaint
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ring(&self) {
-        // A counter that is full wakes it as well.
-        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
     }
 }
 

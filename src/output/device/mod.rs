@@ -244,6 +244,11 @@ impl Device {
         &self.name
     }
 
+    /// The remote was used: an output that rests looks at it now.
+    pub fn wake(&self) {
+        self.knock.ring();
+    }
+
     /// Ends [`Player::run`]; sound that is still held is cut off, see [`Remote::latency`].
     pub fn close(self) {
         self.remote.stop();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{
-    ChannelMap, ChannelPosition, Command, CreatePlaybackStreamReply, PlaybackStreamParams, Prop,
-    Props, SampleFormat, SampleSpec,
+    ChannelMap, ChannelPosition, Command, CorkStreamParams, CreatePlaybackStreamReply,
+    PlaybackStreamParams, Prop, Props, SampleFormat, SampleSpec,
 };
 
 use super::super::feed::Feed;
@@ -22,6 +22,8 @@ const HELD: Duration = Duration::from_millis(80);
 const REQUEST: Duration = Duration::from_millis(30);
 /// While the ring is filled for the first time nobody tells when it is.
 const LOOK: Duration = Duration::from_millis(5);
+/// While it rests: a seek in a pause rings no bell here.
+const NAP: Duration = Duration::from_millis(200);
 /// What it may hold at most; a server that wants more talks nonsense.
 const MOST: Duration = Duration::from_secs(2);
 const MICROS: u64 = 1_000_000;
@@ -37,6 +39,10 @@ pub(in super::super) struct Stream {
     latency: Duration,
     block: Vec<f32>,
     has_begun: bool,
+    /// Frames of silence sent since the fade of a pause.
+    silence: u64,
+    /// The server plays nothing of what it holds, and asks for nothing.
+    is_corked: bool,
     /// Since when the server has had nothing to play, and where that was.
     dry: Option<(Instant, MediaTime)>,
 }
@@ -53,6 +59,8 @@ impl Stream {
             latency: Duration::ZERO,
             block: vec![0.0; samples(HELD, spec)],
             has_begun: false,
+            silence: 0,
+            is_corked: false,
             dry: None,
         };
         stream.want(opened.requested_bytes);
@@ -69,16 +77,42 @@ impl Stream {
         while !knock.is_closing() {
             // What is given before there is sound would be silence in front of it.
             self.has_begun |= feed.has_sound();
-            if self.has_begun {
+            self.rest(feed)?;
+            if self.has_begun && !self.is_corked {
                 self.give(feed)?;
             }
-            let limit = (!self.has_begun).then_some(LOOK);
+            let limit = match (self.is_corked, self.has_begun) {
+                (true, _) => Some(NAP),
+                (false, false) => Some(LOOK),
+                (false, true) => None,
+            };
             if knock.wait(Some(self.wire.descriptor()), limit) {
                 self.wire.receive()?;
             }
             while let Some(command) = self.wire.command()? {
                 self.obey(command, stats)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Corks the stream when all that the server holds is silence: before that it
+    /// would cut the fade. Uncorks it when the pause is over.
+    fn rest(&mut self, feed: &mut Feed) -> Result<(), Fault> {
+        let is_resting = feed.is_resting();
+        let held = MediaTime::from_seconds(self.latency.as_secs_f64()).frames(self.spec.rate);
+        let cork = is_resting && self.silence > held.0;
+        if cork != self.is_corked {
+            self.is_corked = cork;
+            let channel = self.channel;
+            let params = CorkStreamParams { channel, cork };
+            self.wire.tell(&Command::CorkPlaybackStream(params))?;
+        }
+        if cork {
+            feed.look();
+        }
+        if !is_resting {
+            self.silence = 0;
         }
         Ok(())
     }
@@ -93,6 +127,9 @@ impl Stream {
                 return Ok(());
             }
             let block = &mut self.block[..length];
+            if feed.is_resting() {
+                self.silence += (length / channels) as u64;
+            }
             feed.fill(block, self.latency);
             self.wire.send(self.channel, block)?;
             self.wanted -= length * size_of::<f32>();
