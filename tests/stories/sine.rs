@@ -3,8 +3,8 @@
 
 use std::f64::consts::TAU;
 
-use crate::bytes;
-use crate::origin::Origin;
+use super::fixtures::bytes;
+use super::origin::Origin;
 
 /// Frames a second of the stream.
 pub const RATE: u32 = 48_000;

@@ -102,9 +102,9 @@ fn a_server_that_dies_and_comes_back_plays_on_where_it_broke_off() {
         .warns(&[SOUND_GOES_ON])
         .spawn();
     recording.hears(1.0);
-    let next = SoundServer::start().expect("one started already");
+    let mut next = SoundServer::start().expect("one started already");
     let (before, recording) = (recording, next.record());
-    server.is_followed_by(&next);
+    server.is_followed_by(&mut next);
     let before = before.all();
     running.finish();
     let (before, after) = (tones(&before), tones(&recording.recorded()));

@@ -35,7 +35,10 @@ pub const STUDIO: SinkSpec = SinkSpec {
 
 /// A running server. Killed when dropped.
 pub struct SoundServer {
-    root: TempDir,
+    /// Its own folder, and those of the servers whose place it took.
+    places: Vec<TempDir>,
+    /// Where clients find it.
+    socket: PathBuf,
     spec: SinkSpec,
     server: Option<Child>,
 }
@@ -53,7 +56,8 @@ impl SoundServer {
             fs::create_dir(root.path().join(name)).expect("an empty folder takes folders");
         }
         let mut server = Self {
-            root,
+            socket: root.path().join("run/native"),
+            places: vec![root],
             spec,
             server: None,
         };
@@ -68,7 +72,7 @@ impl SoundServer {
 
     /// What a client needs to find it.
     pub fn env(&self) -> (&'static str, String) {
-        ("PULSE_SERVER", format!("unix:{}", self.socket().display()))
+        ("PULSE_SERVER", format!("unix:{}", self.socket.display()))
     }
 
     /// Ends it at once, as a crash does.
@@ -78,13 +82,16 @@ impl SoundServer {
             server.wait().expect("a child can be waited for");
         }
         // A server that crashed leaves its socket.
-        assert!(self.socket().exists(), "the socket of a killed server");
+        assert!(self.socket.exists(), "the socket of a killed server");
     }
 
     /// Ends it at once; in the next moment `next` is found in its place.
-    pub fn is_followed_by(&mut self, next: &Self) {
+    pub fn is_followed_by(&mut self, next: &mut Self) {
         self.kill();
-        fs::rename(next.socket(), self.socket()).expect("a socket has a name");
+        fs::rename(&next.socket, &self.socket).expect("a socket has a name");
+        next.socket.clone_from(&self.socket);
+        // Its folder has to outlive this server.
+        next.places.append(&mut self.places);
     }
 
     /// Tells the server something (`pactl`), and what it said.
@@ -177,16 +184,12 @@ impl SoundServer {
         }
     }
 
-    /// Where clients find it.
-    fn socket(&self) -> PathBuf {
-        self.root.path().join("run/native")
-    }
-
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        let run = self.root.path().join("run");
+        let root = self.places[0].path();
+        let run = root.join("run");
         command.env_clear().env("PATH", "/usr/bin:/bin");
-        command.env("HOME", self.root.path().join("home"));
+        command.env("HOME", root.join("home"));
         command
             .env("XDG_RUNTIME_DIR", &run)
             .env("PULSE_RUNTIME_PATH", run);
