@@ -72,7 +72,9 @@ fn a_long_sine_under_load_has_no_break_that_is_not_reported() {
             "breaks {breaks:?}, reported {}",
             summary["playback"]["underruns"]
         );
-        assert!(breaks.len() <= underruns(&summary), "{breaks:?} {summary}");
+        // A hole has two ends.
+        let told = 2 * underruns(&summary);
+        assert!(breaks.len() <= told, "{breaks:?} {summary}");
         if breaks.is_empty() {
             let first = sine::place(&tone.samples, PITCH);
             let silent = segments * sine::SEGMENT - first - tone.samples.len();
