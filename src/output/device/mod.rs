@@ -87,7 +87,7 @@ pub fn find(name: Option<&str>) -> Result<Found, Problem> {
 
 fn look(name: Option<&str>) -> Result<Place, Problem> {
     let refusal = match Sink::find(name) {
-        Ok(Some(sink)) => return Ok(Place::Server(sink)),
+        Ok(Some(sink)) => return Ok(Place::Server(Box::new(sink))),
         Ok(None) | Err(Fault::Absent) => None,
         Err(fault) => Some(fault.why()),
     };
@@ -118,13 +118,13 @@ fn cannot_open(name: Option<&str>, why: String) -> Problem {
 
 /// An output that is there and not yet playing.
 enum Place {
-    Server(Sink),
+    Server(Box<Sink>),
     Card(Card),
 }
 
 /// An output that plays.
 enum Voice {
-    Server(server::Stream, Feed),
+    Server(Box<server::Stream>, Box<Feed>),
     Card(card::Playing),
 }
 
@@ -151,11 +151,11 @@ impl Place {
         }
     }
 
-    fn open(self, feed: Feed, knock: &Arc<Knock>) -> Result<Voice, Refusal> {
+    fn open(self, feed: Box<Feed>, knock: &Arc<Knock>) -> Result<Voice, Refusal> {
         match self {
             Self::Card(card) => card.open(feed, knock).map(Voice::Card),
             Self::Server(sink) => match sink.open(feed.spec()) {
-                Ok(stream) => Ok(Voice::Server(stream, feed)),
+                Ok(stream) => Ok(Voice::Server(Box::new(stream), feed)),
                 Err(fault) => Err(Refusal {
                     why: fault.why(),
                     feed: Some(feed),
@@ -208,7 +208,8 @@ impl Found {
         let (producer, consumer) = ring::of_length(spec);
         let (callback, remote) = Callback::new(consumer, Arc::clone(stats));
         let knock = Arc::new(Knock::new()?);
-        let voice = self.place.open(Feed::new(callback, remote.clone()), &knock);
+        let feed = Box::new(Feed::new(callback, remote.clone()));
+        let voice = self.place.open(feed, &knock);
         let voice = voice.map_err(|refusal| refused(refusal.why))?;
         stats.end(Stage::DeviceOpen);
         stats.begin(Stage::FirstCallback);
@@ -293,7 +294,7 @@ impl Player {
 
 /// Looks for an output again and again; `None` when it is closed meanwhile.
 fn reopen(
-    mut feed: Feed,
+    mut feed: Box<Feed>,
     lost: String,
     asked: Option<&str>,
     knock: &Arc<Knock>,

@@ -31,7 +31,7 @@ pub(super) struct Card {
 /// The card does not play: why, and what it was to play where that came back.
 pub(super) struct Refusal {
     pub why: String,
-    pub feed: Option<Feed>,
+    pub feed: Option<Box<Feed>>,
 }
 
 /// The card called `name` (as [`list`] names or describes it), or the default
@@ -145,7 +145,7 @@ impl Card {
     /// Starts the card in the layout of `feed`, with the first combination of
     /// buffer size and sample format that it takes. What goes wrong later is told
     /// to `knock`.
-    pub fn open(self, mut feed: Feed, knock: &Arc<Knock>) -> Result<Playing, Refusal> {
+    pub fn open(self, mut feed: Box<Feed>, knock: &Arc<Knock>) -> Result<Playing, Refusal> {
         let mut refusal = cpal::Error::from(ErrorKind::UnsupportedConfig);
         let remote = feed.remote().clone();
         let (way_home, home) = bounded(1);
@@ -197,7 +197,7 @@ impl Card {
 /// A card that plays. Dropping it stops the sound.
 pub(super) struct Playing {
     stream: cpal::Stream,
-    home: Receiver<Feed>,
+    home: Receiver<Box<Feed>>,
 }
 
 impl Playing {

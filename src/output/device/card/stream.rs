@@ -27,13 +27,13 @@ const BELOW_FULL_SCALE: f32 = 1.0 - f32::EPSILON / 2.0; // 1.0 itself has no 24-
 /// A feed on loan to a stream of cpal: it comes home when the stream drops its
 /// closure, so that another stream can go on with it.
 pub(super) struct Lent {
-    feed: Option<Feed>,
-    way_home: Sender<Feed>,
+    feed: Option<Box<Feed>>,
+    way_home: Sender<Box<Feed>>,
 }
 
 impl Lent {
     /// Lends `feed`; it will be sent through `way_home`.
-    pub fn new(feed: Feed, way_home: Sender<Feed>) -> Self {
+    pub fn new(feed: Box<Feed>, way_home: Sender<Box<Feed>>) -> Self {
         Self {
             feed: Some(feed),
             way_home,
