@@ -22,7 +22,6 @@ pub mod units;
 // Level 1: instruments.
 pub mod bell;
 pub mod event;
-pub mod helm;
 pub mod ring;
 pub mod stats;
 // Level 2: rooms that do not know each other.

@@ -13,10 +13,11 @@ use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
+use crate::pipeline;
+
 const ESCAPE: &u8 = &0x1b;
 /// Keys that were pressed and not obeyed yet.
 const WAITING: usize = 64;
-const STACK_BYTES: usize = 64 << 10;
 /// Between two looks whether the terminal is ours again.
 const BACKGROUND: Duration = Duration::from_millis(200);
 /// Per cent that a key makes it louder.
@@ -72,11 +73,7 @@ impl Keyboard {
         let keyboard = Self { before, keys };
         keyboard.single_keys();
         // Ends with the process: a read of a terminal cannot be called off.
-        let reader = thread::Builder::new().name("keys".to_owned());
-        reader
-            .stack_size(STACK_BYTES)
-            .spawn(move || read(&sender))
-            .ok()?;
+        pipeline::spawn_short("keys", move || read(&sender)).ok()?;
         Some(keyboard)
     }
 

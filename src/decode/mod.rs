@@ -42,6 +42,7 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+use crate::bell::helm::Helm;
 use crate::decode::codec::{Decoded, Decoder};
 use crate::decode::inbox::Inbox;
 use crate::decode::lane::{Flow, Lane, Times};
@@ -51,7 +52,6 @@ use crate::decode::titles::Titles;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, State};
-use crate::helm::Helm;
 use crate::limits;
 use crate::media::{Demand, Format, Piece, Sink, Source, Start};
 use crate::stats::Stats;

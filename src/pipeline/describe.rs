@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use crate::bell::helm::Helm;
 use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
 use crate::fetch::Client;
-use crate::helm::Helm;
 use crate::hls::dial::dial;
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;

@@ -34,10 +34,10 @@ use crossbeam_channel::Receiver;
 use tokio::sync::Notify;
 
 use crate::bell::Bell;
+use crate::bell::helm::Helm;
 use crate::decode::{self, inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, Thread};
-use crate::helm::Helm;
 use crate::hls::dial::{Dial, dial};
 use crate::media::{Format, Sink};
 use crate::output;
@@ -192,7 +192,11 @@ fn spawn(
 }
 
 /// Runs `work` on a thread that tells nobody.
-fn spawn_short(
+///
+/// # Errors
+///
+/// When the system gives no thread.
+pub fn spawn_short(
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, Problem> {

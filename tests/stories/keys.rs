@@ -184,11 +184,11 @@ fn the_pace_is_changed_by_key_and_by_flag() {
     let Some(terminal) = Terminal::with_kithara(&sandbox, &arguments) else {
         return;
     };
-    terminal.shows(&["▶ 00:0", "| 1.9x |"]);
+    terminal.shows(&["▶ 00:", "| 1.9x |"]);
     terminal.press(&["]", "]"]);
-    terminal.shows(&["▶ 00:0", "| 2x |"]);
+    terminal.shows(&["▶ 00:", "| 2x |"]);
     terminal.press(&["[", "Up"]);
-    terminal.shows(&["▶ 01:0", "| 1.9x |"]);
+    terminal.shows(&["▶ 01:", "| 1.9x |"]);
     terminal.press(&["q"]);
     assert_eq!(terminal.code(), 0);
 }
