@@ -77,7 +77,10 @@ fn read(path: &Path, is_named: bool) -> Result<Option<String>, Problem> {
     let todo = "check the file, or use --no-config";
     let mut text = String::new();
     let opened = File::open(path);
-    let count = opened.and_then(|file| file.take(limits::CONFIG_BYTES + 1).read_to_string(&mut text));
+    let count = opened.and_then(|file| {
+        file.take(limits::CONFIG_BYTES + 1)
+            .read_to_string(&mut text)
+    });
     match count {
         Ok(count) if count as u64 > limits::CONFIG_BYTES => {
             let why = format!("it is longer than {} bytes", limits::CONFIG_BYTES);
@@ -158,10 +161,16 @@ fn setting(
         .filter(|arg| arg.get_long() == Some(flag) && !NOT_HERE.contains(&flag))
         .collect();
     let Some(first) = known.first() else {
-        return Err(here(format!("there is no flag --{} here", text::safe(flag))));
+        return Err(here(format!(
+            "there is no flag --{} here",
+            text::safe(flag)
+        )));
     };
     let values = values(first, value.get_ref()).map_err(|why| (value.span().start, why))?;
-    for (arg, value) in known.iter().flat_map(|arg| values.iter().map(move |value| (arg, value))) {
+    for (arg, value) in known
+        .iter()
+        .flat_map(|arg| values.iter().map(move |value| (arg, value)))
+    {
         judge(arg, flag, value).map_err(&here)?;
     }
     let flag = flag.to_owned();
@@ -249,7 +258,9 @@ mod tests {
     fn told(words: &str, text: &str) -> Result<Vec<String>, (usize, String)> {
         let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
         let settings = settings(&usage::definition(), &words, text)?;
-        let told = settings.iter().map(|one| format!("{} {:?}", one.flag, one.values));
+        let told = settings
+            .iter()
+            .map(|one| format!("{} {:?}", one.flag, one.values));
         Ok(told.collect())
     }
 
