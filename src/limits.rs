@@ -86,6 +86,8 @@ pub const DECODE_STALL: Duration = Duration::from_secs(5);
 /// From the request to stop until the process leaves, whatever hangs.
 pub const STOP_DEADLINE: Duration = Duration::from_millis(400);
 
+/// The configuration; it is read before anything else is done.
+pub const CONFIG_BYTES: u64 = 1 << 20;
 /// A trace or a ladder of `simulate`.
 pub const SIMULATION_FILE_BYTES: u64 = 64 << 20;
 /// Segments of a ladder of `simulate` that is made of a stream, each of which

@@ -45,6 +45,7 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("hls_m3u8", &["hls/"]),
     ("rtrb", &["ring/"]),
     ("clap", &["cli/", "main.rs"]),
+    ("toml", &["cli/config.rs"]),
 ];
 
 /// Words and the only places where they may stand.

@@ -106,6 +106,28 @@ pub struct Global {
     )]
     #[arg(value_name = "FILE")]
     pub log_file: Option<PathBuf>,
+    /// What flags are without being given; without it $XDG_CONFIG_HOME/kithara/config.toml
+    ///
+    /// TOML with the long names of the flags: volume = 60, buffer = "2m", no-cache = true. Names in
+    /// a table like [play] are for that command. The command line goes before the environment,
+    /// which goes before the file.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Configuration",
+        env = "KITHARA_CONFIG"
+    )]
+    #[arg(value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Read no such file
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Configuration",
+        env = "KITHARA_NO_CONFIG"
+    )]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub no_config: bool,
 }
 
 impl Global {

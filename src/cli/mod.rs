@@ -4,6 +4,7 @@
 mod age;
 mod args;
 mod cache;
+mod config;
 mod devices;
 mod dump;
 mod ending;

@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::args::Line;
+use super::config;
 use super::exit::{self, End};
 use super::repeated;
 use super::values::Wrong;
@@ -26,18 +27,26 @@ pub enum Refusal {
     Wrong(Problem),
 }
 
-/// The command line as values.
+/// The command line as values; what it leaves open, the configuration says.
 ///
 /// `words` begin with the program's name.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Line, Refusal> {
     let words: Vec<OsString> = words.into_iter().collect();
-    let matches = definition()
-        .try_get_matches_from(&words)
-        .map_err(|error| refuse(&error))?;
+    let (line, matches) = understood(definition(), &words)?;
+    let settled = config::with_file(definition(), &line.global, &matches);
+    match settled.map_err(Refusal::Wrong)? {
+        None => Ok(line),
+        Some(definition) => understood(definition, &words).map(|(line, _)| line),
+    }
+}
+
+fn understood(from: Command, words: &[OsString]) -> Result<(Line, ArgMatches), Refusal> {
+    let matches = from.try_get_matches_from(words);
+    let matches = matches.map_err(|error| refuse(&error))?;
     lost_flag(&matches).map_or(Ok(()), |problem| Err(Refusal::Wrong(problem)))?;
     let mut line = Line::from_arg_matches(&matches).map_err(|error| refuse(&error))?;
-    repeated::gather(&mut line.global.requests, &words, &matches, definition);
-    Ok(line)
+    repeated::gather(&mut line.global.requests, words, &matches, definition);
+    Ok((line, matches))
 }
 
 /// The definition of the flags. The twins in the environment are told once, at
@@ -85,7 +94,7 @@ fn lost_flag(matches: &ArgMatches) -> Option<Problem> {
 }
 
 /// The refusal as one line.
-fn problem(error: &clap::Error) -> Problem {
+pub fn problem(error: &clap::Error) -> Problem {
     let source = error.source();
     if let Some(problem) = source.and_then(|inner| inner.downcast_ref::<Problem>()) {
         return problem.clone();

@@ -13,11 +13,12 @@ pub fn is_headed(head: &[u8]) -> bool {
     first.is_some_and(|line| line.starts_with(b"#EXTM3U"))
 }
 
-/// Whether `head` can be lines of addresses: it has letters, and no control
-/// character beside those that end lines.
+/// Whether `head` can be lines of addresses: it has letters, no control
+/// character beside those that end lines, and is no web page.
 pub fn is_text(head: &[u8]) -> bool {
     let is_letter = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..);
-    head.iter().all(is_letter) && !head.trim_ascii().is_empty()
+    let first = head.trim_ascii_start().first();
+    head.iter().all(is_letter) && first.is_some_and(|first| *first != b'<')
 }
 
 /// The rows of `text`.

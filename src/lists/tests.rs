@@ -132,7 +132,8 @@ fn a_list_is_told_by_its_content_and_a_bare_one_by_its_name() {
     for (head, want) in forms {
         assert_eq!(Form::of(head), want, "{}", String::from_utf8_lossy(head));
     }
-    let bare: [(&str, Option<&str>, &[u8], bool); 7] = [
+    let bare: [(&str, Option<&str>, &[u8], bool); 8] = [
+        ("/a.m3u", None, b" <html>", false),
         ("/a.m3u", None, b"http://h/", true),
         ("/a.M3U8", None, b"\xEF\xBB\xBFb\xE4r.mp3\r\n", true),
         ("/a", Some("Audio/X-MpegURL; charset=x"), b"a.mp3", true),

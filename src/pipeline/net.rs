@@ -22,7 +22,7 @@ use crate::location::Location;
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::recall::Recall;
-use crate::pipeline::{CacheMode, Job, Listed, Network, Task};
+use crate::pipeline::{CacheMode, Entry, Job, Listed, Network, Task};
 use crate::progressive;
 use crate::stats::{Stage, Stats};
 use crate::store::{Asking, First, Policy, Store, Text, Wanted};
@@ -114,10 +114,7 @@ impl Net {
                 beside(&behind, feed.run()).await
             }
             First::List(text) => {
-                if matches!(self.job.task, Task::Cache { .. }) {
-                    store.keep(&text)?;
-                }
-                self.list.set(store.entries(&text)?);
+                self.list.set(self.entries(&store, &wanted, text).await?);
                 Err(Problem::stopped())
             }
             First::Media(opened) => {
@@ -134,6 +131,25 @@ impl Net {
                 beside(&store, run).await
             }
         }
+    }
+
+    /// The entries of the list in `text`. The server is asked about a stored one
+    /// at once: there is no sound behind which it could be asked.
+    async fn entries(
+        &self,
+        store: &Store,
+        wanted: &Wanted,
+        text: Text,
+    ) -> Result<Vec<Result<Entry, Problem>>, Problem> {
+        let is_unasked = text.is_stored && store.trusts_lists() && !store.is_offline();
+        let text = match is_unasked {
+            true => store.asking_first().text(wanted).await?,
+            false => text,
+        };
+        if matches!(self.job.task, Task::Cache { .. }) {
+            store.keep(&text)?;
+        }
+        store.entries(&text)
     }
 
     /// The stream of the playlist in `text`, with a variant chosen.

@@ -6,6 +6,7 @@ mod adapt;
 mod cache;
 mod care;
 mod choice;
+mod config;
 mod dates;
 mod dump;
 mod encryption;
