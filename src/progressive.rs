@@ -84,6 +84,7 @@ fn hand(job: &Job, body: &Body, doors: &Doors, stats: &Arc<Stats>) -> Result<(),
         url: job.wanted.location.to_string(),
         media: body.source(stats)?,
         wire,
+        link: None,
     }));
     Ok(())
 }

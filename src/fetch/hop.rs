@@ -13,6 +13,7 @@ use crate::text;
 
 use super::client::Client;
 use super::failure::{Attempt, Failure, Login};
+use super::icy::{Splitter, Station};
 use super::range::{self, Asked, Place, Status};
 use super::response::{Head, Record, Response, patiently};
 use super::retry::retry_after;
@@ -168,22 +169,27 @@ impl Client {
         let own = self.0.settings.credentials.as_ref();
         let sent = own.and_then(|own| own.for_url(url));
         let has_secrets = sent.is_some_and(|secrets| !secrets.is_empty());
+        let station = Station::of(headers).filter(|_| request.wants_titles);
+        let interval = station.as_ref().and_then(|station| station.interval);
         let validator = |name| word(headers, name).filter(|text| text.len() <= VALIDATOR_BYTES);
         let head = Head {
             status: place.status,
             final_url: url.clone(), // the library's own holds the user's query parameters
             offset: place.offset,
-            total: place.total,
+            // With titles in between the length is not that of the sound.
+            total: place.total.filter(|_| interval.is_none()),
             etag: validator(header::ETAG).map(str::to_owned),
             last_modified: validator(header::LAST_MODIFIED).map(str::to_owned),
             content_type: word(headers, header::CONTENT_TYPE).map(text::safe),
             no_store: forbids_keeping(headers, has_secrets),
             accepts_ranges: accepts_ranges(headers),
+            station,
         };
         Response {
             head,
             is_gzip: word(headers, header::CONTENT_ENCODING).is_some_and(is_gzip),
             body: answer,
+            titles: interval.map(Splitter::new),
             left: place.length,
             received: 0,
             wanted: request.range.map_or(0, ByteRange::start),
@@ -201,6 +207,9 @@ fn headers(request: &Request) -> HeaderMap {
         false => "identity",
     };
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(encoding));
+    if request.wants_titles {
+        headers.insert("icy-metadata", HeaderValue::from_static("1"));
+    }
     let mut insert = |name: HeaderName, text: &str| {
         // A validator that cannot be sent back only costs the comparison.
         if let Ok(value) = HeaderValue::from_str(text) {

@@ -24,8 +24,9 @@ use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::recall::Recall;
 use crate::pipeline::{CacheMode, Job, Network, Task};
 use crate::progressive;
+use crate::radio;
 use crate::stats::{Stage, Stats};
-use crate::store::{Asking, First, Policy, Store, Text, Wanted};
+use crate::store::{Asking, Broadcast, First, Policy, Store, Text, Wanted};
 use crate::units::BitRate;
 
 /// What the thread works with.
@@ -121,7 +122,28 @@ impl Net {
                 let run = progressive::run(&store, job, opened, self.doors, stats, events);
                 beside(&store, run).await
             }
+            First::Radio(broadcast) => {
+                self.stats.lists().kind = "radio";
+                self.stats
+                    .stage(Stage::SegmentFirstByte, asked, Instant::now());
+                let store = self.live_store(&shelf, store)?;
+                self.radio(&store, wanted, *broadcast).await
+            }
         }
+    }
+
+    async fn radio(
+        self,
+        store: &Store,
+        wanted: Wanted,
+        broadcast: Broadcast,
+    ) -> Result<(), Problem> {
+        if matches!(self.job.task, Task::Cache { .. }) {
+            return Err(endless(&wanted.location));
+        }
+        let cache_size = self.job.cache.size;
+        let job = radio::Job { wanted, cache_size };
+        radio::run(store, job, broadcast, self.doors, &self.stats, &self.events).await
     }
 
     /// The stream of the playlist in `text`, with a variant chosen.
@@ -223,6 +245,15 @@ async fn beside(
         store.settle().await;
     }
     result
+}
+
+fn endless(location: &Location) -> Problem {
+    Problem::new(
+        Kind::Unsupported,
+        format!("cannot cache \"{location}\""),
+        "it is a radio stream without end",
+        "use \"kithara dump\" with --length",
+    )
 }
 
 fn local() -> Problem {
