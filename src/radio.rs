@@ -229,7 +229,7 @@ impl Receiver<'_> {
         cues
     }
 
-    /// Asks the station until it answers. What is wrong is said once.
+    /// Asks the station until it answers, for ever.
     async fn ask_again(&mut self, mut problem: Problem, failed: &mut u32) -> Broadcast {
         loop {
             let dice = RandomState::new().build_hasher().finish();
@@ -244,14 +244,6 @@ impl Receiver<'_> {
                 Ok(broadcast) => return broadcast,
                 Err(refusal) => problem = refusal,
             }
-            let todo = "asking again until it is back";
-            let said = Problem {
-                todo,
-                ..problem.clone()
-            };
-            if *failed == 1 {
-                self.events.send(Event::Warning(said));
-            }
         }
     }
 }
@@ -263,7 +255,9 @@ fn pause(failed: u32, dice: u64) -> Duration {
         return FIRST_PAUSE;
     };
     let percent = u32::try_from(dice % 41).unwrap_or(0); // 0 to 40
-    let wait = PAUSE.saturating_mul(1 << doubled.min(16)).min(LONGEST_PAUSE);
+    let wait = PAUSE
+        .saturating_mul(1 << doubled.min(16))
+        .min(LONGEST_PAUSE);
     wait.saturating_mul(80 + percent) / 100
 }
 
@@ -316,10 +310,25 @@ mod tests {
             ("the next", demand(Some(1), 0, None), 100, Some((1, 100))),
             ("not there yet", demand(Some(3), 0, None), 250, None),
             ("again", demand(Some(1), 1, None), 150, Some((1, 150))),
-            ("again, at its end", demand(Some(1), 1, None), 200, Some((2, 200))),
-            ("again, the last", demand(Some(2), 5, None), 260, Some((2, 260))),
+            (
+                "again, at its end",
+                demand(Some(1), 1, None),
+                200,
+                Some((2, 200)),
+            ),
+            (
+                "again, the last",
+                demand(Some(2), 5, None),
+                260,
+                Some((2, 260)),
+            ),
             ("elsewhere", demand(None, 0, here), 150, Some((1, 150))),
-            ("elsewhere, later", demand(None, 0, here), 270, Some((2, 270))),
+            (
+                "elsewhere, later",
+                demand(None, 0, here),
+                270,
+                Some((2, 270)),
+            ),
         ];
         for (name, demand, read, want) in cases {
             let found = wanted(&links, demand, read);

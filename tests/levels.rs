@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by level. A room may use those of lower levels, itself and nothing else.
 const LEVELS: [&[&str]; 7] = [
-    &["units", "limits", "text", "error", "cues", "media", "location"],
+    &[
+        "units", "limits", "text", "error", "cues", "media", "location",
+    ],
     &["bell", "event", "stats", "ring"],
     &["fetch", "cache", "decode", "output", "network"],
     &["store"],

@@ -1,11 +1,11 @@
 //! The decode thread's way through a stream without end: what each connection
 //! brings is opened anew and goes on where the one before ended.
 
+use crate::decode::Decoding;
 use crate::decode::file::File;
 use crate::decode::join::Join;
 use crate::decode::lane::{Flow, Label};
 use crate::decode::placement::Window;
-use crate::decode::Decoding;
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::media::{Link, Source, WholeFile};

@@ -12,13 +12,13 @@ use crate::error::{Kind, Problem};
 use crate::text;
 
 use super::client::Client;
-use super::failure::{Attempt, Failure, Login};
+use super::failure::{self, Attempt, Failure, Login};
 use super::icy::{Splitter, Station};
 use super::range::{self, Asked, Place, Status};
 use super::response::{Head, Record, Response, patiently};
 use super::retry::retry_after;
 use super::secrets::Secrets;
-use super::{ByteRange, Request, redirect};
+use super::{ByteRange, Request, redirect, shoutcast};
 
 const VALIDATOR_BYTES: usize = 1024; // kept with the cache entry and sent back
 
@@ -83,13 +83,37 @@ impl Client {
         let sent = self.prepared(request, url, secrets).send();
         let answer = match patiently(limit, sent).await {
             Some(Ok(answer)) => answer,
-            Some(Err(error)) => return Err(Failure::of_library(&attempt, &error)),
+            Some(Err(error)) => {
+                let failure = Failure::of_library(&attempt, &error);
+                let is_plain = url.scheme() == "http" && proxy.is_none();
+                if !(request.wants_titles && is_plain && failure::is_no_http(&error)) {
+                    return Err(failure);
+                }
+                let again = self.ask_station(request, url, secrets);
+                patiently(limit, again).await.flatten().ok_or(failure)?
+            }
             None => return Err(Failure::silent(attempt.what, limit)),
         };
         self.note_cookies(url, answer.headers());
         record.answered(answer.status().as_u16());
         let meaning = meaning(request, &attempt, &answer)?;
         Ok((answer, meaning))
+    }
+
+    /// Asks a server that does not speak HTTP whether it is an old station.
+    async fn ask_station(
+        &self,
+        request: &Request,
+        url: &Url,
+        secrets: Option<&Secrets>,
+    ) -> Option<reqwest::Response> {
+        let settings = &self.0.settings;
+        let prepared = self.prepared(request, url, secrets).build().ok()?;
+        let asked = shoutcast::ask(&prepared, &settings.user_agent, settings.connect_timeout);
+        let answer = asked.await;
+        answer
+            .inspect_err(|error| tracing::debug!("no old station: {error}"))
+            .ok()
     }
 
     /// The request as it is sent, with `secrets` if they are for `url`.

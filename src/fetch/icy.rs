@@ -166,10 +166,15 @@ fn title(block: &[u8]) -> Option<String> {
     let is_key = |part: &[u8]| part.eq_ignore_ascii_case(KEY);
     let begin = block.windows(KEY.len()).position(is_key)? + KEY.len();
     let rest = &block[begin..];
-    let end = rest.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+    let end = rest
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |at| at + 1);
     let rest = rest[..end].trim_ascii_end();
     let is_end = |at: &usize| {
-        let behind = rest[*at..].strip_prefix(b"';").map(<[u8]>::trim_ascii_start);
+        let behind = rest[*at..]
+            .strip_prefix(b"';")
+            .map(<[u8]>::trim_ascii_start);
         behind.is_some_and(|behind| behind.is_empty() || begins_field(behind))
     };
     let cut = rest.strip_suffix(b"'").unwrap_or(rest).len();
@@ -238,7 +243,10 @@ mod tests {
             (b"StreamUrl='u';StreamTitle='behind';", Some("behind")),
             (b"StreamUrl='u';", None),
             ("StreamTitle='Motörhead';".as_bytes(), Some("Motörhead")),
-            (b"StreamTitle='Mot\xF6rhead \x96 \x80';", Some("Motörhead – €")),
+            (
+                b"StreamTitle='Mot\xF6rhead \x96 \x80';",
+                Some("Motörhead – €"),
+            ),
         ];
         for (text, want) in cases {
             let shown = String::from_utf8_lossy(text);
@@ -270,9 +278,9 @@ mod tests {
             let value = |value: &&'static [u8]| {
                 reqwest::header::HeaderValue::from_bytes(value).expect("a value")
             };
-            let pairs = pairs.iter().map(|(name, text)| {
-                (reqwest::header::HeaderName::from_static(name), value(text))
-            });
+            let pairs = pairs
+                .iter()
+                .map(|(name, text)| (reqwest::header::HeaderName::from_static(name), value(text)));
             Station::of(&pairs.collect())
         };
         assert_eq!(headers(&[("content-type", b"audio/mpeg")]), None);

@@ -23,6 +23,7 @@ mod redirect;
 mod response;
 mod retry;
 mod secrets;
+mod shoutcast;
 mod tls;
 
 #[cfg(test)]

@@ -152,9 +152,8 @@ impl SpoolWriter {
             let end = self.spool.end();
             let room = (self.start + self.part_bytes()).saturating_sub(end);
             if self.writer.is_none() || room == 0 {
-                match self.begin_part(end) {
-                    Err(problem) => self.refused(problem)?,
-                    Ok(()) => {}
+                if let Err(problem) = self.begin_part(end) {
+                    self.refused(problem)?;
                 }
                 continue;
             }
@@ -190,7 +189,12 @@ impl SpoolWriter {
     async fn make_room(&mut self) {
         let most = self.limit().saturating_sub(self.part_bytes());
         loop {
-            let begin = self.spool.state().parts.front().map(|part| (part.start, part.begun));
+            let begin = self
+                .spool
+                .state()
+                .parts
+                .front()
+                .map(|part| (part.start, part.begun));
             let Some((start, begun)) = begin else {
                 return;
             };

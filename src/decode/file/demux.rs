@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, MediaInfo, SeekMode, SeekTo, Track};
-use symphonia::core::meta::Tag;
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
+use symphonia::core::meta::Tag;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 use symphonia::default::formats::{
