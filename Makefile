@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 CARGO ?= cargo
 ARGS ?= --help
-PACKAGES := build-essential pkg-config libasound2-dev cmake strace tmux
+PACKAGES := build-essential pkg-config libasound2-dev cmake strace tmux pulseaudio pulseaudio-utils
 KITHARA := target/release/kithara
 RUST := $(shell sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml)
 RUSTUP := curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y
@@ -77,6 +77,8 @@ doctor: ## what is present or missing, with versions and the line that fixes it
 	look python3 "python3 --version" "apt-get install python3 (only for make fixtures)"; \
 	look strace "strace -V" "make setup (the sweeps of tests/torture are skipped without it)"; \
 	look tmux "tmux -V" "make setup (the stories of tests/stories/keys.rs are skipped without it)"; \
+	look pulseaudio "pulseaudio --version" "make setup (the stories of tests/stories/sound.rs are skipped without it)"; \
+	look parec "parec --version" "make setup (as above)"; \
 	if ls /dev/snd/pcm*p >/dev/null 2>&1; then say sound "$$(ls /dev/snd/pcm*p | wc -l) playback devices"; else say sound "no card: play --ao null and dump work"; fi
 
 build: ## the release binary, target/release/kithara

@@ -3,6 +3,8 @@
 //! condition, so nothing can be waited for that nobody rings. The audio
 //! callback never rings it.
 
+pub mod helm;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

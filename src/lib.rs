@@ -23,13 +23,13 @@ pub mod units;
 // Level 1: instruments.
 pub mod bell;
 pub mod event;
-pub mod helm;
 pub mod ring;
 pub mod stats;
 // Level 2: rooms that do not know each other.
 pub mod cache;
 pub mod decode;
 pub mod fetch;
+pub mod lists;
 pub mod network;
 pub mod output;
 // Level 3: bytes of a URL, from the cache or the network.

@@ -24,6 +24,13 @@ pub const DATE_RANGES: usize = 10_000;
 /// Length of one segment; RFC 8216 knows no limit, a day is absurd enough.
 pub const SEGMENT_SECONDS: f64 = 86_400.0;
 
+/// A list of addresses: what ten thousand entries with titles take.
+pub const LIST_BYTES: usize = 4 << 20;
+/// Entries of one list of addresses.
+pub const LIST_ENTRIES: usize = 10_000;
+/// Lists in lists: a directory of stations leads to the list of one.
+pub const LIST_DEPTH: usize = 3;
+
 /// What is read of the answer to a request for a key, whose 16 bytes are all
 /// that is wanted: enough to say what came instead.
 pub const KEY_BODY_BYTES: u64 = 64 << 10;

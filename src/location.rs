@@ -71,6 +71,19 @@ impl Location {
         }
     }
 
+    /// The file that a list at `list` calls `path`, which is no URI.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unsafe`] when it is outside of the list's own folder tree.
+    pub fn file_below(list: &Path, path: &str) -> Result<Self, Problem> {
+        let folder = list.parent().unwrap_or(Path::new(""));
+        if is_share(path) || path.contains('\0') {
+            return Err(unsafe_lead("it names no file"));
+        }
+        inside(folder, Path::new(path)).map(Self::File)
+    }
+
     /// Whether [`Location::join`] would refuse `reference` for safety, without
     /// building the address: playlists have many.
     ///

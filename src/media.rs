@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::cues::Cues;
 use crate::error::{Kind, Problem};
-use crate::units::{BitRate, Frames, MediaTime, Spec};
+use crate::units::{BitRate, Frames, MediaTime, Spec, Speed};
 
 /// Bytes of one resource that may still be arriving.
 ///
@@ -370,4 +370,8 @@ pub trait Sink: Send {
     /// A seek: what was taken and not heard yet is not heard, and what comes now
     /// belongs to `position` of the stream. Files have nothing to take back.
     fn go_to(&mut self, _position: MediaTime) {}
+
+    /// `held` frames after what was taken so far it goes on at `position` of the
+    /// stream at another pace.
+    fn pace(&mut self, _held: Frames, _position: MediaTime, _speed: Speed) {}
 }

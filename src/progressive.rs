@@ -52,11 +52,12 @@ pub async fn run(
         let waker = Arc::clone(&moved);
         kept.set_waker(Arc::new(move || waker.notify_one()));
     }
-    if !job.only_store {
-        hand(&job, &body, &doors, stats)?;
-    }
+    let answered = match job.only_store {
+        true => 0,
+        false => hand(&job, &body, &doors, stats)?,
+    };
     match body.clone() {
-        Body::File(..) => sought(&job, &body, &mut doors, stats).await,
+        Body::File(..) => sought(&job, &body, (&mut doors, answered), stats).await,
         Body::Entry(kept) => {
             let filled = fill(store, &job, &kept, (opened.transfer, &moved), events);
             if job.only_store {
@@ -65,14 +66,15 @@ pub async fn run(
             }
             tokio::select! {
                 filled = filled => filled,
-                result = sought(&job, &body, &mut doors, stats) => result,
+                result = sought(&job, &body, (&mut doors, answered), stats) => result,
             }
         }
     }
 }
 
-/// Gives the decode thread a reader of its own, for the place it wants.
-fn hand(job: &Job, body: &Body, doors: &Doors, stats: &Arc<Stats>) -> Result<(), Problem> {
+/// Gives the decode thread a reader of its own, for the place it wants; the seek
+/// that this answers.
+fn hand(job: &Job, body: &Body, doors: &Doors, stats: &Arc<Stats>) -> Result<u64, Problem> {
     let wire = match job.ledger {
         true => Some(body.source(stats)?),
         false => None,
@@ -86,7 +88,7 @@ fn hand(job: &Job, body: &Body, doors: &Doors, stats: &Arc<Stats>) -> Result<(),
         wire,
         link: None,
     }));
-    Ok(())
+    Ok(demand.epoch)
 }
 
 /// Hands the file over once more for every place that is sought, until the
@@ -94,18 +96,17 @@ fn hand(job: &Job, body: &Body, doors: &Doors, stats: &Arc<Stats>) -> Result<(),
 async fn sought(
     job: &Job,
     body: &Body,
-    doors: &mut Doors,
+    (doors, mut answered): (&mut Doors, u64),
     stats: &Arc<Stats>,
 ) -> Result<(), Problem> {
-    let mut answered = doors.demand().epoch;
-    while !doors.changed().await {
-        let epoch = doors.demand().epoch;
-        if epoch != answered {
-            answered = epoch;
-            hand(job, body, doors, stats)?;
+    loop {
+        if doors.demand().epoch != answered {
+            answered = hand(job, body, doors, stats)?;
+        }
+        if doors.changed().await {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 async fn fill(

@@ -193,6 +193,62 @@ impl fmt::Display for MediaTime {
     }
 }
 
+/// How fast a stream is played, in thousandths of its own pace: 500 to 2000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Speed(u16);
+
+impl Speed {
+    /// Its own pace.
+    pub const NORMAL: Self = Self(1000);
+    const SLOWEST: f64 = 500.0;
+    const FASTEST: f64 = 2000.0;
+
+    /// So many times its own pace, to the thousandth; `None` below a half and
+    /// above two.
+    pub fn new(factor: f64) -> Option<Self> {
+        let thousandths = (factor * 1000.0).round();
+        let is_possible = (Self::SLOWEST..=Self::FASTEST).contains(&thousandths);
+        is_possible.then_some(Self(thousandths as u16))
+    }
+
+    /// The same with so many thousandths more, as far as that is possible.
+    pub fn faster(self, thousandths: f64) -> Self {
+        let wanted = f64::from(self.0) + thousandths;
+        Self(wanted.clamp(Self::SLOWEST, Self::FASTEST) as u16)
+    }
+
+    /// In thousandths.
+    pub fn thousandths(self) -> u16 {
+        self.0
+    }
+
+    /// As a factor.
+    pub fn factor(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
+
+    /// The rate at which frames of `rate` are played, so that they last longer
+    /// or shorter; `rate` itself where there is no such rate.
+    pub fn paced(self, rate: SampleRate) -> SampleRate {
+        // Both factors have a few digits.
+        let hertz = (f64::from(rate.hertz()) * self.factor()).round() as u32;
+        SampleRate::new(hertz).unwrap_or(rate)
+    }
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self::NORMAL
+    }
+}
+
+impl fmt::Display for Speed {
+    /// `1.5x`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x", self.factor())
+    }
+}
+
 /// Bits per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BitRate(pub u64);

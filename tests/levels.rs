@@ -10,7 +10,7 @@ const LEVELS: [&[&str]; 7] = [
         "units", "limits", "text", "error", "cues", "media", "location",
     ],
     &["bell", "event", "stats", "ring"],
-    &["fetch", "cache", "decode", "output", "network"],
+    &["fetch", "cache", "decode", "lists", "output", "network"],
     &["store"],
     &["progressive", "radio", "hls"],
     &["pipeline", "simulate"],
@@ -35,14 +35,15 @@ const EXCEPTIONS: [(&str, &str, &str); 2] = [
 ];
 
 /// The one door of each outside crate, as path prefixes in src/.
-const DOORS: [(&str, &[&str]); 10] = [
+const DOORS: [(&str, &[&str]); 11] = [
     ("reqwest", &["fetch/"]),
     ("hyper", &["fetch/"]),
     ("symphonia", &["decode/"]),
     ("rusty_aac", &["decode/"]),
     ("rubato", &["decode/"]),
-    ("cpal", &["output/device/"]),
-    ("alsa", &["output/device/"]),
+    ("cpal", &["output/device/card/"]),
+    ("alsa", &["output/device/card/"]),
+    ("pulseaudio", &["output/device/server/"]),
     ("hls_m3u8", &["hls/"]),
     ("rtrb", &["ring/"]),
     ("clap", &["cli/", "main.rs"]),

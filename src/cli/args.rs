@@ -17,7 +17,7 @@ use super::urls::{self, Address};
 use super::values;
 use crate::location::Location;
 use crate::pipeline::Start;
-use crate::units::{ChannelCount, MediaTime, SampleRate};
+use crate::units::{ChannelCount, MediaTime, SampleRate, Speed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,8 +39,8 @@ Exit codes: 0 done, 1 a bug, 2 arguments, 3 network, 4 refused by the server, 5 
 ///
 /// A URL goes in, sound (or a WAV file, or a filled cache, or a report) comes out. A URL is an
 /// http:// or https:// address, a file:// address or a local path; what it holds is recognised by
-/// content, never by name. Standard output carries data only, everything else goes to standard
-/// error.
+/// content, never by name. A list of addresses (.m3u that is not HLS, .pls, .xspf) stands for its
+/// entries. Standard output carries data only, everything else goes to standard error.
 #[derive(Debug, Parser)]
 #[command(name = "kithara", bin_name = "kithara", version, max_term_width = 100)]
 #[command(after_help = "Examples and longer texts: kithara --help, kithara COMMAND --help")]
@@ -112,9 +112,16 @@ pub enum Command {
 /// Flags of `play`.
 #[derive(Debug, Args)]
 pub struct Play {
-    /// Addresses or local paths
-    #[arg(value_name = "URL", required = true, value_parser = Location::parse)]
-    pub urls: Vec<Location>,
+    /// Addresses or local paths; - reads them from standard input
+    ///
+    /// A list of addresses (.m3u, .pls, .xspf) is played entry by entry. On standard input one a
+    /// line; blank lines and those that begin with # are left out. The end is the worst of them
+    /// all.
+    #[arg(value_name = "URL", required = true, value_parser = urls::parse)]
+    pub urls: Vec<Address>,
+    /// Begin again when everything was played, until q
+    #[arg(long, env = "KITHARA_LOOP", value_parser = FalseyValueParser::new())]
+    pub r#loop: bool,
     /// Which part.
     #[command(flatten)]
     pub part: Part,
@@ -128,6 +135,10 @@ pub struct Play {
     #[arg(long, env = "KITHARA_VOLUME", value_name = "0-100")]
     #[arg(default_value = "100", value_parser = values::volume)]
     pub volume: u8,
+    /// How many times its own pace; the pitch follows
+    #[arg(long, env = "KITHARA_SPEED", value_name = "0.5-2")]
+    #[arg(default_value = "1", value_parser = values::speed)]
+    pub speed: Speed,
     /// Where the sound goes
     #[arg(long, env = "KITHARA_AO", value_name = "OUTPUT")]
     #[arg(default_value = "default")]

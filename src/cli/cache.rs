@@ -87,6 +87,8 @@ fn add(flags: &Add, session: &Session<'_>) -> Result<End, Problem> {
         report: Report::Nothing,
         trace: None,
         has_keys: false,
+        takes_one: false,
+        is_looped: false,
     };
     session.run_list(&list, &task, &selection, &wish)
 }

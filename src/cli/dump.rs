@@ -50,6 +50,8 @@ pub fn dump(flags: &Dump, session: &Session<'_>) -> Result<End, Problem> {
         report: Report::Nothing,
         trace: flags.trace.trace_out.as_deref(),
         has_keys: false,
+        takes_one: true,
+        is_looped: false,
     };
     session.run(std::slice::from_ref(&flags.url), &task, &selection, &wish)
 }

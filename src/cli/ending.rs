@@ -3,6 +3,7 @@
 
 use crate::error::{Kind, Problem};
 use crate::event::Thread;
+use crate::pipeline::Entry;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Way {
     Quit,
     /// By the key `n`: the next stream is wanted.
     Skipped,
+    /// It was a list of addresses, of which these are the entries.
+    Listed(Vec<Result<Entry, Problem>>),
     /// By this signal.
     Signal(i32),
     /// By a problem.
@@ -26,6 +29,7 @@ impl Way {
             Self::Finished => "ended",
             Self::Quit => "quit",
             Self::Skipped => "skipped",
+            Self::Listed(_) => "list",
             Self::Signal(_) => "signal",
             Self::Failed(_) => "failed",
         }

@@ -26,7 +26,7 @@ use crate::event::{Event, State, Thread};
 use crate::limits;
 use crate::pipeline::{self, Facts, Job, Run, Task};
 use crate::stats::Stats;
-use crate::units::{BitRate, MediaTime};
+use crate::units::{BitRate, MediaTime, Speed};
 
 /// Between two looks at signals, keys and levels: a tenth of a second is not
 /// felt after Ctrl-C and costs ten wake-ups a second.
@@ -60,10 +60,11 @@ pub struct Desk {
     pub trace: Option<Trace>,
 }
 
-/// Runs `job` to its end and tells programs about that end.
-pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
-    let (last, volume) = match &job.task {
-        Task::Play { volume, .. } => (Thread::Decode, Some(*volume)),
+/// Runs `job` to its end and tells programs about that end. A stream that does
+/// not name itself is shown by its `title` in a list.
+pub fn follow(job: Job, title: Option<String>, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
+    let (last, set) = match &job.task {
+        Task::Play { volume, speed, .. } => (Thread::Decode, Some((*volume, *speed))),
         Task::Dump { .. } => (Thread::Decode, None),
         Task::Cache { .. } => (Thread::Net, None),
     };
@@ -78,9 +79,10 @@ pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
             };
         }
     };
-    let is_heard = volume.is_some();
-    if let Some(volume) = volume {
-        let listener = desk.listener.get_or_insert_with(|| Listener::new(volume));
+    let is_heard = set.is_some();
+    if let Some((volume, speed)) = set {
+        let new = || Listener::new(volume, speed);
+        let listener = desk.listener.get_or_insert_with(new);
         listener.begin(&run);
     }
     let follower = Follower {
@@ -92,11 +94,17 @@ pub fn follow(job: Job, stats: &Arc<Stats>, desk: &mut Desk) -> Outcome {
         last,
         ending: Ending::with(last),
         is_playing: false,
-        titles: Titles::default(),
+        titles: Titles::of_list(title),
         ticks: 0,
     };
     let (way, samples) = follower.until_end();
     let (facts, position) = (run.facts(), run.position());
+    let way = match (way, run.list()) {
+        (Way::Failed(problem), Some(list)) if problem.kind == Kind::Stopped => {
+            Way::Listed(list.to_vec())
+        }
+        (way, _) => way,
+    };
     let way = match (way, run.finish(limits::STOP_DEADLINE)) {
         (Way::Finished, Err(problem)) => Way::Failed(problem),
         (way, Err(problem)) if problem.kind != Kind::Stopped => {
@@ -136,7 +144,7 @@ impl Desk {
             Way::Failed(problem) => {
                 lines.write(&Line::new("error", stats, position, What::problem(problem)))
             }
-            Way::Finished | Way::Quit | Way::Skipped | Way::Signal(_) => Ok(()),
+            Way::Finished | Way::Quit | Way::Skipped | Way::Listed(_) | Way::Signal(_) => Ok(()),
         };
         let reason = way.name();
         let end = Line::new("end", stats, position, What::End { reason, url });
@@ -282,6 +290,7 @@ impl Follower<'_> {
     fn enter(&mut self, state: State) {
         self.is_playing = state == State::Playing;
         if self.is_playing {
+            self.titles.begin();
             self.samples.threads(Size::now().threads);
         }
     }
@@ -373,6 +382,7 @@ impl Follower<'_> {
             fetched_until: self.stats.fetched_until.now(),
             throughput: self.stats.estimate(),
             volume: listener.and_then(Listener::volume),
+            speed: listener.map_or(Speed::NORMAL, Listener::speed),
             is_muted: listener.is_some_and(|listener| listener.volume().is_none()),
             is_paused: listener.is_some_and(Listener::is_paused),
             title: self.titles.heard().map(str::to_owned),

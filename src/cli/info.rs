@@ -4,11 +4,14 @@ use serde::Serialize;
 
 use super::args::Info;
 use super::events::json_line;
-use super::exit;
+use super::exit::{self, End};
 use super::listing::columns;
+use super::queue::{Place, Queue};
 use super::session::Session;
 use crate::error::{Kind, Problem};
-use crate::pipeline::{self, Description, LiveRow, Quality, VariantRow};
+use crate::pipeline::{
+    self, CacheChoice, Described, Description, Entry, LiveRow, Network, Quality, VariantRow,
+};
 use crate::text;
 use crate::units::{BitRate, MediaTime};
 
@@ -84,26 +87,63 @@ struct Repair {
     what: String,
 }
 
-/// Describes the stream.
+/// Describes the stream, or one after another those of a list.
 ///
 /// # Errors
 ///
 /// What the stream or the network says; with `--lint`, a playlist that needed
 /// a repair ([`Kind::Malformed`]).
-pub fn info(flags: &Info, session: &Session<'_>) -> Result<(), Problem> {
-    let quality = flags.choice.quality.unwrap_or(Quality::Auto);
+pub fn info(flags: &Info, session: &Session<'_>) -> Result<End, Problem> {
     let (cache, network) = (session.global.cache()?, session.global.network()?);
-    let mut found = pipeline::describe(
-        &flags.url,
-        quality,
+    let mut queue = Queue::of(&[Ok(flags.url.clone())]);
+    let mut worst = End::DONE;
+    while let Some(place) = queue.next() {
+        let run = place.as_ref().ok().filter(|place| place.is_listed());
+        let run = run.map(|place| format!("cannot describe \"{}\"", place.location));
+        let described = place.and_then(|place| {
+            let entries = look(flags, &place, &cache, &network, session.global.quiet)?;
+            entries.map_or(Ok(()), |entries| queue.expand(&place, &entries))
+        });
+        if let Err(problem) = described {
+            worst = worst.max(exit::fail(&problem, run.as_deref(), session.bugs));
+        }
+        if matches!(worst, End::Signal(_)) {
+            break; // nobody reads it
+        }
+    }
+    Ok(worst)
+}
+
+/// Prints what is at `place`; returns the entries of what is a list.
+fn look(
+    flags: &Info,
+    place: &Place,
+    cache: &CacheChoice,
+    network: &Network,
+    is_quiet: bool,
+) -> Result<Option<Vec<Result<Entry, Problem>>>, Problem> {
+    let described = pipeline::describe(
+        &place.location,
+        place.typed.as_ref(),
+        flags.choice.quality.unwrap_or(Quality::Auto),
         &flags.choice.taste(),
-        &cache,
-        &network,
+        cache,
+        network,
         flags.probe,
     )?;
-    for warning in found.warnings.drain(..).filter(|_| !session.global.quiet) {
-        exit::say(&format!("kithara: {}", exit::message(&warning)));
-    }
+    let warn = |warnings: &[Problem]| {
+        for warning in warnings.iter().filter(|_| !is_quiet) {
+            exit::say(&format!("kithara: {}", exit::message(warning)));
+        }
+    };
+    let found = match described {
+        Described::Stream(found) => *found,
+        Described::List(entries, warnings) => {
+            warn(&warnings);
+            return Ok(Some(entries));
+        }
+    };
+    warn(&found.warnings);
     let page = page(found);
     let text = if flags.json.json {
         json_line(&page)
@@ -118,7 +158,7 @@ pub fn info(flags: &Info, session: &Session<'_>) -> Result<(), Problem> {
             format!("its playlists needed {count} repairs"),
             "see the lines that are listed",
         )),
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 

@@ -13,14 +13,17 @@ use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
+use crate::pipeline;
+
 const ESCAPE: &u8 = &0x1b;
 /// Keys that were pressed and not obeyed yet.
 const WAITING: usize = 64;
-const STACK_BYTES: usize = 64 << 10;
 /// Between two looks whether the terminal is ours again.
 const BACKGROUND: Duration = Duration::from_millis(200);
 /// Per cent that a key makes it louder.
 const VOLUME: i8 = 2;
+/// Thousandths of its own pace that a key makes it faster.
+const SPEED: i16 = 100;
 /// Seconds that the arrows lead to the side,
 const NEAR: i64 = 5;
 /// and up and down.
@@ -39,6 +42,8 @@ pub enum Key {
     Volume(i8),
     /// `m`: silence and back.
     Mute,
+    /// `[` and `]`: so many thousandths slower, or faster.
+    Speed(i16),
     /// `n`: the next of several streams.
     Next,
     /// `v`: the next variant.
@@ -68,11 +73,7 @@ impl Keyboard {
         let keyboard = Self { before, keys };
         keyboard.single_keys();
         // Ends with the process: a read of a terminal cannot be called off.
-        let reader = thread::Builder::new().name("keys".to_owned());
-        reader
-            .stack_size(STACK_BYTES)
-            .spawn(move || read(&sender))
-            .ok()?;
+        pipeline::spawn_short("keys", move || read(&sender)).ok()?;
         Some(keyboard)
     }
 
@@ -148,6 +149,8 @@ fn of_letter(letter: u8) -> Option<Key> {
         b'9' => Key::Volume(-VOLUME),
         b'0' => Key::Volume(VOLUME),
         b'm' => Key::Mute,
+        b'[' => Key::Speed(-SPEED),
+        b']' => Key::Speed(SPEED),
         b'n' => Key::Next,
         b'v' => Key::NextVariant,
         b'L' => Key::Edge,

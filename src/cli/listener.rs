@@ -8,7 +8,7 @@ use super::keys::Key;
 use crate::error::{Kind, Problem};
 use crate::pipeline::Run;
 use crate::stats::Stats;
-use crate::units::MediaTime;
+use crate::units::{MediaTime, Speed};
 
 /// So much is heard at least, wherever the listener goes.
 const LEAST: MediaTime = MediaTime::from_nanos(1_000_000_000);
@@ -18,6 +18,7 @@ const LOUDEST: u8 = 100;
 #[derive(Clone, Debug)]
 pub struct Listener {
     volume: u8,
+    speed: Speed,
     is_muted: bool,
     is_paused: bool,
     /// Where the last seek leads, and when it was asked for.
@@ -43,9 +44,10 @@ pub enum Answer {
 
 impl Listener {
     /// Nothing was pressed yet; `volume` is in percent.
-    pub fn new(volume: u8) -> Self {
+    pub fn new(volume: u8, speed: Speed) -> Self {
         Self {
             volume,
+            speed,
             is_muted: false,
             is_paused: false,
             aim: None,
@@ -55,6 +57,11 @@ impl Listener {
     /// Loudness in percent; none when it is muted.
     pub fn volume(&self) -> Option<u8> {
         (!self.is_muted).then_some(self.volume)
+    }
+
+    /// The pace.
+    pub fn speed(&self) -> Speed {
+        self.speed
     }
 
     /// Whether the sound is held.
@@ -67,6 +74,7 @@ impl Listener {
         self.aim = None;
         run.pause(self.is_paused);
         run.set_volume(self.volume().unwrap_or(0));
+        run.set_speed(self.speed);
     }
 
     /// Does what `key` says.
@@ -88,6 +96,10 @@ impl Listener {
             Key::Mute => {
                 self.is_muted = !self.is_muted;
                 run.set_volume(self.volume().unwrap_or(0));
+            }
+            Key::Speed(step) => {
+                self.speed = self.speed.faster(f64::from(step));
+                run.set_speed(self.speed);
             }
             Key::NextVariant => run.next_variant(),
             Key::Edge if is_live(stats) => self.go(MediaTime::MAX, run, stats),

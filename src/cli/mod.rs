@@ -23,6 +23,7 @@ mod password;
 mod play;
 mod process;
 mod progress;
+mod queue;
 mod repeated;
 mod replay;
 mod report;
@@ -91,7 +92,7 @@ fn perform(line: &Line, session: &Session<'_>) -> Result<End, Problem> {
         Command::Cache(flags) => return cache::cache(flags, session),
         Command::Dump(flags) => return dump::dump(flags, session),
         Command::Stats(flags) => return stats::stats(flags, session),
-        Command::Info(flags) => info::info(flags, session),
+        Command::Info(flags) => return info::info(flags, session),
         Command::Simulate(flags) => simulate::simulate(flags, session),
         Command::Devices(flags) => devices::devices(flags),
         Command::Completions { shell } => exit::data(&manual::completions(*shell)),

@@ -1,10 +1,13 @@
 //! `kithara play`: streams to the sound card, one after another.
 
+use std::io;
+
 use super::args::Play;
 use super::events::Lines;
 use super::exit::End;
 use super::parts::Ao;
 use super::session::{Report, Selection, Session, Wish};
+use super::urls;
 use crate::error::{Kind, Problem};
 use crate::pipeline::{Algorithm, OutputChoice, Quality, Task};
 
@@ -17,6 +20,7 @@ pub fn play(flags: &Play, session: &Session<'_>) -> Result<End, Problem> {
     let task = Task::Play {
         output: output(flags)?,
         volume: flags.volume,
+        speed: flags.speed,
     };
     let selection = Selection {
         quality: flags.choice.quality.unwrap_or(Quality::Auto),
@@ -34,8 +38,11 @@ pub fn play(flags: &Play, session: &Session<'_>) -> Result<End, Problem> {
         report: Report::Nothing,
         trace: flags.trace.trace_out.as_deref(),
         has_keys: true,
+        takes_one: false,
+        is_looped: flags.r#loop,
     };
-    session.run(&flags.urls, &task, &selection, &wish)
+    let list = urls::list(&flags.urls, &mut io::stdin().lock())?;
+    session.run_list(&list, &task, &selection, &wish)
 }
 
 fn output(flags: &Play) -> Result<OutputChoice, Problem> {

@@ -7,10 +7,11 @@ use super::ending::Way;
 use super::events::json_line;
 use super::exit::{self, End};
 use super::follow::follow;
+use super::queue::Place;
 use super::schema::{Figures, Run, Runs};
 use super::session::{Report, Selection, Session, Wish, summary};
 use super::table::bytes;
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::location::Location;
 use crate::pipeline::{CacheMode, Task};
 use crate::stats::Stats;
@@ -50,16 +51,21 @@ impl Session<'_> {
         let mut desk = self.desk(wish)?;
         let (mut worst, mut runs) = (End::DONE, Vec::new());
         for number in 1..=repeat.runs {
-            let mut job = self.job(location, task, selection, &network, wish.trace.is_some())?;
+            let place = Place::typed(location);
+            let mut job = self.job(&place, task, selection, &network, wish.trace.is_some())?;
             if repeat.is_cold && job.cache.mode == CacheMode::Use {
                 job.cache.mode = CacheMode::None;
             }
             // What came before the first run is no part of it: all count alike.
             let stats = Arc::new(Stats::new(Instant::now()));
-            let outcome = follow(job, &stats, &mut desk);
+            let mut outcome = follow(job, None, &stats, &mut desk);
+            if let Way::Listed(_) = outcome.way {
+                outcome.way = Way::Failed(several(location));
+            }
             let name = format!("cannot finish run {number}");
             worst = worst.max(self.end(&outcome.way, Some(&name)));
-            let Some(summary) = summary(&outcome, &stats) else {
+            let summary = summary(&outcome, &stats).filter(|_| !stats.lists().kind.is_empty());
+            let Some(summary) = summary else {
                 break;
             };
             if wish.report == Report::Text {
@@ -83,6 +89,12 @@ impl Session<'_> {
         let told = tell(runs, wish.report);
         Ok(worst.max(self.end_of(&told)).max(self.end_trace(&mut desk)))
     }
+}
+
+fn several(location: &Location) -> Problem {
+    let what = format!("cannot repeat \"{location}\"");
+    let why = "it is a list of streams";
+    Problem::new(Kind::Arguments, what, why, "give the address of one")
 }
 
 /// Prints what there is to say when the last run is over.

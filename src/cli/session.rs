@@ -12,11 +12,12 @@ use super::follow::{Desk, Outcome, follow};
 use super::global::Global;
 use super::keys::Keyboard;
 use super::progress::Screen;
+use super::queue::{Place, Queue};
 use super::report;
 use super::schema::Summary;
 use super::signals::Signals;
 use super::trace::Trace;
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::location::Location;
 use crate::pipeline::{Algorithm, Edge, Job, Network, Quality, Start, Task, Taste};
 use crate::stats::{Stage, Stats};
@@ -46,6 +47,10 @@ pub struct Wish<'a> {
     pub trace: Option<&'a Path>,
     /// Whether keys are obeyed.
     pub has_keys: bool,
+    /// Whether what comes out has room for one stream only.
+    pub takes_one: bool,
+    /// Whether it begins again when it is over.
+    pub is_looped: bool,
 }
 
 /// What is written to standard output when a run is over.
@@ -113,32 +118,21 @@ impl Session<'_> {
         selection: &Selection,
         wish: &Wish<'_>,
     ) -> Result<End, Problem> {
-        let network = self.global.network()?;
-        let mut desk = self.desk(wish)?;
-        let mut worst = End::DONE;
-        for (index, entry) in entries.iter().enumerate() {
-            let location = match entry {
-                Ok(location) => location,
-                Err(problem) => {
-                    let told = desk.tell_error(problem);
-                    worst = worst.max(exit::fail(problem, None, self.bugs));
-                    worst = worst.max(self.end_of(&told));
-                    continue;
-                }
-            };
-            let job = self.job(location, task, selection, &network, wish.trace.is_some())?;
-            let stats = Arc::new(self.stats(index == 0));
-            let outcome = follow(job, &stats, &mut desk);
-            let reported = report(&outcome, &stats, wish);
-            let run = format!("cannot {} \"{location}\"", wish.verb);
-            let run = (entries.len() > 1).then_some(run.as_str());
-            worst = worst.max(self.end(&outcome.way, run));
-            worst = worst.max(self.end_of(&reported));
-            if outcome.way == Way::Quit || matches!(worst, End::Signal(_)) {
-                break;
-            }
-        }
-        Ok(worst.max(self.end_trace(&mut desk)))
+        let mut tour = Tour {
+            session: self,
+            network: self.global.network()?,
+            desk: self.desk(wish)?,
+            task,
+            selection,
+            wish,
+            is_first: true,
+            is_alone: entries.len() == 1,
+            worst: End::DONE,
+        };
+        // A round in which nothing came would be followed by another at once.
+        while tour.round(Queue::of(entries))? && wish.is_looped {}
+        let traced = self.end_trace(&mut tour.desk);
+        Ok(tour.worst.max(traced))
     }
 
     pub(super) fn desk(&self, wish: &Wish<'_>) -> Result<Desk, Problem> {
@@ -154,14 +148,15 @@ impl Session<'_> {
 
     pub(super) fn job(
         &self,
-        location: &Location,
+        place: &Place,
         task: &Task,
         selection: &Selection,
         network: &Network,
         is_traced: bool,
     ) -> Result<Job, Problem> {
         Ok(Job {
-            location: location.clone(),
+            location: place.location.clone(),
+            typed: place.typed.clone(),
             task: task.clone(),
             quality: selection.quality,
             taste: selection.taste.clone(),
@@ -190,7 +185,7 @@ impl Session<'_> {
     /// What a run's way means for the process; a failure is said.
     pub(super) fn end(&self, way: &Way, run: Option<&str>) -> End {
         match way {
-            Way::Finished | Way::Quit | Way::Skipped => End::DONE,
+            Way::Finished | Way::Quit | Way::Skipped | Way::Listed(_) => End::DONE,
             Way::Signal(signal) => End::Signal(*signal),
             Way::Failed(problem) => exit::fail(problem, run, self.bugs),
         }
@@ -210,9 +205,96 @@ impl Session<'_> {
     }
 }
 
+/// The runs of one call, one after another.
+struct Tour<'a> {
+    session: &'a Session<'a>,
+    network: Network,
+    desk: Desk,
+    task: &'a Task,
+    selection: &'a Selection,
+    wish: &'a Wish<'a>,
+    /// The first run counts from the start of the process.
+    is_first: bool,
+    /// Whether there is one run, which an error need not name.
+    is_alone: bool,
+    worst: End,
+}
+
+impl Tour<'_> {
+    /// Runs everything in `queue`. Returns whether it may begin again: something
+    /// came of it, and nobody ended it.
+    fn round(&mut self, mut queue: Queue) -> Result<bool, Problem> {
+        let mut has_sound = false;
+        while let Some(place) = queue.next() {
+            let place = match place {
+                Ok(place) => place,
+                Err(problem) => {
+                    self.refuse(&problem);
+                    continue;
+                }
+            };
+            let job = self.session.job(
+                &place,
+                self.task,
+                self.selection,
+                &self.network,
+                self.wish.trace.is_some(),
+            )?;
+            let stats = Arc::new(self.session.stats(self.is_first));
+            self.is_first = false;
+            let outcome = follow(job, place.title.clone(), &stats, &mut self.desk);
+            self.judge(&place, &outcome, &stats);
+            has_sound |= stats.frames_decoded.total() > 0;
+            if let Way::Listed(entries) = &outcome.way {
+                let listed = self.admit(&place, entries.len());
+                let listed = listed.and_then(|()| queue.expand(&place, entries));
+                if let Err(problem) = listed {
+                    self.refuse(&problem);
+                }
+            }
+            if outcome.way == Way::Quit || matches!(self.worst, End::Signal(_)) {
+                return Ok(false);
+            }
+        }
+        Ok(has_sound)
+    }
+
+    /// Says how a run ended.
+    fn judge(&mut self, place: &Place, outcome: &Outcome, stats: &Stats) {
+        let reported = report(outcome, stats, self.wish);
+        let run = format!("cannot {} \"{}\"", self.wish.verb, place.location);
+        let run = (!self.is_alone || place.is_listed()).then_some(run.as_str());
+        let ended = self.session.end(&outcome.way, run);
+        self.worst = self.worst.max(ended).max(self.session.end_of(&reported));
+    }
+
+    /// Says why an entry is left out.
+    fn refuse(&mut self, problem: &Problem) {
+        let told = self.desk.tell_error(problem);
+        let failed = exit::fail(problem, None, self.session.bugs);
+        self.worst = self.worst.max(failed).max(self.session.end_of(&told));
+    }
+
+    /// Whether a list of `count` entries may stand where `place` is.
+    fn admit(&self, place: &Place, count: usize) -> Result<(), Problem> {
+        if !self.wish.takes_one || count == 1 {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Kind::Arguments,
+            format!("cannot {} the list \"{}\"", self.wish.verb, place.location),
+            format!("it names {count} streams, and there is room for one"),
+            "give the address of one",
+        ))
+    }
+}
+
 /// The report of a run that began; one that failed before it brought anything
 /// has nothing to report.
 pub(super) fn summary(outcome: &Outcome, stats: &Stats) -> Option<Summary> {
+    if matches!(outcome.way, Way::Listed(_)) {
+        return None; // its entries have reports
+    }
     let is_empty = matches!(outcome.way, Way::Failed(_)) && stats.frames_decoded.total() == 0;
     let is_empty = is_empty && stats.network_bytes.total() == 0;
     let facts = outcome.facts.as_ref().filter(|_| !is_empty)?;

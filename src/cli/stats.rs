@@ -7,6 +7,7 @@ use super::runs::Repeat;
 use super::session::{PATIENCE, Report, Selection, Session, Wish};
 use crate::error::{Kind, Problem};
 use crate::pipeline::{OutputChoice, Quality, Task};
+use crate::units::Speed;
 
 /// Runs the stream and prints the report, also when it is ended before its time;
 /// with `-n` several runs and their medians.
@@ -24,6 +25,7 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
     let task = Task::Play {
         output: OutputChoice::Null,
         volume: 100,
+        speed: Speed::NORMAL,
     };
     let selection = Selection {
         quality: flags.choice.quality.unwrap_or(Quality::Auto),
@@ -45,6 +47,8 @@ pub fn stats(flags: &Stats, session: &Session<'_>) -> Result<End, Problem> {
         },
         trace: flags.trace.trace_out.as_deref(),
         has_keys: true,
+        takes_one: false,
+        is_looped: false,
     };
     match (flags.runs, flags.warm) {
         (None, false) => session.run(std::slice::from_ref(url), &task, &selection, &wish),

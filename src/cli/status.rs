@@ -3,7 +3,7 @@
 
 use crate::media::Format;
 use crate::stats::Pick;
-use crate::units::{BitRate, MediaTime};
+use crate::units::{BitRate, MediaTime, Speed};
 
 /// What the status line shows; parts that are not known are left out.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Status {
     pub throughput: BitRate,
     /// Loudness in per cent, when there is sound.
     pub volume: Option<u8>,
+    /// The pace.
+    pub speed: Speed,
     /// There would be sound.
     pub is_muted: bool,
     /// The sound is held.
@@ -47,6 +49,7 @@ impl Status {
         };
         let mut line = self.times();
         let parts = [
+            (self.speed != Speed::NORMAL).then(|| self.speed.to_string()),
             self.sound(),
             self.ahead(),
             self.net(),
@@ -183,6 +186,7 @@ mod tests {
             fetched_until: MediaTime::from_seconds(184.0),
             throughput: BitRate(3_140_000),
             volume: Some(70),
+            speed: Speed::NORMAL,
             is_muted: false,
             is_paused: false,
             title: None,

@@ -11,9 +11,28 @@ use crate::units::MediaTime;
 pub struct Titles {
     coming: VecDeque<(MediaTime, String)>,
     heard: Option<String>,
+    /// What the list that led here calls it.
+    listed: Option<String>,
 }
 
 impl Titles {
+    /// Of a stream that a list may have a title for.
+    pub fn of_list(title: Option<String>) -> Self {
+        Self {
+            listed: title,
+            ..Self::default()
+        }
+    }
+
+    /// The sound begins: a stream that has not named itself has the list's title
+    /// until it does.
+    pub fn begin(&mut self) {
+        let is_named = self.heard.is_some() || !self.coming.is_empty();
+        if let Some(title) = self.listed.take().filter(|_| !is_named) {
+            self.announce(&title, MediaTime::ZERO);
+        }
+    }
+
     /// A title that is heard from `position` of the sound on; they come in order.
     pub fn announce(&mut self, title: &str, position: MediaTime) {
         self.coming.push_back((position, title.to_owned()));
@@ -60,5 +79,20 @@ mod tests {
             assert_eq!(told, want, "at {now}");
             assert_eq!(titles.heard(), Some(heard), "at {now}");
         }
+    }
+
+    #[test]
+    fn the_title_of_a_list_is_that_of_a_stream_without_one() {
+        let heard = |own: Option<&str>| {
+            let mut titles = Titles::of_list(Some("listed".to_owned()));
+            if let Some(own) = own {
+                titles.announce(own, MediaTime::ZERO);
+            }
+            titles.begin();
+            while titles.reached(MediaTime::ZERO).is_some() {}
+            titles.heard().map(str::to_owned)
+        };
+        assert_eq!(heard(None).as_deref(), Some("listed"));
+        assert_eq!(heard(Some("own")).as_deref(), Some("own"));
     }
 }

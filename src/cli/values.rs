@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::pipeline::{Quality, Start, Tag, Wish};
-use crate::units::{ChannelCount, MediaTime, SampleRate};
+use crate::units::{ChannelCount, MediaTime, SampleRate, Speed};
 
 const NANOS: u64 = 1_000_000_000;
 const LONGEST: u64 = 10_000 * 3600 * NANOS; // over a year; keeps every sum of two times in range
@@ -156,6 +156,15 @@ pub fn volume(text: &str) -> Result<u8, Wrong> {
     volume.ok_or(Wrong {
         why: "it is not a volume",
         todo: "use a number from 0 to 100",
+    })
+}
+
+/// How fast.
+pub fn speed(text: &str) -> Result<Speed, Wrong> {
+    let speed = text.parse().ok().and_then(Speed::new);
+    speed.ok_or(Wrong {
+        why: "it is not a speed",
+        todo: "use a number from 0.5 to 2",
     })
 }
 

@@ -14,7 +14,7 @@ use crate::error::Problem;
 use crate::limits;
 use crate::media::{Format, Provenance};
 use crate::stats::Stats;
-use crate::units::{Frames, MediaTime, SampleRate};
+use crate::units::{Frames, MediaTime, SampleRate, Speed};
 
 /// Silence is written in blocks of this many samples.
 const SILENCE: [f32; 4096] = [0.0; 4096];
@@ -108,6 +108,15 @@ impl<'a> Lane<'a> {
             noted: Frames(0),
             turn: None,
         }
+    }
+
+    /// What comes next is played at `speed`.
+    pub fn set_speed(&mut self, speed: Speed) -> Result<(), Problem> {
+        if self.outlet.speed() == speed || self.turn.is_some() {
+            return Ok(()); // while one rendering takes over from another it waits
+        }
+        let position = self.placement.next().unwrap_or(self.window.from);
+        self.outlet.set_speed(speed, position.max(self.window.from))
     }
 
     /// What comes next belongs to `position`; what is held is dropped.

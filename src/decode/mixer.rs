@@ -178,6 +178,11 @@ impl Mixer {
         block.split_at(self.samples(frames).min(block.len()))
     }
 
+    /// Frames that are held and were not given yet.
+    pub fn waiting(&self) -> u64 {
+        ((self.held.len() - self.written) / self.channels) as u64
+    }
+
     /// Frames as samples; none for a negative count.
     fn samples(&self, frames: i64) -> usize {
         usize::try_from(frames)

@@ -43,6 +43,7 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+use crate::bell::helm::Helm;
 use crate::decode::codec::{Decoded, Decoder};
 use crate::decode::inbox::Inbox;
 use crate::decode::lane::{Flow, Lane, Times};
@@ -52,7 +53,6 @@ use crate::decode::titles::Titles;
 use crate::decode::unit::{Track, Unit};
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, State};
-use crate::helm::Helm;
 use crate::limits;
 use crate::media::{Demand, Format, Piece, Sink, Source, Start};
 use crate::stats::Stats;
@@ -266,6 +266,7 @@ impl Decoding<'_> {
         if self.helm.is_turned() {
             return Err(Problem::sought());
         }
+        self.lane.set_speed(self.helm.speed())?;
         let codec = self
             .codec
             .as_mut()

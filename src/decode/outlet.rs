@@ -12,7 +12,7 @@ use crate::error::Problem;
 use crate::event::{Event, Events, State};
 use crate::media::{Format, Provenance, Sink};
 use crate::stats::{Stage, Stats};
-use crate::units::{Frames, MediaTime, Spec};
+use crate::units::{Frames, MediaTime, Spec, Speed};
 
 /// Frames on their way to the sink.
 pub struct Outlet<'a> {
@@ -26,6 +26,7 @@ pub struct Outlet<'a> {
     end: Place,
     /// What comes now is not heard by itself: it lies beyond that end.
     is_beyond: bool,
+    speed: Speed,
 }
 
 /// The beginning of another rendering of the same sound.
@@ -54,6 +55,7 @@ impl<'a> Outlet<'a> {
             mixer: None,
             end: Place::default(),
             is_beyond: false,
+            speed: Speed::NORMAL,
         }
     }
 
@@ -90,7 +92,7 @@ impl<'a> Outlet<'a> {
         if self
             .voice
             .as_ref()
-            .is_none_or(|voice| voice.spec() != format.spec)
+            .is_none_or(|voice| voice.spec() != self.paced(format.spec))
         {
             self.finish_voice()?;
             self.begin_voice(format, self.end, self.end.frame)?;
@@ -112,12 +114,33 @@ impl<'a> Outlet<'a> {
         if self
             .voice
             .as_ref()
-            .is_none_or(|voice| voice.spec() != format.spec)
+            .is_none_or(|voice| voice.spec() != self.paced(format.spec))
         {
             return Ok(false);
         }
         self.is_beyond = true;
         self.convert(samples).map(|()| true)
+    }
+
+    /// The pace of what comes in.
+    pub fn speed(&self) -> Speed {
+        self.speed
+    }
+
+    /// What comes in from now on, which belongs to `position`, is played at
+    /// another pace.
+    pub fn set_speed(&mut self, speed: Speed, position: MediaTime) -> Result<(), Problem> {
+        self.finish_voice()?;
+        self.speed = speed;
+        let held = self.mixer.as_ref().map_or(0, Mixer::waiting);
+        self.door.sink.pace(Frames(held), position, speed);
+        Ok(())
+    }
+
+    /// The layout whose frames last as long as those of `spec` do at this pace.
+    fn paced(&self, spec: Spec) -> Spec {
+        let rate = self.speed.paced(spec.rate);
+        Spec { rate, ..spec }
     }
 
     /// What comes next belongs to `position` of the stream; what is held, here
@@ -147,7 +170,7 @@ impl<'a> Outlet<'a> {
         let Some(mixer) = &self.mixer else {
             return Ok(());
         };
-        let hertz = f64::from(target.rate.hertz());
+        let hertz = f64::from(target.rate.hertz()) / self.speed.factor();
         let place = |time: MediaTime| self.end.later(time.seconds() * hertz);
         let (begins, is_warm) = (place(entry.begins), place(entry.is_warm));
         let latest = mixer.latest();
@@ -178,10 +201,11 @@ impl<'a> Outlet<'a> {
 
     fn begin_voice(&mut self, format: Format, place: Place, latest: i64) -> Result<(), Problem> {
         let target = self.open_for(format)?;
-        if format.spec.rate != target.rate {
+        let spec = self.paced(format.spec);
+        if spec.rate != target.rate {
             self.door.stats.begin(Stage::Resample);
         }
-        self.voice = Some(Voice::new(format.spec, target, place, latest)?);
+        self.voice = Some(Voice::new(spec, target, place, latest)?);
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! Going on at another place: what was under way is dropped, the net thread is
 //! told, and the first piece of the new place finds its time.
 
+use crate::bell::helm::Seek;
 use crate::decode::Decoding;
 use crate::decode::join::Join;
 use crate::event::Event;
-use crate::helm::Seek;
 use crate::limits;
 use crate::media::Demand;
 use crate::units::MediaTime;

@@ -6,7 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -107,6 +107,8 @@ pub struct Document {
     pub bytes: Bytes,
     /// How many bytes came.
     pub received: u64,
+    /// From the request to the head of the answer, of the last try.
+    pub first_byte: Duration,
 }
 
 impl Client {
@@ -217,7 +219,9 @@ impl Client {
         mut attempts: Attempts,
     ) -> Result<Document, Problem> {
         loop {
+            let asked = Instant::now();
             let response = self.open(request, &mut attempts).await?;
+            let first_byte = asked.elapsed();
             let head = response.head.clone();
             match response.read_all(limit).await {
                 Ok(Whole { bytes, received }) => {
@@ -225,6 +229,7 @@ impl Client {
                         head,
                         bytes,
                         received,
+                        first_byte,
                     });
                 }
                 Err(failure) => {

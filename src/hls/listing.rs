@@ -2,6 +2,7 @@
 //! and loaded again while a stream is live.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Kind, Problem};
 use crate::event::{Event, Events, RequestKind};
@@ -20,6 +21,8 @@ pub struct Loaded {
     pub media: Media,
     /// Bytes of its text as it came.
     pub length: u64,
+    /// How long its first byte took, when it came from the network.
+    pub first_byte: Option<Duration>,
     /// What had to be mended in it.
     pub repairs: Repairs,
     /// The server's mark of this version.
@@ -211,6 +214,7 @@ fn loaded(wanted: Wanted, text: &Text, common: Option<&Common>) -> Result<Loaded
     Ok(Loaded {
         media,
         length: text.length,
+        first_byte: text.first_byte,
         repairs: parsed.repairs,
         etag: text.etag.clone(),
         location: wanted.location,

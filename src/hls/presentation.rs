@@ -4,10 +4,11 @@
 
 use std::iter;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Kind, Problem};
 use crate::event::Events;
+use crate::hls::abr::Sample;
 use crate::hls::key::{self, Preloads};
 use crate::hls::listing::{
     self, Loaded, keep, load, may_be_elsewhere, parse, refuse_unplayable, warn,
@@ -15,7 +16,7 @@ use crate::hls::listing::{
 use crate::hls::media::{Media, PlaylistType};
 use crate::hls::multivariant::Multivariant;
 use crate::hls::playlist::{Common, Playlist};
-use crate::hls::quality::{Choice, Quality};
+use crate::hls::quality::{Choice, Known, Quality};
 use crate::hls::renewal::Root;
 use crate::hls::repair::Repairs;
 use crate::hls::timeline::Listed;
@@ -24,6 +25,9 @@ use crate::hls::wishes::Wishes;
 use crate::location::Location;
 use crate::stats::{Stage, Stats, VariantRow};
 use crate::store::{Store, Text};
+
+/// A faster answer to the first request says no more of the link than this.
+const LEAST_OPENING: Duration = Duration::from_millis(100);
 
 /// What is known of a stream.
 pub struct Presentation {
@@ -38,6 +42,8 @@ pub struct Presentation {
     pub loaded_at: Instant,
     /// The server's mark of that playlist.
     pub etag: Option<String>,
+    /// What the transfers of the playlists tell of the link, in their order.
+    pub openings: Vec<Sample>,
     /// The rung it begins with, and why; `None` until [`Presentation::choose`].
     pub chosen: Option<Choice>,
     /// The multivariant playlist as it came, until it is known whether to keep it.
@@ -81,6 +87,7 @@ impl Presentation {
                     etag: text.etag,
                     ladder,
                     multivariant: None,
+                    openings: Vec::new(),
                     chosen: None,
                     unkept: None,
                     repairs,
@@ -99,6 +106,7 @@ impl Presentation {
                     etag: None,
                     ladder,
                     multivariant: Some(multivariant),
+                    openings: first_opening(&text, asked).into_iter().collect(),
                     chosen: None,
                     unkept: Some(text),
                     repairs,
@@ -137,7 +145,7 @@ impl Presentation {
         let begun = Instant::now();
         let mut chosen = match self.choose_stored(store, wishes, events).await {
             Some(chosen) => chosen,
-            None => self.ladder.choose(&wishes.quality, wishes.prior)?,
+            None => self.ladder.choose(&wishes.quality, self.known(wishes))?,
         };
         if self.media(chosen.rung).is_none() {
             stats.begin(Stage::MediaPlaylist);
@@ -156,6 +164,13 @@ impl Presentation {
             keep(store, &text, !self.is_live())?;
         }
         Ok(self)
+    }
+
+    fn known(&self, wishes: &Wishes) -> Known {
+        Known {
+            prior: wishes.prior,
+            opening: self.openings.first().copied(),
+        }
     }
 
     /// With `auto`, the best variant that can begin with what is stored, where
@@ -281,6 +296,8 @@ impl Presentation {
     }
 
     fn take(&mut self, rung: usize, loaded: Loaded) {
+        let opening = opening(loaded.length, loaded.first_byte, self.loaded_at);
+        self.openings.extend(opening);
         self.ladder.rungs[rung].prefer(&loaded.location);
         self.repairs.push((loaded.location, loaded.repairs));
         self.etag = loaded.etag;
@@ -325,6 +342,29 @@ impl Presentation {
     pub fn media(&self, rung: usize) -> Option<&Arc<Media>> {
         self.list(rung).map(Listed::media)
     }
+}
+
+/// As [`opening`] for the first request of all, whose wait was that for its
+/// connection too.
+fn first_opening(text: &Text, asked: Instant) -> Option<Sample> {
+    let first_byte = None;
+    let sample = opening(text.length, text.first_byte, asked);
+    sample.map(|sample| Sample {
+        first_byte,
+        ..sample
+    })
+}
+
+/// What the transfer of a playlist tells of the link, which was asked for at
+/// `asked`: that it carries no less. A small answer comes at once with its head,
+/// so that the wait for it is counted, and where that was short the least that
+/// tells.
+fn opening(bytes: u64, first_byte: Option<Duration>, asked: Instant) -> Option<Sample> {
+    first_byte.map(|wait| Sample {
+        bytes,
+        first_byte: Some(wait),
+        transfer: asked.elapsed().max(LEAST_OPENING),
+    })
 }
 
 fn rows(ladder: &Ladder) -> Vec<VariantRow> {

@@ -33,18 +33,26 @@ pub struct Choice {
     pub reason: String,
 }
 
+/// What is known of the link before anything is heard.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// A rate to begin with by what the network carried before.
+    pub prior: Option<BitRate>,
+    /// The transfer of the multivariant playlist.
+    pub opening: Option<abr::Sample>,
+}
+
 impl Ladder {
-    /// Chooses the rung to begin with; `prior` is a rate to begin with by what
-    /// the network carried before, if that is known.
+    /// Chooses the rung to begin with.
     ///
     /// # Errors
     ///
     /// [`Kind::Unsupported`] when nothing, or not the wanted one, can be
     /// decoded; [`Kind::Arguments`] for a number that is not listed.
-    pub fn choose(&self, quality: &Quality, prior: Option<BitRate>) -> Result<Choice, Problem> {
+    pub fn choose(&self, quality: &Quality, known: Known) -> Result<Choice, Problem> {
         match quality {
             Quality::Number(id) => self.choose_number(*id),
-            Quality::Auto => self.choose_among(|rungs| self.auto(rungs, prior)),
+            Quality::Auto => self.choose_among(|rungs| self.auto(rungs, known)),
             Quality::Best => self.choose_among(|rungs| {
                 let count = rungs.len();
                 (count - 1, format!("highest of {count} that we can decode"))
@@ -78,15 +86,21 @@ impl Ladder {
         })
     }
 
-    fn auto(&self, adaptive: &[usize], prior: Option<BitRate>) -> (usize, String) {
+    fn auto(&self, adaptive: &[usize], known: Known) -> (usize, String) {
         let rates: Vec<BitRate> = adaptive.iter().map(|&id| self.rungs[id].rate()).collect();
-        let controller = abr::Controller::new(&rates).remembering(prior);
-        let start = controller.decide(&abr::Situation::at_start());
+        let mut controller = abr::Controller::new(&rates).remembering(known.prior);
+        if let Some(sample) = known.opening {
+            controller.opened(sample);
+        }
+        let start = controller.decide(&abr::Situation {
+            limit: f64::INFINITY,
+            ..abr::Situation::at_start()
+        });
         let bound = match self.rungs[adaptive[start.rung]].with_pictures {
             true => "no more than ",
             false => "",
         };
-        let why = match prior {
+        let why = match known.prior {
             Some(rate) => format!(", for this network {rate} at most"),
             None => String::new(),
         };
@@ -187,6 +201,8 @@ fn read_rate(text: &str) -> Option<BitRate> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::hls::variant::Rung;
     use crate::location::Location;
@@ -234,7 +250,7 @@ mod tests {
         ];
         for (quality, rung, reason) in cases {
             let quality: Quality = quality.parse().expect(quality);
-            let choice = ladder.choose(&quality, None).expect("a choice");
+            let choice = ladder.choose(&quality, Known::default()).expect("a choice");
             assert_eq!(
                 (choice.rung, choice.reason.as_str()),
                 (rung, reason),
@@ -244,15 +260,41 @@ mod tests {
     }
 
     #[test]
+    fn auto_begins_low_unless_the_first_playlist_promises_more() {
+        let ladder = four();
+        let cases = [
+            // bytes and milliseconds of the multivariant playlist; the rung
+            (600, 100, 0),
+            (600, 2_000, 0),
+            (20_000, 100, 0),
+            (50_000, 100, 1),
+            (1_000_000, 100, 2),
+        ];
+        for (bytes, millis, rung) in cases {
+            let opening = abr::Sample {
+                bytes,
+                first_byte: None,
+                transfer: Duration::from_millis(millis),
+            };
+            let known = Known {
+                prior: None,
+                opening: Some(opening),
+            };
+            let choice = ladder.choose(&Quality::Auto, known).expect("a choice");
+            assert_eq!(choice.rung, rung, "{bytes} bytes in {millis} ms");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_chosen_is_said() {
         let ladder = four();
         let problem = ladder
-            .choose(&Quality::Number(4), None)
+            .choose(&Quality::Number(4), Known::default())
             .expect_err("E-AC-3");
         assert_eq!(problem.kind, Kind::Unsupported);
         assert_eq!(problem.why, "the codec ec-3 is not supported");
         let problem = ladder
-            .choose(&Quality::Number(5), None)
+            .choose(&Quality::Number(5), Known::default())
             .expect_err("not there");
         assert_eq!(problem.kind, Kind::Arguments);
         assert_eq!(problem.why, "there are 5, counted from 0");
@@ -272,7 +314,10 @@ mod tests {
             (Quality::Number(1), 1),
         ] {
             assert_eq!(
-                ladder.choose(&quality, None).expect("a choice").rung,
+                ladder
+                    .choose(&quality, Known::default())
+                    .expect("a choice")
+                    .rung,
                 want,
                 "{quality:?}"
             );

@@ -50,11 +50,16 @@ pub async fn find_again(store: &Store, root: &Root, rung: &Rung) -> Result<Renew
     let (ladder, loaded) = match parsed.playlist {
         Playlist::Media(media) => {
             let Text {
-                base, etag, length, ..
+                base,
+                etag,
+                length,
+                first_byte,
+                ..
             } = text;
             let loaded = Loaded {
                 media,
                 length,
+                first_byte,
                 repairs: parsed.repairs,
                 etag,
                 location: base.clone(),

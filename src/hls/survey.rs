@@ -12,7 +12,7 @@ use crate::error::{Kind, Problem};
 use crate::event::{Event, Events};
 use crate::hls::listing::{self, load, refuse_unplayable, warn};
 use crate::hls::presentation::Presentation;
-use crate::hls::quality::Quality;
+use crate::hls::quality::{Known, Quality};
 use crate::hls::renewal::Root;
 use crate::hls::timeline::Listed;
 use crate::hls::variant::Rung;
@@ -116,7 +116,7 @@ async fn all_found(
 ) -> Result<Vec<Found>, Problem> {
     let mut rungs = read.ladder.adaptive();
     if rungs.is_empty() {
-        rungs.push(read.ladder.choose(&Quality::Auto, None)?.rung);
+        rungs.push(read.ladder.choose(&Quality::Auto, Known::default())?.rung);
     }
     let (mut found, mut lost) = (Vec::<Found>::new(), Vec::new());
     for id in rungs {

@@ -164,6 +164,21 @@ impl Callback {
         }
     }
 
+    /// Whether a block would hold sound now, or none will come any more.
+    pub fn has_sound(&self) -> bool {
+        self.consumer.is_due() || self.is_over() || self.is_stopping()
+    }
+
+    /// Whether it pauses, the fade is over and nothing but silence will come.
+    pub fn is_resting(&self) -> bool {
+        self.is_paused() && !self.is_stopping() && !self.flowing
+    }
+
+    /// The device broke off and its successor goes on: that fades in.
+    pub fn broke_off(&mut self) {
+        self.flowing = false;
+    }
+
     /// Notes how long after the callback its last frame will have been heard.
     pub fn set_latency(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);

@@ -11,8 +11,6 @@ pub mod wav;
 
 use std::sync::Arc;
 
-use crate::error::Problem;
-use crate::event::Events;
 use crate::ring::{self, Producer};
 use crate::stats::{Stage, Stats};
 use crate::units::Spec;
@@ -22,7 +20,7 @@ use null::Null;
 
 /// What sounds, in the hands of whoever ends the run.
 pub enum Output {
-    /// A sound card.
+    /// A sound server or card, whose [`device::Player::run`] another thread is in.
     Device(Device),
     /// The null device, whose [`Null::run`] another thread is in.
     Null(Remote),
@@ -56,20 +54,15 @@ impl Output {
         }
     }
 
-    /// Goes on after [`crate::event::Event::Done`] of the audio thread, see
-    /// [`Device::reopen`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Device::reopen`].
-    pub fn reopen(self, events: &Events) -> Result<Self, Problem> {
+    /// The remote was used: a device that rests looks at it now.
+    pub fn wake(&self) {
         match self {
-            Self::Device(device) => device.reopen(events).map(Self::Device),
-            Self::Null(remote) => Ok(Self::Null(remote)),
+            Self::Device(device) => device.wake(),
+            Self::Null(_) => {} // it never rests
         }
     }
 
-    /// Ends it. May never return when a card was pulled, see [`Device::close`].
+    /// Ends it, see [`Device::close`].
     pub fn close(self) {
         match self {
             Self::Device(device) => device.close(),

@@ -12,7 +12,7 @@ use crate::event::{Event, Events};
 use crate::media::{Format, Provenance, Sink};
 use crate::ring::{self, Gap, Producer};
 use crate::stats::{Cause, Stats, Underrun};
-use crate::units::{Frames, MediaTime, SampleRate, Spec};
+use crate::units::{Frames, MediaTime, SampleRate, Spec, Speed};
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(5); // for the device to come back for the last frames
 
@@ -130,6 +130,11 @@ impl Sink for RingSink {
             }
         };
         self.stats.go_to(frame, position);
+    }
+
+    fn pace(&mut self, held: Frames, position: MediaTime, speed: Speed) {
+        let written = self.producer.as_ref().map_or(Frames(0), Producer::written);
+        self.stats.pace(written + held, position, speed);
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use crate::bell::helm::Helm;
 use crate::decode;
 use crate::decode::inbox::{self, Inbox};
 use crate::error::{Kind, Problem};
 use crate::event::RequestKind;
-use crate::helm::Helm;
+use crate::fetch::Client;
 use crate::hls::dial::dial;
 use crate::hls::feed::Feed;
 use crate::hls::presentation::Presentation;
@@ -21,12 +22,21 @@ use crate::hls::wishes::Wishes;
 use crate::location::Location;
 use crate::media::{Format, Provenance, Sink};
 use crate::pipeline::look::Look;
-use crate::pipeline::{self, CacheChoice, Description, Network, net};
+use crate::pipeline::{self, CacheChoice, Description, Entry, Network, net};
 use crate::progressive;
 use crate::radio;
 use crate::stats::Stats;
 use crate::store::{First, Store, Wanted};
 use crate::units::{MediaTime, Spec};
+
+/// What there is at an address.
+#[derive(Debug)]
+pub enum Described {
+    /// A stream.
+    Stream(Box<Description>),
+    /// A list of addresses, and what would be said on a terminal.
+    List(Vec<Result<Entry, Problem>>, Vec<Problem>),
+}
 
 /// Looks at a stream without playing it. A file's first frame is decoded, and
 /// with `probe` that of an HLS stream as well.
@@ -36,39 +46,42 @@ use crate::units::{MediaTime, Spec};
 /// What keeps its playlists, or the media it looks into, from being read.
 pub fn describe(
     location: &Location,
+    typed: Option<&Location>,
     quality: Quality,
     taste: &Taste,
     cache: &CacheChoice,
     network: &Network,
     probe: bool,
-) -> Result<Description, Problem> {
+) -> Result<Described, Problem> {
     let look = Look::new();
-    let found = net::runtime()?.block_on(look.at(location, quality, taste, cache, network, probe));
-    Ok(Description {
-        warnings: look.warnings(),
-        ..found?
-    })
+    let mut place = location.clone();
+    let (client, store) = look.open(&mut place, typed, cache, network)?;
+    let looking = look.at(&client, store, place, quality, taste, probe);
+    let mut found = net::runtime()?.block_on(looking)?;
+    match &mut found {
+        Described::Stream(description) => description.warnings = look.warnings(),
+        Described::List(_, warnings) => *warnings = look.warnings(),
+    }
+    Ok(found)
 }
 
 impl Look {
     async fn at(
         &self,
-        location: &Location,
+        client: &Client,
+        store: Store,
+        location: Location,
         quality: Quality,
         taste: &Taste,
-        cache: &CacheChoice,
-        network: &Network,
         probe: bool,
-    ) -> Result<Description, Problem> {
-        let mut location = location.clone();
-        let (client, store) = self.open(&mut location, cache, network)?;
-        let location = &location;
-        let proxy = match location {
+    ) -> Result<Described, Problem> {
+        let proxy = match &location {
             Location::Http(url) => client.proxy_of(url),
             Location::File(_) => None,
         };
         let wanted = Wanted::whole(location.clone(), RequestKind::File);
         let mut description = match store.first(&wanted).await? {
+            First::List(text) => return Ok(Described::List(store.entries(&text)?, Vec::new())),
             First::Media(opened) => {
                 let (doors, inbox) = inbox::door(&self.bell);
                 let job = progressive::Job {
@@ -79,11 +92,11 @@ impl Look {
                 let source =
                     progressive::run(&store, job, opened, doors, &self.stats, &self.events);
                 self.listen(source, inbox).await?;
-                Description::of_file(location)
+                Description::of_file(&location)
             }
             First::Radio(broadcast) => {
                 let (doors, inbox) = inbox::door(&self.bell);
-                let cache_size = cache.size;
+                let cache_size = None;
                 let job = radio::Job { wanted, cache_size };
                 let (stats, events) = (&self.stats, &self.events);
                 let store = store.in_memory(); // a moment of it is all that is wanted
@@ -91,7 +104,7 @@ impl Look {
                 self.listen(source, inbox).await?;
                 Description {
                     kind: "radio",
-                    ..Description::of_file(location)
+                    ..Description::of_file(&location)
                 }
             }
             First::Playlist(text) => {
@@ -100,7 +113,7 @@ impl Look {
                     taste: taste.clone(),
                 };
                 let read = Presentation::read(&store, text, root, Instant::now(), &self.stats)?;
-                self.hls(store, location, read, quality, probe).await?
+                self.hls(store, &location, read, quality, probe).await?
             }
         };
         let (format, encryption) = {
@@ -114,7 +127,7 @@ impl Look {
         description.duration = description.duration.or(duration);
         description.codec = format;
         description.proxy = proxy;
-        Ok(description)
+        Ok(Described::Stream(Box::new(description)))
     }
 
     /// A stream that can be described but not played is no error.

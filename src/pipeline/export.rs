@@ -90,7 +90,7 @@ fn stored(
     network: &Network,
     location: &mut Location,
 ) -> Result<Stream, Problem> {
-    let credentials = network.credentials(location);
+    let credentials = network.credentials(location, None);
     let asker = credentials.as_ref().and_then(Credentials::summary);
     let choice = CacheChoice {
         mode: CacheMode::Offline,

@@ -11,16 +11,20 @@ pub use crate::hls::language::Tag;
 pub use crate::hls::live::Edge;
 pub use crate::hls::quality::Quality;
 pub use crate::hls::taste::Taste;
+pub use crate::lists::Entry;
 use crate::location::Location;
 pub use crate::media::Start;
 pub use crate::output::wav::Sample;
-use crate::units::{ChannelCount, MediaTime, SampleRate};
+use crate::units::{ChannelCount, MediaTime, SampleRate, Speed};
 
 /// One stream and what to do with it.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Where it is.
     pub location: Location,
+    /// What the user typed, where a list led from there to here: the credentials
+    /// are for its server. None for what was typed itself.
+    pub typed: Option<Location>,
     /// What to do.
     pub task: Task,
     /// Which variant.
@@ -57,6 +61,8 @@ pub enum Task {
         output: OutputChoice,
         /// 0 to 100.
         volume: u8,
+        /// The pace.
+        speed: Speed,
     },
     /// Decode it into a file.
     Dump {
@@ -150,9 +156,16 @@ pub struct Network {
 
 impl Network {
     /// What may be sent to the server of `location`, whose user-info becomes
-    /// part of it; `None` for a local file, also where it leads to the web.
-    pub fn credentials(&self, location: &mut Location) -> Option<Credentials> {
-        match location {
+    /// part of it; `None` for a local file, also where it leads to the web. A
+    /// list that was `typed` and led here gets it, and the server here only if it
+    /// is the same.
+    pub fn credentials(
+        &self,
+        location: &mut Location,
+        typed: Option<&Location>,
+    ) -> Option<Credentials> {
+        let mut typed = typed.cloned();
+        match typed.as_mut().unwrap_or(location) {
             Location::Http(url) => Some(Credentials::bind(self.secrets.clone(), url)),
             Location::File(_) => None,
         }

@@ -34,7 +34,8 @@ impl Look {
         }
     }
 
-    /// The bytes of `location`, whose user-info becomes one of the secrets.
+    /// The bytes of `location`, whose user-info becomes one of the secrets; a
+    /// list that was `typed` may have led there.
     /// Servers are asked whether stored playlists still hold.
     ///
     /// # Errors
@@ -43,10 +44,11 @@ impl Look {
     pub fn open(
         &self,
         location: &mut Location,
+        typed: Option<&Location>,
         cache: &CacheChoice,
         network: &Network,
     ) -> Result<(Client, Store), Problem> {
-        let credentials = network.credentials(location);
+        let credentials = network.credentials(location, typed);
         let asker = credentials.as_ref().and_then(Credentials::summary);
         let (stats, events) = (&self.stats, &self.events);
         let client = net::client(network, credentials, false, stats, events)?;

@@ -26,7 +26,7 @@ mod watchdog;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -34,10 +34,10 @@ use crossbeam_channel::Receiver;
 use tokio::sync::Notify;
 
 use crate::bell::Bell;
+use crate::bell::helm::Helm;
 use crate::decode::{self, inbox};
 use crate::error::{Kind, Problem};
 use crate::event::{self, Event, Events, Thread};
-use crate::helm::Helm;
 use crate::hls::dial::{Dial, dial};
 use crate::media::{Format, Sink};
 use crate::output;
@@ -47,16 +47,17 @@ use crate::pipeline::net::Net;
 use crate::pipeline::sound::Sound;
 use crate::pipeline::watchdog::{Look, Watchdog};
 use crate::stats::{Pick, Stats};
-use crate::units::MediaTime;
+use crate::units::{MediaTime, Speed};
 
 pub use crate::hls::replay::{Difference, Outcome};
-pub use describe::describe;
+pub use describe::{Described, describe};
 pub use description::{Description, LiveRow, VariantRow};
 pub use export::{Exported, cache_export};
 pub use housekeeping::{Verified, cache_path, cache_remove, cache_trim, cache_verify};
 pub use job::{
-    Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Job, Network,
-    OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste, Wish,
+    Algorithm, Authorities, CacheChoice, CacheMode, Certificate, CmcdMode, Edge, Entry, Job,
+    Network, OutputChoice, Proxies, Quality, Sample, Secrets, Start, Tag, Target, Task, Taste,
+    Wish,
 };
 pub use replay::replay;
 pub use sound::{DeviceRow, devices};
@@ -82,8 +83,20 @@ pub struct Run {
     url: String,
     dial: Dial,
     helm: Arc<Helm>,
+    list: Listed,
     /// Threads that will tell their end.
     threads: Vec<(Thread, JoinHandle<()>)>,
+}
+
+/// The entries of a list of addresses, once it has been read.
+#[derive(Clone, Debug, Default)]
+pub struct Listed(Arc<OnceLock<Vec<Result<Entry, Problem>>>>);
+
+impl Listed {
+    /// The list turned out to be these.
+    fn set(&self, entries: Vec<Result<Entry, Problem>>) {
+        let _ = self.0.set(entries); // a run meets one list
+    }
 }
 
 /// What is known about a run.
@@ -130,6 +143,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         url: job.location.to_string(),
         dial,
         helm: Arc::clone(&helm),
+        list: Listed::default(),
         threads: Vec::new(),
     };
     let sink = run.open_sink(&job)?;
@@ -144,6 +158,7 @@ pub fn start(job: Job, stats: Arc<Stats>) -> Result<Run, Problem> {
         turns,
         bell,
         stop,
+        list: run.list.clone(),
         stats,
         events: sender,
     };
@@ -177,7 +192,11 @@ fn spawn(
 }
 
 /// Runs `work` on a thread that tells nobody.
-fn spawn_short(
+///
+/// # Errors
+///
+/// When the system gives no thread.
+pub fn spawn_short(
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, Problem> {
@@ -241,7 +260,12 @@ impl Run {
                 self.rescue = Some(sink.rescue());
                 Ok(Some(Box::new(sink)))
             }
-            Task::Play { output, volume } => {
+            Task::Play {
+                output,
+                volume,
+                speed,
+            } => {
+                self.helm.set_speed(*speed);
                 let (sound, sink, thread) = sound::open(
                     output.clone(),
                     *volume,
@@ -259,6 +283,12 @@ impl Run {
     /// What is heard or written now.
     pub fn position(&self) -> MediaTime {
         self.stats.position()
+    }
+
+    /// The entries, when it turned out to be a list of addresses: nothing else
+    /// comes of the run then.
+    pub fn list(&self) -> Option<&[Result<Entry, Problem>]> {
+        self.list.0.get().map(Vec::as_slice)
     }
 
     /// What is known by now.
@@ -311,6 +341,11 @@ impl Run {
         if let Some(sound) = &self.sound {
             sound.pause(is_paused);
         }
+    }
+
+    /// Plays at another pace, from what is decoded next on.
+    pub fn set_speed(&self, speed: Speed) {
+        self.helm.set_speed(speed);
     }
 
     /// Loudness in percent.

@@ -22,7 +22,7 @@ use crate::location::Location;
 use crate::media::Piece;
 use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::recall::Recall;
-use crate::pipeline::{CacheMode, Job, Network, Task};
+use crate::pipeline::{CacheMode, Job, Listed, Network, Task};
 use crate::progressive;
 use crate::radio;
 use crate::stats::{Stage, Stats};
@@ -41,6 +41,8 @@ pub struct Net {
     pub bell: Arc<Bell>,
     /// The end of the run.
     pub stop: Arc<Notify>,
+    /// Where the entries go, when it is a list of addresses.
+    pub list: Listed,
     /// Counters.
     pub stats: Arc<Stats>,
     /// Towards main.
@@ -73,7 +75,10 @@ impl Net {
 
     async fn source(mut self, recall: Option<&Recall>) -> Result<(), Problem> {
         self.events.send(Event::State(State::Opening));
-        let credentials = self.job.network.credentials(&mut self.job.location);
+        let job = &mut self.job;
+        let credentials = job
+            .network
+            .credentials(&mut job.location, job.typed.as_ref());
         let (shelf, store) = self.open_store(credentials)?;
         let location = self.job.location.clone();
         let wanted = Wanted::whole(location, RequestKind::File);
@@ -108,6 +113,13 @@ impl Net {
                 let doors = (self.doors, self.turns);
                 let feed = Feed::new(store, doors, wishes, presentation, stats, events);
                 beside(&behind, feed.run()).await
+            }
+            First::List(text) => {
+                if matches!(self.job.task, Task::Cache { .. }) {
+                    store.keep(&text)?;
+                }
+                self.list.set(store.entries(&text)?);
+                Err(Problem::stopped())
             }
             First::Media(opened) => {
                 self.stats.lists().kind = "file";

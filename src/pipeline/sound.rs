@@ -1,5 +1,5 @@
-//! The audio side of a run: a sound card opened beside the first request, or the
-//! null device on a thread of the same name. Both run the same callback.
+//! The audio side of a run, the thread "audio": a device that is looked for beside
+//! the first request, or the null device. Both run the same callback.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -59,9 +59,11 @@ pub fn open(
             run_null(&ours, opener, &stats);
             Ok(())
         })?,
-        OutputChoice::Default { device } => pipeline::spawn_short("device", move || {
-            open_card(device.as_deref(), &ours, opener, &stats, &told)
-        })?,
+        OutputChoice::Default { device } => {
+            pipeline::spawn("audio", Thread::Audio, events, move || {
+                run_device(device.as_deref(), &ours, opener, &stats, &told)
+            })?
+        }
     };
     Ok((sound, sink, thread))
 }
@@ -75,23 +77,30 @@ fn run_null(sound: &Sound, opener: Opener, stats: &Arc<Stats>) {
     null.run();
 }
 
-/// Finds the card while the network is busy, and starts it when the layout is known.
-fn open_card(
+/// The thread "audio" of a device: finds it while the network is busy, starts it
+/// when the layout is known, and plays.
+fn run_device(
     name: Option<&str>,
     sound: &Sound,
     opener: Opener,
     stats: &Arc<Stats>,
     events: &Events,
-) {
+) -> Result<(), Problem> {
     let found = device::find(name);
     let Some(wanted) = opener.wanted() else {
-        return;
+        return Ok(());
     };
-    let started = found.and_then(|found| found.start(wanted, stats, events));
-    opener.answer(started.map(|(device, producer)| {
-        sound.take_over(Output::Device(device), stats);
-        producer
-    }));
+    match found.and_then(|found| found.start(wanted, stats)) {
+        Ok((device, player, producer)) => {
+            sound.take_over(Output::Device(device), stats);
+            opener.answer(Ok(producer));
+            player.run(stats, events)
+        }
+        Err(problem) => {
+            opener.answer(Err(problem));
+            Ok(())
+        }
+    }
 }
 
 impl Sound {
@@ -113,6 +122,9 @@ impl Sound {
         self.paused.store(is_paused, Ordering::Relaxed);
         if let Some(remote) = self.remote.get() {
             remote.pause(is_paused);
+        }
+        if let Some(output) = self.output().as_ref() {
+            output.wake();
         }
     }
 
@@ -151,11 +163,10 @@ impl Sound {
         thread::sleep(remote.latency().min(LONGEST_LATENCY));
     }
 
-    /// Closes the output on a thread nobody waits for: a pulled card may hang.
+    /// Tells the thread "audio" to end.
     pub fn close(&self) {
         if let Some(output) = self.output().take() {
-            // Without a thread for it the card closes with the process.
-            let _ = pipeline::spawn_short("device", move || output.close());
+            output.close();
         }
     }
 

@@ -35,7 +35,7 @@ async fn at(
     network: &Network,
 ) -> Result<Survey, Problem> {
     let mut location = location.clone();
-    let (_, store) = look.open(&mut location, cache, network)?;
+    let (_, store) = look.open(&mut location, None, cache, network)?;
     let wanted = Wanted::whole(location.clone(), RequestKind::File);
     let First::Playlist(text) = store.first(&wanted).await? else {
         return Err(Problem::new(

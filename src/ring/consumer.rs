@@ -85,6 +85,11 @@ impl Consumer {
         }
     }
 
+    /// Whether [`Consumer::fill`] would give frames now.
+    pub fn is_due(&self) -> bool {
+        self.due() > 0
+    }
+
     /// Fills the front of `out` with frames that a flush made stale, to be faded
     /// out; returns how many samples those are.
     pub fn fill_stale(&mut self, out: &mut [f32]) -> usize {

@@ -147,6 +147,10 @@ impl<'a> Session<'a> {
                 }
                 Command::Use { place, rung } => self.reuse(place, rung),
                 Command::Abort(asked) => self.abort(&mut planner, asked),
+                Command::Repeat(asked) => {
+                    self.abort(&mut planner, asked);
+                    self.fetch(asked);
+                }
                 Command::Wait(until) => self.wait(&mut planner, until),
                 Command::Done => return self.log(),
             }

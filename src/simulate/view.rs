@@ -25,6 +25,7 @@ impl View for Session<'_> {
             // Who is late in a live stream may be as far behind its edge as that.
             edge: window.map(|window| window + self.now),
             publication: self.publication(),
+            came: None, // they come in the order they were sent
         }
     }
 

@@ -1,6 +1,7 @@
 //! Counters and the startup timeline: every thread adds, the report reads.
 //! Plain atomics, no lock on any hot path; lists of rare things sit in a mutex.
 
+mod anchors;
 mod causes;
 mod exchanges;
 mod histogram;
@@ -13,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Decision, Exchange, RequestKind};
 use crate::media::Format;
-use crate::units::{BitRate, Frames, MediaTime, SampleRate, Spec};
+use crate::units::{BitRate, Frames, MediaTime, SampleRate, Spec, Speed};
 
+use anchors::Anchors;
 pub use causes::{Cause, Underrun, Waste};
 pub use exchanges::{Exchanges, Purpose};
 pub use histogram::{Histogram, Spread};
@@ -171,8 +173,7 @@ pub struct Stats {
 
     /// The next frame of the output's count, with those that a seek left out.
     pub playhead: AtomicU64,
-    /// The frame of that count with which the place begins that was sought last.
-    landed_at: AtomicU64,
+    anchors: Mutex<Anchors>,
     /// When the first frame of it was heard, in nanoseconds since the process began.
     pub landed: AtomicU64,
 
@@ -289,18 +290,23 @@ impl Stats {
 
     /// The moment of the stream at which the frame of the output's count is heard.
     pub fn time_of(&self, frame: Frames, rate: SampleRate) -> MediaTime {
-        // Until the device has jumped, the place that was sought is said.
-        let since = frame
-            .0
-            .saturating_sub(self.landed_at.load(Ordering::Relaxed));
-        self.start.now() + Frames(since).time(rate)
+        match locked(&self.anchors).of(frame) {
+            Some(anchor) => anchor.time_of(frame, rate),
+            None => self.start.now() + frame.time(rate),
+        }
     }
 
     /// What was not heard by `frame` of the output's count is not heard any
     /// more; from there on it is `position` of the stream.
     pub fn go_to(&self, frame: Frames, position: MediaTime) {
         self.start.set(position);
-        self.landed_at.store(frame.0, Ordering::Relaxed);
+        locked(&self.anchors).replace(frame, position);
+    }
+
+    /// From `frame` of the output's count on, which is `position` of the stream,
+    /// it is played at `speed`.
+    pub fn pace(&self, frame: Frames, position: MediaTime, speed: Speed) {
+        locked(&self.anchors).add(frame, position, speed);
     }
 
     /// The lists, locked.

@@ -10,6 +10,7 @@ use crate::error::{Kind, Problem};
 use crate::event::{Event, RequestKind};
 use crate::fetch::{Request, Response, Status, Whole};
 use crate::limits;
+use crate::lists::{self, Form};
 use crate::location::Location;
 use crate::store::open::resume;
 use crate::store::policy::unless_same;
@@ -19,8 +20,10 @@ use crate::store::{Body, Broadcast, Opened, Store, Text, Wanted, head_of, offlin
 
 /// What a URL turned out to be.
 pub enum First {
-    /// A playlist.
+    /// A playlist of HLS.
     Playlist(Text),
+    /// A list of addresses.
+    List(Text),
     /// Something else: media, we hope.
     Media(Opened),
     /// Sound without end.
@@ -35,6 +38,15 @@ impl Store {
     ///
     /// Those of [`Store::open`]; [`Kind::NotAStream`] for a web page.
     pub async fn first(&self, wanted: &Wanted) -> Result<First, Problem> {
+        let first = self.first_bytes(wanted).await?;
+        Ok(match first {
+            First::Playlist(text) if is_list(&text) => First::List(text),
+            first => first,
+        })
+    }
+
+    /// The same, with lists among the playlists.
+    async fn first_bytes(&self, wanted: &Wanted) -> Result<First, Problem> {
         if let Some(first) = self.first_local(wanted)? {
             return Ok(first);
         }
@@ -96,6 +108,25 @@ impl Store {
         }
     }
 
+    /// The entries of a list of addresses; one that cannot be used is a problem
+    /// in its place.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`lists::read`].
+    pub fn entries(&self, list: &Text) -> Result<Vec<Result<lists::Entry, Problem>>, Problem> {
+        let mut entries = lists::read(&list.bytes, &list.base)?;
+        for entry in &mut entries {
+            if let Ok(lists::Entry { location, .. }) = entry
+                && let Location::File(path) = location
+                && let Err(problem) = self.tree.admits(path)
+            {
+                *entry = Err(problem);
+            }
+        }
+        Ok(entries)
+    }
+
     /// What is stored whole and may be used without asking.
     fn first_stored(&self, wanted: &Wanted, entry: &Arc<Entry>) -> Result<Option<First>, Problem> {
         let head = head_bytes(entry);
@@ -137,7 +168,7 @@ impl Store {
                 .read_to_end(&mut head)
                 .map_err(|error| unreadable(wanted, error))?;
         }
-        if is_playlist(&head) {
+        if is_playlist(&head) || lists::is_bare(&path.to_string_lossy(), None, &head) {
             self.tree.grow_below(path);
             let text = local_text(self, wanted, limits::PLAYLIST_BYTES)?;
             return Ok(Some(First::Playlist(text)));
@@ -182,7 +213,7 @@ impl Store {
         asked: Instant,
     ) -> Result<First, Problem> {
         if response.is_compressed() {
-            return self.first_compressed(wanted, response).await;
+            return self.first_compressed(wanted, response, asked).await;
         }
         let first_byte = asked.elapsed();
         let mut head = Vec::new();
@@ -199,11 +230,12 @@ impl Store {
                 &response,
             ));
         }
-        if !is_playlist(&head) && response.head.is_endless() {
+        let is_list = is_playlist(&head) || is_bare(&response, &head);
+        if !is_list && response.head.is_endless() {
             let broadcast = Broadcast::new(response, head);
             return Ok(First::Radio(Box::new(broadcast)));
         }
-        if !is_playlist(&head) {
+        if !is_list {
             let opened = self.receive(wanted, request, response, head, first_byte)?;
             return Ok(First::Media(opened));
         }
@@ -224,6 +256,7 @@ impl Store {
                     base,
                     no_store: keep.is_none(),
                     is_stored: false,
+                    first_byte: Some(first_byte),
                     keep,
                     content_type,
                     etag,
@@ -254,16 +287,19 @@ impl Store {
         &self,
         wanted: &Wanted,
         mut response: Response,
+        asked: Instant,
     ) -> Result<First, Problem> {
+        let first_byte = Some(asked.elapsed());
         response.set_kind(RequestKind::Media);
         let refusal = response.compressed();
+        let (path, content_type) = name(&response);
         let head = response.head.clone();
         let keep = (!head.no_store)
             .then(|| remote(wanted).map(|url| (wanted.identity(url), head_of(&head))))
             .transpose()?;
         let read = response.read_all(limits::PLAYLIST_BYTES).await;
         let Whole { bytes, received } = read.map_err(|failure| failure.problem)?;
-        if !is_playlist(&bytes) {
+        if !is_playlist(&bytes) && !lists::is_bare(&path, content_type.as_deref(), &bytes) {
             return Err(refusal);
         }
         Ok(First::Playlist(Text {
@@ -275,8 +311,29 @@ impl Store {
             etag: head.etag,
             no_store: head.no_store,
             is_stored: false,
+            first_byte,
         }))
     }
+}
+
+/// Whether a playlist is none of HLS.
+fn is_list(text: &Text) -> bool {
+    match Form::of(&text.bytes) {
+        Some(Form::Pls | Form::Xspf) => true,
+        Some(Form::M3u) | None => !lists::is_hls(&text.bytes),
+    }
+}
+
+/// Whether a text that names nothing in its first bytes is called a list.
+fn is_bare(response: &Response, head: &[u8]) -> bool {
+    let (path, content_type) = name(response);
+    lists::is_bare(&path, content_type.as_deref(), head)
+}
+
+/// What an answer is called: the path of its address, and its type.
+fn name(response: &Response) -> (String, Option<String>) {
+    let head = &response.head;
+    (head.final_url.path().to_owned(), head.content_type.clone())
 }
 
 /// The first bytes of an entry, as far as they are here.

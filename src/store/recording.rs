@@ -124,6 +124,7 @@ pub(super) fn recorded(stream: &Stream, location: &Location) -> Option<Text> {
         content_type: None,
         etag: None,
         is_stored: true,
+        first_byte: None,
     })
 }
 

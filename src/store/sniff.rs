@@ -1,7 +1,9 @@
 //! Telling what a resource is by its first bytes: a playlist, a web page, or
-//! something else, which we hope is media. Suffixes and types decide nothing.
+//! something else, which we hope is media. Suffixes and types decide nothing but
+//! that a text without a header is a list of addresses.
 
 use crate::event::RequestKind;
+use crate::lists::Form;
 
 /// What is no text at all is known much earlier.
 const SNIFF_BYTES: usize = 512;
@@ -13,23 +15,16 @@ pub const TAGS_WITHIN: usize = 4096;
 pub fn sniff_bytes(head: &[u8]) -> usize {
     let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     match start.trim_ascii_start().first() {
-        Some(b'#') => TAGS_WITHIN,
+        Some(b'#' | b'<') => TAGS_WITHIN,
         _ => SNIFF_BYTES,
     }
 }
 
-/// Whether `head` begins a playlist: `#EXTM3U` and another tag, whatever
-/// comments come first.
+/// Whether `head` begins a playlist, of HLS or of addresses, whatever comments
+/// come first.
 pub fn is_playlist(head: &[u8]) -> bool {
-    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    let head = &head[..head.len().min(TAGS_WITHIN)]; // the body of a file may follow
-    let text = String::from_utf8_lossy(head);
-    let mut lines = text.split(['\n', '\r']).map(str::trim_start);
-    // Comments and blank lines may come first.
-    let first =
-        lines.find(|line| line.starts_with("#EXT") || !(line.is_empty() || line.starts_with('#')));
-    let is_tag = |line: &str| line.starts_with("#EXT-X-") || line.starts_with("#EXTINF");
-    first.is_some_and(|line| line.starts_with("#EXTM3U")) && lines.any(is_tag)
+    // The body of a file may follow.
+    Form::of(&head[..head.len().min(TAGS_WITHIN)]).is_some()
 }
 
 /// Which kind of playlist `head` begins, for the report.
@@ -57,18 +52,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_playlist_is_known_by_its_header_and_a_tag() {
-        let cases: [(&[u8], bool); 12] = [
+    fn a_playlist_is_known_by_its_header() {
+        let cases: [(&[u8], bool); 15] = [
             (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", true),
             (b"\xEF\xBB\xBF#EXTM3U\r\n#EXT-X-VERSION:3\r\n", true),
             (b" \n#EXTM3U\r\r#EXTINF:6,\ra.ts", true),
             (b"# comment\n\n#EXTM3U\n# more\n#EXTINF:6,\na.ts", true),
             (b"#EXTM3U\n#EXTINF:-1,A station\nhttp://h/radio\n", true),
-            (b"#EXTM3U\na.mp3\n# #EXT-X-\n", false),
-            (b"#EXTM3U\n", false),
+            (b"#EXTM3U\na.mp3\n# #EXT-X-\n", true),
+            (b"#EXTM3U\n", true),
             (b"#EXT-X-TARGETDURATION:6\n#EXTM3U\n#EXTINF:6,\n", false),
             (b"a.mp3\n#EXTM3U\n#EXTINF:6,\n", false),
             (b"<html>#EXTM3U\n#EXT-X-", false),
+            (b"<playlist version=\"1\"><trackList>", true),
+            (b"\n[Playlist]\nFile1=a", true),
+            (b"[playlists]\n", false),
             (b"fLaC#EXTM3U\n#EXT-X-", false),
             (b"", false),
         ];
@@ -77,15 +75,10 @@ mod tests {
             assert_eq!(is_playlist(head), want, "{text}");
             let is_text = text
                 .trim_start_matches(['\u{FEFF}', ' ', '\n'])
-                .starts_with('#');
+                .starts_with(['#', '<']);
             assert_eq!(sniff_bytes(head) == TAGS_WITHIN, is_text, "{text}");
         }
-        let late = [
-            b"#EXTM3U\n".as_slice(),
-            &[b'#'; TAGS_WITHIN],
-            b"\n#EXTINF:6,\n",
-        ]
-        .concat();
+        let late = [[b'#'; TAGS_WITHIN].as_slice(), b"\n#EXTM3U\n"].concat();
         assert!(!is_playlist(&late), "only the head is looked at");
     }
 }

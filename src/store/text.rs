@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cache::{Entry, Head, Identity};
 use crate::error::{Kind, Problem};
@@ -30,6 +31,8 @@ pub struct Text {
     pub no_store: bool,
     /// It was taken from the cache, unasked or because nothing newer can be had.
     pub is_stored: bool,
+    /// How long its first byte took, when it came from the network.
+    pub first_byte: Option<Duration>,
     /// What to keep it as, when it came from the network.
     pub(super) keep: Option<Box<(Identity, Head)>>,
 }
@@ -45,6 +48,7 @@ impl Text {
             etag: document.head.etag,
             no_store: document.head.no_store,
             is_stored: false,
+            first_byte: Some(document.first_byte),
             keep: None,
         }
     }
@@ -167,6 +171,7 @@ pub(super) fn local_text(store: &Store, wanted: &Wanted, limit: u64) -> Result<T
         base: wanted.location.clone(),
         no_store: false,
         is_stored: false,
+        first_byte: None,
         keep: None,
         content_type: None,
         etag: None,
@@ -207,6 +212,7 @@ pub(super) fn kept_text(entry: &Arc<Entry>) -> Result<Text, Problem> {
         base: Location::parse(url)?,
         no_store: false,
         is_stored: true,
+        first_byte: None,
         keep: None,
         content_type: None,
         etag: None,

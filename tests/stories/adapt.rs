@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Sandbox, json_lines};
 use crate::wav::{self, Sound};
-use crate::{expected_of, stage};
+use crate::{expected_of, local_list, stage};
 
 const AAC: &str = "/hls/aac.m3u8"; // 64 and 128 kbit/s
-const START: &str = "aac128"; // what auto begins with
+const START: &str = "aac128"; // what auto begins with when nothing is known
 
 /// The variant of each whole segment in the order they were asked for.
 fn asked(trace: &str) -> Vec<(u64, u64)> {
@@ -31,11 +31,12 @@ fn recorded(sandbox: &Sandbox, url: &str, more: &[&str]) -> String {
 
 #[test]
 fn a_segment_that_stops_half_way_goes_on_in_another_variant() {
-    for (place, bytes) in [(0, 0), (0, 3_000), (1, 4_000), (3, 6_000)] {
+    for (place, bytes) in [(0, 0), (0, 3_000), (1, 4_000), (3, 2_000)] {
         let (origin, sandbox) = stage();
         let path = format!("/hls/{START}-{place}.m4s");
         let gate = origin.on(&path).stall_at(bytes);
-        let arguments = ["dump", &origin.url(AAC), "-Q", "auto", "-o", "x.wav"];
+        let list = local_list(&origin, &sandbox, AAC);
+        let arguments = ["dump", &list, "-Q", "auto", "-o", "x.wav"];
         sandbox.kithara(arguments).run();
         gate.open();
         let asked = |path: &str| origin.log().iter().any(|request| request.path == path);
@@ -53,7 +54,12 @@ fn a_segment_that_stops_half_way_goes_on_in_another_variant() {
 #[test]
 fn a_recorded_run_is_decided_again_in_the_same_way() {
     let (origin, sandbox) = stage();
-    recorded(&sandbox, &origin.url("/hls/master.m3u8"), &[]);
+    let trace = recorded(&sandbox, &origin.url("/hls/master.m3u8"), &[]);
+    let lines = json_lines(&trace);
+    let opened = lines.iter().filter(|line| line["say"] == "opened");
+    // The first wait was for the connection too, and is no measure.
+    let waits: Vec<_> = opened.map(|line| line["first_byte_ns"].is_u64()).collect();
+    assert_eq!(waits, [false, true], "both playlists are told");
     let replay = |more: &[&str]| {
         let fixed = ["stats", "--replay", "trace", "--json"];
         let run = sandbox.kithara(fixed.iter().chain(more));
@@ -146,4 +152,40 @@ fn play_and_simulate_have_their_decisions_from_one_controller() {
             .iter()
             .all(|(_, variant)| *variant == 1)
     );
+}
+
+#[test]
+fn a_request_that_another_overtakes_is_sent_again_and_goes_on_where_it_was() {
+    let cases = [
+        // the list; -Q; the segment that stops, and after how many bytes
+        ("aac64", "auto", 2, 1_000),
+        ("aac", "auto", 2, 1_000),
+        ("aac", "auto", 0, 2_000),
+        ("aac", "worst", 3, 0),
+    ];
+    for (list, quality, place, bytes) in cases {
+        let (origin, sandbox) = stage();
+        let path = format!("/hls/aac64-{place}.m4s");
+        let gate = origin.on(&path).times(1).stall_at(bytes);
+        let url = origin.url(&format!("/hls/{list}.m3u8"));
+        // Longer than the whole test may take: nothing else helps.
+        let patient = ["--stall-timeout", "120", "-o", "x.wav"];
+        let run = ["dump", &url, "-Q", quality];
+        sandbox.kithara(run.iter().chain(&patient)).run();
+        gate.open();
+        let requests = origin.requests(&path);
+        let ranges: Vec<_> = requests
+            .iter()
+            .map(|request| request.header("range"))
+            .collect();
+        let rest = (bytes > 0).then(|| format!("bytes={bytes}-"));
+        assert_eq!(
+            ranges,
+            [None, rest.as_deref()],
+            "{list}, {quality}, {place}"
+        );
+        let frames = Sound::open(&sandbox.path("x.wav")).frames();
+        let want = expected_of("hls/aac64.m3u8").frames;
+        assert_eq!(frames, want, "{list}, {quality}, {place}");
+    }
 }

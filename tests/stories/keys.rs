@@ -175,3 +175,36 @@ fn a_file_is_sought_in_too() {
         assert_eq!(sought.expect("one")["pos_ms"], 0, "{name}");
     }
 }
+
+#[test]
+fn the_pace_is_changed_by_key_and_by_flag() {
+    let (origin, sandbox) = long_stage();
+    let url = origin.url("/hls/aac64.m3u8");
+    let arguments = ["play", "--ao", "null", "--json", "--speed", "1.9", &url];
+    let Some(terminal) = Terminal::with_kithara(&sandbox, &arguments) else {
+        return;
+    };
+    terminal.shows(&["▶ 00:", "| 1.9x |"]);
+    terminal.press(&["]", "]"]);
+    terminal.shows(&["▶ 00:", "| 2x |"]);
+    terminal.press(&["[", "Up"]);
+    terminal.shows(&["▶ 01:", "| 1.9x |"]);
+    terminal.press(&["q"]);
+    assert_eq!(terminal.code(), 0);
+}
+
+#[test]
+fn twice_the_pace_is_half_of_the_frames() {
+    let (origin, sandbox) = stage();
+    let url = origin.url("/files/s16.flac");
+    let frames = |speed: &str| {
+        let arguments = ["play", "--ao", "null", "--json", "--speed", speed, &url];
+        let summary = sandbox.kithara(arguments).prints().run().summary();
+        summary["playback"]["played_ms"].as_u64().expect("a time")
+    };
+    assert_eq!(frames("1"), 2_000);
+    assert_eq!(frames("2"), 1_000);
+    assert_eq!(frames("0.8"), 2_500);
+    let wrong = ["play", "--speed", "3", &url];
+    sandbox.kithara(wrong).fails(2, &["0.5 to 2"]).run();
+}

@@ -15,6 +15,7 @@ mod info;
 mod input;
 mod keys;
 mod limits;
+mod lists;
 mod live;
 mod networks;
 mod origin;
@@ -27,6 +28,9 @@ mod resume;
 mod sandbox;
 mod signed;
 mod simulate;
+mod sine;
+mod sound;
+mod soundserver;
 mod stats;
 mod terminal;
 mod timeline;
@@ -147,6 +151,20 @@ fn not_cached(sandbox: &Sandbox, url: &str) {
         .kithara(["dump", url, "-o", "none.wav", "-f", "--offline"])
         .fails(9, &[])
         .run();
+}
+
+/// The multivariant playlist at `path` as a file that leads to `origin`. Nothing is known of the
+/// link then, and `auto` begins with the highest variant of at most 160 kbit/s.
+fn local_list(origin: &Origin, sandbox: &Sandbox, path: &str) -> String {
+    let text = String::from_utf8(bytes(path.trim_start_matches('/'))).expect("a playlist");
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let lines = text.lines().map(|line| match line {
+        line if line.is_empty() || line.starts_with('#') => line.to_owned(),
+        line => origin.url(&format!("{folder}/{line}")),
+    });
+    let lines: Vec<String> = lines.collect();
+    fs::write(sandbox.path("list.m3u8"), lines.join("\n")).expect("written");
+    "list.m3u8".to_owned()
 }
 
 /// A fresh origin and a fresh home.

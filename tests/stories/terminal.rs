@@ -73,17 +73,18 @@ impl<'a> Terminal<'a> {
     /// a shell would show it.
     pub fn code(&self) -> i32 {
         let asked = "#{pane_dead}/#{pane_dead_status}/#{pane_dead_signal}";
-        let state = self.until(|| {
-            let said = self.tmux(&[], &["display-message", "-p", asked]);
-            match said.trim().strip_prefix("1/") {
-                Some(end) => Ok(end.to_owned()),
-                None => Err(self.screen()),
-            }
-        });
-        let (code, signal) = state.split_once('/').expect("two numbers");
         let number = |text: &str| text.parse::<i32>().ok();
-        let code = number(signal).map_or(number(code), |signal| Some(128 + signal));
-        code.expect("an exit code")
+        let code = self.until(|| {
+            let said = self.tmux(&[], &["display-message", "-p", asked]);
+            // A pane is dead a moment before it is known why.
+            let end = said.trim().strip_prefix("1/").and_then(|end| {
+                let (code, signal) = end.split_once('/')?;
+                number(code).or_else(|| Some(128 + number(signal)?))
+            });
+            end.map(|code| code.to_string())
+                .ok_or_else(|| self.screen())
+        });
+        number(&code).expect("it was one")
     }
 
     /// Looks again and again; each look is a process, which is pause enough.

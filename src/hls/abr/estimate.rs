@@ -1,6 +1,8 @@
 //! What past transfers say about the link: bytes over time, and the wait for
 //! the first byte apart from it. Fixed memory, no clock.
 
+use super::mixed;
+
 /// Transfers that are remembered: minutes of them.
 const REMEMBERED: usize = 256;
 /// Weight of the newest wait for a first byte.
@@ -19,6 +21,16 @@ const SHALLOW: f64 = 1.0;
 const LONG_MEMORY: f64 = 600.0;
 /// The share of the usual rate whose lack counts.
 const SOME: f64 = 0.7;
+/// How many times what the lowest rung takes its lack counts.
+const LOWEST: f64 = 1.3;
+/// How much the usual rate counts beside the lowest rung's. The lowest alone
+/// would miss a short outage within a long transfer.
+const USUAL_SHARE: f64 = 0.25;
+/// Seconds between two outages, as usual: sessions on mobile networks have one
+/// in one to two minutes.
+const OUTAGE_EVERY: f64 = 100.0;
+/// How many outages that are usual weigh as much as those that were seen.
+const OUTAGES_USUAL: f64 = 4.0;
 /// Deviation of rates over their mean, as usual.
 const USUAL_VARIATION: f64 = 0.4;
 /// How much the usual one weighs against what was seen.
@@ -31,8 +43,8 @@ struct Transfer {
     seconds: f64,
 }
 
-/// The times in which the link carried less than some of its usual rate, by
-/// how far a player of that rate would have fallen behind.
+/// The times in which the link carried hardly more than the lowest rung takes,
+/// by how far a player of that rate would have fallen behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Outages {
     /// How far it is behind now, and was at most since it last was not.
@@ -60,13 +72,14 @@ impl Outages {
     }
 
     /// How deep the next one is expected to be, and how many there are a
-    /// second, where one of `depth` was usual in `every` seconds.
-    fn expected(&self, depth: f64, every: f64) -> (f64, f64) {
+    /// second, where `depth` is usual.
+    fn expected(&self, depth: f64) -> (f64, f64) {
         let is_open = self.deepest > SHALLOW;
-        let count = 1.0 + self.count + f64::from(u8::from(is_open));
+        let count = OUTAGES_USUAL + self.count + f64::from(u8::from(is_open));
         let open = if is_open { self.deepest } else { 0.0 };
-        let mean = (depth + self.depth + open) / count;
-        (mean, count / (every + self.seconds))
+        let mean = (OUTAGES_USUAL * depth + self.depth + open) / count;
+        let seconds = OUTAGES_USUAL * OUTAGE_EVERY + self.seconds;
+        (mean, count / seconds)
     }
 }
 
@@ -118,14 +131,16 @@ impl Link {
         }
     }
 
-    /// A transfer of media, whole or given up, took this long from its first byte on.
-    pub fn carried(&mut self, kilobits: f64, seconds: f64) {
+    /// A transfer of media, whole or given up, took this long from its first
+    /// byte on. The lowest rung takes `lowest` kilobits per second.
+    pub fn carried(&mut self, kilobits: f64, seconds: f64, lowest: f64) {
         let seconds = seconds.max(SHORTEST);
         let passed = seconds + self.wait();
         let kept = 0.5_f64.powf(passed / LONG_MEMORY);
         self.all.kilobits = self.all.kilobits * kept + kilobits;
         self.all.seconds = self.all.seconds * kept + passed;
-        let some = SOME * self.all.kilobits / self.all.seconds;
+        let usual = SOME * self.all.kilobits / self.all.seconds;
+        let some = mixed((LOWEST * lowest).min(usual), usual, USUAL_SHARE);
         self.outages
             .pass(passed, passed - kilobits / some.max(1e-3));
         self.transfers[self.count % REMEMBERED] = Transfer { kilobits, seconds };
@@ -173,9 +188,9 @@ impl Link {
     }
 
     /// How deep the next outage is expected to be, and how many there are a
-    /// second, where one of `depth` seconds was usual in `every` seconds.
-    pub fn outages(&self, depth: f64, every: f64) -> (f64, f64) {
-        self.outages.expected(depth, every)
+    /// second, where `depth` seconds are usual.
+    pub fn outages(&self, depth: f64) -> (f64, f64) {
+        self.outages.expected(depth)
     }
 
     /// How much rates differ: their deviation over their mean.

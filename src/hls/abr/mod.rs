@@ -162,8 +162,9 @@ impl Controller {
         if let Some(wait) = sample.first_byte {
             self.link.waited(wait.as_secs_f64());
         }
+        let seconds = sample.transfer.as_secs_f64();
         self.link
-            .carried(kilobits(sample.bytes), sample.transfer.as_secs_f64());
+            .carried(kilobits(sample.bytes), seconds, self.rates[0]);
     }
 
     /// What the link carries, as far as is known; `None` before the first segment.

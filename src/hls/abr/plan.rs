@@ -12,6 +12,8 @@ const FUTURES: [(f64, f64); 4] = [(-1.6, 0.14), (-0.5, 0.36), (0.5, 0.36), (1.6,
 const KEPT: [f64; 4] = [1.0, 3.0, 8.0, 20.0];
 /// A segment is taken for no shorter, in seconds.
 const SHORTEST: f64 = 0.1;
+/// More media than this after the plan changes nothing, in seconds.
+const LONGEST_AFTER: f64 = 3600.0;
 /// How much rates differ on most links: deviation over mean.
 const USUAL_VARIATION: f64 = 0.4;
 /// What a second too late costs where all is stored, against the gain of the
@@ -30,9 +32,9 @@ pub(super) struct Outlook<'a> {
     segment: f64,
     /// The most media ahead.
     limit: f64,
-    /// Media that is planned, and whether there is more after it.
+    /// Media that is planned, and how much there is after it.
     horizon: f64,
-    goes_on: bool,
+    after: f64,
     /// What silence costs in a second.
     silence: f64,
     /// What the outages of a second cost while nothing is ahead.
@@ -52,13 +54,13 @@ struct Stretch {
 }
 
 impl Outlook<'_> {
-    /// `media` that takes `each` of its length to fetch, from `buffer` on.
+    /// `media` that takes `taken` seconds to fetch, from `buffer` on.
     ///
     /// Outages come `often` and are `x` deep or deeper with (1 + x/2d)^-3, `d`
     /// deep on average; what they silence with the buffer between two levels is
     /// then the danger over the product of both shelters.
-    fn stretch(&self, buffer: f64, media: f64, each: f64) -> Stretch {
-        let end = (buffer + media * (1.0 - each)).min(self.limit);
+    fn stretch(&self, buffer: f64, media: f64, taken: f64) -> Stretch {
+        let end = (buffer + media - taken).min(self.limit);
         let silent = (-end).max(0.0);
         let end = end.max(0.0);
         let passed = media + buffer - end;
@@ -68,23 +70,15 @@ impl Outlook<'_> {
             cost: self.danger * passed / shelters + self.silence * silent,
         }
     }
-
-    /// What media ahead is worth when the plan ends.
-    fn left(&self, buffer: f64) -> f64 {
-        match self.goes_on {
-            true => self.tuning.price * buffer / (1.0 + buffer / self.tuning.worth_below),
-            false => 0.0,
-        }
-    }
 }
 
 impl Controller {
     /// What is expected now.
     pub(super) fn outlook<'a>(&self, tuning: &'a Tuning, now: &Situation) -> Outlook<'a> {
-        let (depth, often) = self.link.outages(tuning.outage_depth, tuning.outage_every);
         let variation = (self.link.variation() / USUAL_VARIATION).powf(tuning.deviation_bend);
         let deviation = tuning.deviation * variation;
         let (soon, late) = self.expected(tuning, now.buffer);
+        let (depth, often) = self.link.outages(tuning.outage_depth);
         let segment = now.segment.max(SHORTEST);
         let horizon = tuning.horizon.min(now.remaining).max(segment);
         let silence = match now.stored {
@@ -99,7 +93,7 @@ impl Controller {
             segment,
             limit: now.limit.max(segment),
             horizon,
-            goes_on: now.remaining > horizon,
+            after: (now.remaining - horizon).min(LONGEST_AFTER),
             silence,
             danger: silence * tuning.outage_cost * often * depth,
             shelter: 0.5 / depth,
@@ -139,7 +133,7 @@ impl Controller {
             let mut worth = self.utility[rung] * media;
             for ((_, likely), slower) in FUTURES.into_iter().zip(outlook.futures) {
                 let each = self.each(outlook, rung, first * slower);
-                let stretch = outlook.stretch(buffer, media, each);
+                let stretch = outlook.stretch(buffer, media, media * each);
                 let then = self.then(outlook, stretch.buffer, rung, media, rest * slower);
                 worth += likely * (then - stretch.cost);
             }
@@ -164,11 +158,43 @@ impl Controller {
         let rest = outlook.horizon - media;
         let mut most = f64::NEG_INFINITY;
         for other in outlook.stored.unwrap_or(0)..=self.top() {
-            let stretch = outlook.stretch(buffer, rest, self.each(outlook, other, slowness));
+            let each = self.each(outlook, other, slowness);
+            let stretch = outlook.stretch(buffer, rest, rest * each);
             let gain = self.utility[other] * rest - self.switch(outlook, rung, other);
-            most = most.max(gain - stretch.cost + outlook.left(stretch.buffer));
+            most = most.max(gain - stretch.cost + self.left(outlook, stretch.buffer, slowness));
         }
         most
+    }
+
+    /// What follows the plan is worth: with media ahead it has so much more
+    /// time, and it is heard in the best mix of rungs that this allows.
+    fn left(&self, outlook: &Outlook<'_>, buffer: f64, slowness: f64) -> f64 {
+        if outlook.after <= 0.0 {
+            return 0.0;
+        }
+        let time = 1.0 + buffer / outlook.after - outlook.pause;
+        let mix = self.mix(outlook, time.max(0.0) / slowness);
+        outlook.tuning.price * outlook.after * mix
+    }
+
+    /// What a second of media is worth in the best mix of rungs that takes
+    /// `rate` on average: utility grows with the logarithm, so that it is made
+    /// of neighbours.
+    pub(super) fn mix(&self, outlook: &Outlook<'_>, rate: f64) -> f64 {
+        let lowest = outlook.stored.unwrap_or(0);
+        let taken = |rung: usize| match outlook.stored == Some(rung) {
+            true => 0.0,
+            false => self.rates[rung],
+        };
+        match (lowest..=self.top()).find(|rung| taken(*rung) > rate) {
+            None => self.utility[self.top()],
+            Some(0) => outlook.silence * (rate / self.rates[0] - 1.0),
+            Some(above) => {
+                let below = above - 1;
+                let share = (rate - taken(below)) / (taken(above) - taken(below));
+                self.utility[below] + share * (self.utility[above] - self.utility[below])
+            }
+        }
     }
 
     /// Seconds that fetching a second of media takes.

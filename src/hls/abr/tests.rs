@@ -245,7 +245,7 @@ fn the_rate_alone_and_the_buffer_alone_decide_where_asked() {
 fn what_is_stored_is_the_least_and_costs_no_fear() {
     let stored = Situation {
         stored: Some(1),
-        ..now(1, 12.0, 300.0)
+        ..now(1, 20.0, 300.0)
     };
     let controller = seen(300, 60);
     let choice = controller.decide(&stored);
@@ -264,4 +264,42 @@ fn what_comes_again_is_given_up_when_it_would_be_late() {
     assert!(controller.regret(&now, &slow(20.0), 5.0), "heard before");
     let short = Situation { buffer: 2.0, ..now };
     assert!(controller.regret(&short, &slow(20.0), 500.0), "in the way");
+}
+
+#[test]
+fn an_outage_is_what_the_lowest_rung_lacks() {
+    // Ten seconds that carry so much, after a minute of 2 Mbit/s.
+    let after = |kilobits: u64| {
+        let mut controller = seen(2000, 60);
+        for _ in 0..10 {
+            controller.sample(second_of(kilobits));
+        }
+        controller.sample(second_of(2000));
+        controller.link.outages(16.0)
+    };
+    let (calm, dip, outage) = (after(2000), after(500), after(1));
+    assert_eq!(dip, calm, "every rung but the highest goes on");
+    assert!(outage.1 > calm.1, "{outage:?} {calm:?}");
+}
+
+#[test]
+fn what_a_plan_leaves_is_worth_the_rungs_it_buys() {
+    let controller = Controller::new(&LADDER);
+    let step = 2.0_f64.ln();
+    let top = 31.25_f64.ln();
+    for (stored, rate, want) in [
+        (None, 16.0, -0.5 * SILENCE * top), // half of the time is silent
+        (None, 32.0, 0.0),
+        (None, 96.0, 1.5 * step), // half 64, half 128
+        (None, 5000.0, top),
+        (Some(1), 0.0, step),
+        (Some(1), 64.0, 1.5 * step), // half stored, half 128
+    ] {
+        let now = Situation {
+            stored,
+            ..now(1, 20.0, 300.0)
+        };
+        let worth = controller.mix(&controller.outlook(&tuning::DISK, &now), rate);
+        assert!((worth - want).abs() < 1e-9, "{stored:?} {rate}: {worth}");
+    }
 }

@@ -37,6 +37,7 @@ impl Feed {
                     self.fetch_overlap(place, self.rungs[rung]);
                 }
                 Command::Abort(asked) => self.give_up(asked),
+                Command::Repeat(asked) => self.repeat(asked),
                 Command::Wait(until) => {
                     self.look = self.moment_at(until);
                     return false;
@@ -110,6 +111,27 @@ impl Feed {
         }
     }
 
+    /// Sends a segment's request again: it goes on from where it was.
+    fn repeat(&mut self, asked: Asked) {
+        let Asked::Segment { place, rung } = asked else {
+            return;
+        };
+        let load = Load::Segment {
+            index: place,
+            rung: self.rungs[rung],
+        };
+        let Some(flight) = self.flights.remove(&load) else {
+            return;
+        };
+        if flight.opened.is_some() {
+            self.meter.end(self.stats.network_bytes.total());
+        }
+        if let Some(task) = flight.task {
+            task.abort();
+        }
+        self.launch(load, flight.wanted, flight.renewals);
+    }
+
     /// How far to fetch ahead of what is heard.
     pub(super) fn ahead(&self) -> MediaTime {
         let usual = match self.broadcast {
@@ -161,9 +183,18 @@ impl Feed {
         self.launch(load, wanted, 0);
     }
 
+    fn has_segment_under_way(&self) -> bool {
+        let is_segment = |load: &Load| matches!(load, Load::Segment { .. });
+        self.flights.keys().any(is_segment)
+    }
+
     /// Sends the request of a load, for which a new address was looked for so often.
     pub(super) fn launch(&mut self, load: Load, wanted: Wanted, renewals: u32) {
-        let mut flight = Flight::new(wanted.clone(), renewals);
+        let is_alone = !self.has_segment_under_way();
+        let mut flight = Flight {
+            is_alone,
+            ..Flight::new(wanted.clone(), renewals)
+        };
         match load {
             Load::Key { key } => self.fetch_key(key, wanted),
             Load::Init { .. }

@@ -89,6 +89,9 @@ struct Flight {
     body: Option<Body>,
     /// When it was asked for.
     at: Instant,
+    /// Whether no other segment was under way then: only such a one waits for
+    /// nothing but its own answer.
+    is_alone: bool,
     /// When its response began.
     opened: Option<Instant>,
     /// Bytes of it that were in the cache before.
@@ -106,6 +109,7 @@ impl Flight {
             renewals,
             body: None,
             at: Instant::now(),
+            is_alone: false,
             opened: None,
             base: 0,
             come: Cell::new((0, Instant::now())),

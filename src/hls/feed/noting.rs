@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::about::SectionState;
 use super::missing::is_refusal;
-use super::{Anchor, Feed};
+use super::{Anchor, Feed, Flight};
 use crate::error::{Kind, Problem};
 use crate::event::Event;
 use crate::hls::abr;
@@ -63,6 +63,10 @@ impl Feed {
         let Some(flight) = self.flights.remove(&load) else {
             return; // given up meanwhile
         };
+        let sample = match load {
+            Load::Segment { .. } => self.sample_of(&flight, moved),
+            _ => None,
+        };
         let body = flight.body;
         if matches!(load, Load::Init { .. }) {
             self.stats.end(Stage::Init);
@@ -91,19 +95,32 @@ impl Feed {
         if is_memory && self.handed.is_none_or(|handed| handed < index) {
             self.in_memory.extend(body.map(|body| (index, body)));
         }
-        let busy = self.meter.end(self.stats.network_bytes.total());
-        if let (Some(moved), Some((bytes, transfer))) = (moved, busy) {
-            self.carried(abr::Sample {
-                // What came before its note was read is missing in the meter.
-                bytes: bytes.max(moved.bytes),
-                first_byte: Some(moved.first_byte),
-                transfer: transfer.max(moved.transfer),
-            });
+        if let Some(sample) = sample {
+            self.carried(sample);
             let estimate = self.planner.controller().estimate().unwrap_or_default();
             self.stats.estimate.store(estimate.0, Ordering::Relaxed);
         }
         self.measure_ahead();
         self.report();
+    }
+
+    /// What a segment's request tells of the link when it is whole.
+    fn sample_of(&mut self, flight: &Flight, moved: Option<Moved>) -> Option<abr::Sample> {
+        let opened = flight.opened;
+        let is_shared = opened.is_some_and(|at| self.meter.has_ended_since(at));
+        let (mut bytes, mut transfer) = self.meter.end(self.stats.network_bytes.total())?;
+        let moved = moved?;
+        self.meter.came(flight.at);
+        if !is_shared {
+            // What came before its note was read is missing in the meter.
+            bytes = bytes.max(moved.bytes);
+            transfer = transfer.max(moved.transfer);
+        }
+        Some(abr::Sample {
+            bytes,
+            first_byte: flight.is_alone.then_some(moved.first_byte),
+            transfer,
+        })
     }
 
     /// The segment at `index` came once more, in a better `rung`: too late when

@@ -10,9 +10,13 @@ use crate::units::{BitRate, MediaTime};
 
 impl Feed {
     /// A run begins.
-    pub(super) fn tell_beginning(&self) {
+    pub(super) fn tell_beginning(&mut self) {
         let rates: Vec<BitRate> = self.rungs.iter().map(|rung| self.rate(*rung)).collect();
         self.note_down(|| journal::begin(&rates, self.wishes.prior));
+        for sample in &self.presentation.openings {
+            self.planner.opened(*sample);
+            self.note_down(|| Entry::Opened((*sample).into()));
+        }
     }
 
     /// A segment came, or some of one.

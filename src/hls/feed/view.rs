@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Feed, Flight};
 use crate::hls::listing;
 use crate::hls::load::Load;
-use crate::hls::planner::{self, Asked, Moment, Report, State, View};
+use crate::hls::planner::{self, Asked, Came, LOST, Moment, Report, State, View};
 use crate::hls::wishes::Purpose;
 use crate::limits;
 use crate::units::MediaTime;
@@ -31,6 +31,7 @@ impl View for Feed {
             end: if is_live { f64::INFINITY } else { end },
             edge: is_live.then_some(end),
             publication: f64::INFINITY, // a note comes
+            came: self.came(),
         }
     }
 
@@ -194,6 +195,15 @@ impl Feed {
         start + (self.start(place + 1) - start) * share
     }
 
+    fn came(&self) -> Option<Came> {
+        let newest = self.meter.newest();
+        let newest = newest.filter(|_| self.wishes.purpose == Purpose::Decode)?;
+        Some(Came {
+            sent: self.seconds(newest.sent),
+            ended: self.seconds(newest.ended),
+        })
+    }
+
     /// Up to where everything can be played, the beginning of what is coming
     /// included.
     fn playable(&self, position: MediaTime) -> f64 {
@@ -226,10 +236,24 @@ impl Feed {
     fn most_in_flight(&self) -> usize {
         match self.wishes.purpose {
             Purpose::Cache { jobs } => jobs,
-            // The first segment has the link for itself until it is whole.
-            Purpose::Decode if self.is_beginning() => 1,
+            // The first segment has the link for itself until it is whole,
+            // unless it does not come.
+            Purpose::Decode if self.is_beginning() && !self.is_silent() => 1,
             Purpose::Decode => PLAYING_REQUESTS,
         }
+    }
+
+    /// Whether a segment that is under way has not come for long.
+    fn is_silent(&self) -> bool {
+        let now = self.seconds(Instant::now());
+        let since = |flight: &Flight| {
+            let last = self.report_of(flight).last;
+            last.unwrap_or(self.seconds(flight.at))
+        };
+        let mut segments = self.flights.iter();
+        segments.any(|(load, flight)| {
+            matches!(load, Load::Segment { .. }) && now >= since(flight) + LOST
+        })
     }
 
     /// Whether the segment at `place` was lost, and is not asked for (yet).

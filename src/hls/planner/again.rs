@@ -16,7 +16,9 @@ impl Planner {
         idle: f64,
     ) -> Option<(usize, usize)> {
         let is_alone = !flights.iter().any(|flight| is_again(view, flight.asked));
-        if now.edge.is_some() || !is_alone || self.controller.rungs() == 1 {
+        // When the next segment of a live stream comes must be known.
+        let may_come = now.edge.is_some() && now.publication.is_infinite();
+        if may_come || !is_alone || self.controller.rungs() == 1 {
             return None;
         }
         let ahead = self.segments(view, now, idle);

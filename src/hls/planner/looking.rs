@@ -7,7 +7,8 @@ const EARLY: f64 = 1.25;
 
 impl Planner {
     /// Whether what is left of a segment comes while the next request is on
-    /// its way.
+    /// its way. Its first bytes come at once, with the head of the answer, and
+    /// say nothing of the rate.
     pub(super) fn is_time(&self, now: &Moment, flight: &Flight) -> bool {
         let Report {
             bytes, got, first, ..
@@ -15,17 +16,20 @@ impl Planner {
         let (Asked::Segment { .. }, Some(bytes), Some(first)) = (flight.asked, bytes, first) else {
             return false;
         };
-        let left = bytes.saturating_sub(got) as f64 * (now.now - first) / got.max(1) as f64;
+        let flowing = (now.now - first).max(TICK);
+        let left = bytes.saturating_sub(got) as f64 * flowing / got.max(1) as f64;
         got > 0 && left <= EARLY * self.controller.wait() + TICK
     }
-}
 
-/// When something that is under way may have to be given up.
-pub(super) fn look_at(view: &impl View, now: f64) -> f64 {
-    let is_dear = |flight: &Flight| matches!(flight.asked, Asked::Segment { rung, .. } if rung > 0);
-    match view.flights().iter().any(is_dear) {
-        true => now + TICK,
-        false => f64::INFINITY,
+    /// When something that is under way may have to be given up, or sent again.
+    pub(super) fn look_at(&self, view: &impl View, now: &Moment) -> f64 {
+        let flights = view.flights();
+        let is_dear =
+            |flight: &Flight| matches!(flight.asked, Asked::Segment { rung, .. } if rung > 0);
+        match flights.iter().any(is_dear) {
+            true => now.now + TICK,
+            false => self.suspicion(view, now, &flights),
+        }
     }
 }
 

@@ -6,15 +6,17 @@
 mod again;
 mod giving_up;
 mod looking;
+mod lost;
 mod overlap;
 mod words;
 
 use std::time::Duration;
 
-use self::looking::{look_at, next_look};
+use self::looking::next_look;
+pub use self::lost::LOST;
 pub use self::overlap::overlap_bytes;
 pub use self::words::{
-    Asked, Command, Consulted, Flight, Limits, Moment, Plan, Report, Segments, State, View,
+    Asked, Came, Command, Consulted, Flight, Limits, Moment, Plan, Report, Segments, State, View,
 };
 use crate::hls::abr::{Controller, Sample, Situation};
 
@@ -98,15 +100,16 @@ impl Planner {
 
     /// What to do now. Whoever does it tells [`Planner::follow`].
     pub fn next(&self, view: &impl View) -> Plan {
+        let now = view.moment();
         let mut plan = Plan {
             command: Command::Done,
             pending: None,
             start: 0.0,
-            now: view.moment().now,
+            now: now.now,
             consulted: Vec::new(),
         };
         plan.command = match self.command(view, &mut plan) {
-            Command::Wait(until) => Command::Wait(until.min(look_at(view, plan.now))),
+            Command::Wait(until) => Command::Wait(until.min(self.look_at(view, &now))),
             command => command,
         };
         if let Command::Fetch(Asked::Segment { place, .. }) | Command::Use { place, .. } =
@@ -125,7 +128,7 @@ impl Planner {
                 self.asked(place, rung, plan.start);
             }
             Command::Abort(_) => self.given_up = plan.now,
-            Command::Fetch(_) | Command::Done => {}
+            Command::Fetch(_) | Command::Repeat(_) | Command::Done => {}
         }
         self.pending = plan.pending;
     }
@@ -180,12 +183,18 @@ impl Planner {
             plan.pending = None;
             return command;
         }
+        if let Some(command) = self.repeat(view, &now, &flights) {
+            return command;
+        }
         if let Some(flight) = flights.last() {
             if let Some(command) = self.give_up(view, &now, &flights, plan) {
                 return command;
             }
             let is_full = flights.len() >= now.in_flight;
-            if is_full || !(self.limits.is_eager || self.is_time(&now, flight)) {
+            let is_time = self.limits.is_eager
+                || self.is_time(&now, flight)
+                || self.has_no_other_way(view, &now, &flights);
+            if is_full || !is_time {
                 return Command::Wait(next_look(view, &now, flight, is_full));
             }
         }
@@ -363,7 +372,11 @@ impl Planner {
         plan: &mut Plan,
     ) -> Command {
         if !view.is_whole() {
-            return Command::Wait(now.publication);
+            let idle = now.publication - now.now;
+            return match self.upgrade(view, now, flights, plan, idle) {
+                Some(better) => fetch(view, flights, plan, better),
+                None => Command::Wait(now.publication),
+            };
         }
         let is_under_way = |place| matches!(view.state(place), State::Coming(_) | State::Later);
         if !flights.is_empty() || view.places().any(is_under_way) {

@@ -45,6 +45,7 @@ impl World {
                 end: segments.len() as f64 * LENGTH,
                 edge: None,
                 publication: f64::INFINITY,
+                came: None,
             },
             flights: flights.collect(),
         }
@@ -141,11 +142,12 @@ fn choosing(kilobits: u64) -> Planner {
 #[test]
 fn the_next_missing_segment_is_fetched_within_the_limits() {
     let never = Command::Wait(f64::INFINITY);
+    let look = Command::Wait(LOST);
     let cases = [
         // where the bytes are; demand; ahead; wanted
         ("....", 0, 60.0, fetch(0, 0)),
         ("f...", 0, 60.0, fetch(1, 0)),
-        ("ff..", 0, 60.0, never),
+        ("ff..", 0, 60.0, look),
         ("hhf.", 1, 60.0, fetch(3, 0)),
         ("hh..", 0, 12.0, Command::Wait(6.0)),
         ("hh..", 1, 12.0, fetch(2, 0)),
@@ -154,9 +156,9 @@ fn the_next_missing_segment_is_fetched_within_the_limits() {
         ("hl.h", 0, 60.0, fetch(2, 0)),
         ("hlhh", 0, 60.0, never),
         (".hhh", 1, 60.0, Command::Done),
-        ("hhhf", 0, 60.0, never),
+        ("hhhf", 0, 60.0, look),
         ("....", 2, 0.0, fetch(2, 0)),
-        ("..f.", 2, 0.0, never),
+        ("..f.", 2, 0.0, look),
         ("hhhh", 4, 60.0, Command::Done),
         ("hhhh", 9, 60.0, Command::Done),
         ("", 0, 60.0, Command::Done),
@@ -296,6 +298,103 @@ fn a_transfer_that_will_come_too_late_is_given_up_for_a_lower_rung() {
         panic!("the same segment again");
     };
     assert!(rung < 4, "{rung}");
+}
+
+#[test]
+fn the_first_bytes_of_a_segment_do_not_hasten_the_next_request() {
+    let cases = [
+        // seconds since the first byte; bytes of 24 000; whether the next is asked for
+        (0.001, 2_000, false),
+        (0.15, 6_000, false),
+        (0.15, 12_000, true),
+        (4.0, 22_000, false),
+        (4.0, 23_000, true),
+    ];
+    for (since, got, is_asked) in cases {
+        let mut planner = choosing(30);
+        let plan = planner.next(&World::of("0....", 0, 300.0));
+        planner.follow(&Plan {
+            command: fetch(1, 0),
+            ..plan
+        });
+        let mut world = World::of("0f...", 0, 300.0);
+        world.moment.now = 10.0;
+        let first = Some(10.0 - since);
+        let (bytes, last) = (Some(24_000), Some(10.0));
+        let report = Report {
+            bytes,
+            got,
+            first,
+            last,
+        };
+        world.flights = vec![flight(1, 0, 9.9 - since, report)];
+        let asks = matches!(planner.next(&world).command, Command::Fetch(_));
+        assert_eq!(asks, is_asked, "{got} bytes in {since} s");
+    }
+}
+
+#[test]
+fn a_request_that_is_overtaken_and_silent_is_sent_again_before_sound_ends() {
+    let again = Command::Repeat(Asked::Segment { place: 1, rung: 0 });
+    let cases = [
+        // seconds of silence; when what came was sent and ended; media ahead; repeated
+        (2.5, Some((1.0, 1.5)), 6.0, true),
+        (1.5, Some((1.0, 1.5)), 6.0, false),
+        (2.5, Some((1.0, 1.5)), 12.0, false),
+        (2.5, Some((0.0, 1.5)), 6.0, false),
+        (2.5, Some((1.0, 1.1)), 6.0, false),
+        (2.5, None, 6.0, false),
+    ];
+    for (silent, came, ahead, is_repeated) in cases {
+        let last = 1.2;
+        let mut world = World::of("hfh...", 1, 300.0);
+        world.moment.now = last + silent;
+        world.moment.position = 6.0;
+        world.moment.playable = 6.0 + ahead;
+        world.moment.came = came.map(|(sent, ended)| Came { sent, ended });
+        let report = Report {
+            bytes: Some(24_000),
+            got: 3_000,
+            first: Some(0.6),
+            last: Some(last),
+        };
+        world.flights = vec![flight(1, 0, 0.5, report)];
+        let command = eager().next(&world).command;
+        assert_eq!(
+            command == again,
+            is_repeated,
+            "{silent} s, {came:?}, {ahead} s"
+        );
+    }
+}
+
+#[test]
+fn behind_a_request_that_does_not_come_the_next_is_asked_for() {
+    let cases = [
+        // seconds of silence; seconds of media ahead; requests at once; what is done
+        (1.9, 0.0, 2, Command::Wait(10.0)),
+        (2.0, 0.0, 2, fetch(1, 0)),
+        (2.0, 0.0, 1, Command::Wait(10.2)),
+        (2.0, 12.0, 2, Command::Wait(10.2)),
+    ];
+    for (silent, ahead, in_flight, want) in cases {
+        let mut world = World::of("f...", 0, 300.0);
+        world.moment.now = 10.0;
+        world.moment.playable = ahead;
+        world.moment.in_flight = in_flight;
+        world.flights = vec![flight(0, 0, 10.0 - silent, Report::default())];
+        let mut planner = choosing(30);
+        planner.follow(&Plan {
+            command: fetch(0, 0),
+            ..planner.next(&world)
+        });
+        let command = planner.next(&world).command;
+        let is_it = match (command, want) {
+            (Command::Wait(until), Command::Wait(least)) => until >= least && until < least + 0.3,
+            (command, want) => command == want,
+        };
+        assert!(is_it, "{silent} s, {ahead} s, {in_flight}: {command:?}");
+    }
 }
 
 #[test]

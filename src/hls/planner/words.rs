@@ -111,6 +111,18 @@ pub struct Moment {
     pub edge: Option<f64>,
     /// When the next segment is expected to be published.
     pub publication: f64,
+    /// Of the segments that came in full the one that was asked for last;
+    /// `None` before one came, and where nobody listens.
+    pub came: Option<Came>,
+}
+
+/// A request that ended well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Came {
+    /// When it was sent.
+    pub sent: f64,
+    /// When its last byte came.
+    pub ended: f64,
 }
 
 /// What is to be asked for.
@@ -174,6 +186,8 @@ pub enum Command {
     },
     /// Give this request up.
     Abort(Asked),
+    /// Send this request again: its connection is lost.
+    Repeat(Asked),
     /// Nothing until something ends, or this moment.
     Wait(f64),
     /// Nothing any more.

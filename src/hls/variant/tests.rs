@@ -10,7 +10,7 @@ use super::*;
 use crate::hls::codecs::Wish;
 use crate::hls::language::Tag;
 use crate::hls::playlist::{Playlist, parse};
-use crate::hls::quality::Quality;
+use crate::hls::quality::{Known, Quality};
 use crate::units::BitRate;
 
 const AAC: &str = "CODECS=\"mp4a.40.2\"";
@@ -247,7 +247,7 @@ fn what_cannot_be_chosen_is_named() {
     for (text, codecs, want) in cases {
         let ladder = Ladder::of(&playlist(&text), &taste("", codecs)).expect("a ladder");
         for quality in [Quality::Auto, Quality::Best, Quality::AtMost(BitRate(1))] {
-            let problem = ladder.choose(&quality, None).expect_err(want);
+            let problem = ladder.choose(&quality, Known::default()).expect_err(want);
             assert_eq!(problem.kind, Kind::Unsupported, "{text}");
             assert_eq!(problem.why, want, "{text}");
         }

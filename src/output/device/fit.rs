@@ -17,9 +17,9 @@ pub(super) struct Range {
 }
 
 /// The layout nearest to `wanted` among `ranges`: its channels, else stereo, else
-/// the next count; its rate, else `native`, else a usual one, else the nearest.
-/// `None` when the device takes nothing we play.
-pub(super) fn fit(ranges: &[Range], native: Option<u32>, wanted: Spec) -> Option<Spec> {
+/// the next count; its rate, else a usual one, else the nearest. `None` when the
+/// device takes nothing we play.
+pub(super) fn fit(ranges: &[Range], wanted: Spec) -> Option<Spec> {
     let channels = fit_channels(ranges, wanted.channels.count())?;
     let rates: Vec<_> = ranges
         .iter()
@@ -27,7 +27,7 @@ pub(super) fn fit(ranges: &[Range], native: Option<u32>, wanted: Spec) -> Option
         .map(|range| &range.rates)
         .collect();
     Some(Spec {
-        rate: fit_rate(&rates, native, wanted.rate.hertz())?,
+        rate: fit_rate(&rates, wanted.rate.hertz())?,
         channels: ChannelCount::new(channels)?,
     })
 }
@@ -44,15 +44,8 @@ fn fit_channels(ranges: &[Range], wanted: usize) -> Option<usize> {
         .or_else(|| offered().min_by_key(|&offer| offer.abs_diff(wanted)))
 }
 
-fn fit_rate(
-    rates: &[&RangeInclusive<u32>],
-    native: Option<u32>,
-    wanted: u32,
-) -> Option<SampleRate> {
-    let usual = [Some(wanted), native]
-        .into_iter()
-        .flatten()
-        .chain(USUAL_RATES);
+fn fit_rate(rates: &[&RangeInclusive<u32>], wanted: u32) -> Option<SampleRate> {
+    let usual = [wanted].into_iter().chain(USUAL_RATES);
     let nearest = rates
         .iter()
         .filter(|range| !range.is_empty())
@@ -81,41 +74,26 @@ mod tests {
 
     #[test]
     fn the_layout_of_the_source_wins_where_the_device_takes_it() {
-        let server: Vec<_> = (1..32).map(|count| range(count, 1..=384_000)).collect();
+        let open: Vec<_> = (1..32).map(|count| range(count, 1..=384_000)).collect();
         let card = [range(2, 44_100..=44_100), range(2, 48_000..=48_000)];
         let old_card = [range(2, 44_100..=44_100)];
         let surround = [range(6, 48_000..=48_000), range(8, 48_000..=96_000)];
         let odd = [range(2, 12_345..=12_345), range(64, 48_000..=48_000)];
         let cases = [
-            (
-                &server[..],
-                Some(44_100),
-                spec(96_000, 6),
-                Some(spec(96_000, 6)),
-            ),
-            (
-                &server,
-                Some(44_100),
-                spec(768_000, 1),
-                Some(spec(44_100, 1)),
-            ),
-            (&card, Some(44_100), spec(44_100, 2), Some(spec(44_100, 2))),
-            (&card, Some(44_100), spec(96_000, 1), Some(spec(44_100, 2))),
-            (&card, None, spec(96_000, 6), Some(spec(48_000, 2))),
-            (
-                &old_card,
-                Some(48_000),
-                spec(48_000, 2),
-                Some(spec(44_100, 2)),
-            ),
-            (&surround, None, spec(44_100, 2), Some(spec(48_000, 6))),
-            (&surround, None, spec(88_200, 8), Some(spec(88_200, 8))),
-            (&odd, None, spec(44_100, 2), Some(spec(12_345, 2))),
-            (&odd[1..], None, spec(44_100, 2), None),
-            (&[], None, spec(44_100, 2), None),
+            (&open[..], spec(96_000, 6), Some(spec(96_000, 6))),
+            (&open, spec(768_000, 1), Some(spec(48_000, 1))),
+            (&card, spec(44_100, 2), Some(spec(44_100, 2))),
+            (&card, spec(96_000, 1), Some(spec(48_000, 2))),
+            (&card, spec(96_000, 6), Some(spec(48_000, 2))),
+            (&old_card, spec(48_000, 2), Some(spec(44_100, 2))),
+            (&surround, spec(44_100, 2), Some(spec(48_000, 6))),
+            (&surround, spec(88_200, 8), Some(spec(88_200, 8))),
+            (&odd, spec(44_100, 2), Some(spec(12_345, 2))),
+            (&odd[1..], spec(44_100, 2), None),
+            (&[], spec(44_100, 2), None),
         ];
-        for (ranges, native, wanted, want) in cases {
-            assert_eq!(fit(ranges, native, wanted), want, "{ranges:?} {wanted:?}");
+        for (ranges, wanted, want) in cases {
+            assert_eq!(fit(ranges, wanted), want, "{ranges:?} {wanted:?}");
         }
     }
 
@@ -126,6 +104,6 @@ mod tests {
             range(2, RangeInclusive::new(9, 1)),
             range(2, 1..=5),
         ];
-        assert_eq!(fit(&ranges, Some(3), spec(44_100, 2)), None);
+        assert_eq!(fit(&ranges, spec(44_100, 2)), None);
     }
 }

@@ -58,7 +58,7 @@ fn stream() -> impl Strategy<Value = (Vec<String>, String)> {
 fn choices(text: &str) -> Vec<Option<String>> {
     let ladder = ladder(text);
     let choice = |quality: &Quality| {
-        let choice = ladder.choose(quality, None).ok()?;
+        let choice = ladder.choose(quality, Known::default()).ok()?;
         Some(name(&ladder.rungs[choice.rung].location))
     };
     QUALITIES.iter().map(choice).collect()
@@ -88,7 +88,7 @@ proptest! {
         let ids: Vec<usize> = ladder.rungs.iter().map(|rung| rung.id).collect();
         prop_assert_eq!(ids, (0..ladder.rungs.len()).collect::<Vec<_>>());
         for quality in QUALITIES {
-            let Ok(chosen) = ladder.choose(&quality, None) else {
+            let Ok(chosen) = ladder.choose(&quality, Known::default()) else {
                 prop_assert!(ladder.rungs.iter().all(|rung| !rung.is_decodable()));
                 continue;
             };

@@ -6,7 +6,7 @@ use cpal::traits::DeviceTrait;
 use cpal::{FromSample, OutputCallbackInfo, SampleFormat, SizedSample, StreamConfig};
 use crossbeam_channel::Sender;
 
-use super::super::callback::Callback;
+use super::super::feed::Feed;
 use super::errors::Complaints;
 use crate::units::{Frames, Spec};
 
@@ -24,32 +24,32 @@ pub(super) const FORMATS: [SampleFormat; 6] = [
 const SCRATCH_FRAMES: usize = 1024; // converted at a time, for devices that take no floats
 const BELOW_FULL_SCALE: f32 = 1.0 - f32::EPSILON / 2.0; // 1.0 itself has no 24-bit integer
 
-/// A callback on loan to a stream of cpal: it comes home when the stream drops
-/// its closure, so that another stream can go on with it.
+/// A feed on loan to a stream of cpal: it comes home when the stream drops its
+/// closure, so that another stream can go on with it.
 pub(super) struct Lent {
-    callback: Option<Callback>,
-    way_home: Sender<Callback>,
+    feed: Option<Box<Feed>>,
+    way_home: Sender<Box<Feed>>,
 }
 
 impl Lent {
-    /// Lends `callback`; it will be sent through `way_home`.
-    pub fn new(callback: Callback, way_home: Sender<Callback>) -> Self {
+    /// Lends `feed`; it will be sent through `way_home`.
+    pub fn new(feed: Box<Feed>, way_home: Sender<Box<Feed>>) -> Self {
         Self {
-            callback: Some(callback),
+            feed: Some(feed),
             way_home,
         }
     }
 
-    fn callback(&mut self) -> &mut Callback {
-        self.callback.as_mut().expect("it is here until the drop")
+    fn feed(&mut self) -> &mut Feed {
+        self.feed.as_mut().expect("it is here until the drop")
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(callback) = self.callback.take() {
+        if let Some(feed) = self.feed.take() {
             // Nobody waits for it at the end of a run.
-            let _ = self.way_home.try_send(callback);
+            let _ = self.way_home.try_send(feed);
         }
     }
 }
@@ -81,9 +81,10 @@ fn build_float(
     device.build_output_stream(
         config,
         move |out: &mut [f32], info: &OutputCallbackInfo| {
-            let callback = lent.callback();
-            callback.set_latency(latency(info, callback.spec(), out.len()));
-            callback.run(out);
+            let feed = lent.feed();
+            let latency = latency(info, feed.spec(), out.len());
+            feed.fill(out, latency);
+            reorder(out, feed.spec());
         },
         move |error| complaints.hear(&error),
         Some(TIMEOUT),
@@ -96,21 +97,34 @@ fn build_converted<T: SizedSample + FromSample<f32>>(
     mut lent: Lent,
     mut complaints: Complaints,
 ) -> Result<cpal::Stream, cpal::Error> {
-    let mut scratch = vec![0.0; SCRATCH_FRAMES * lent.callback().spec().channels.count()];
+    let mut scratch = vec![0.0; SCRATCH_FRAMES * lent.feed().spec().channels.count()];
     device.build_output_stream(
         config,
         move |out: &mut [T], info: &OutputCallbackInfo| {
-            let callback = lent.callback();
-            callback.set_latency(latency(info, callback.spec(), out.len()));
+            let feed = lent.feed();
+            let latency = latency(info, feed.spec(), out.len());
             for part in out.chunks_mut(scratch.len()) {
                 let sound = &mut scratch[..part.len()];
-                callback.run(sound);
+                feed.fill(sound, latency);
+                reorder(sound, feed.spec());
                 convert(sound, part);
             }
         },
         move |error| complaints.hear(&error),
         Some(TIMEOUT),
     )
+}
+
+/// From WAV order (FL FR FC LFE BL BR) to that of ALSA (FL FR BL BR FC LFE).
+fn reorder(sound: &mut [f32], spec: Spec) {
+    let (channels, turn) = match spec.channels.count() {
+        5 => (5, 1),
+        channels @ (6 | 8) => (channels, 2),
+        _ => return,
+    };
+    for frame in sound.chunks_exact_mut(channels) {
+        frame[2..4 + turn].rotate_left(turn);
+    }
 }
 
 fn convert<T: FromSample<f32>>(sound: &[f32], out: &mut [T]) {
@@ -130,6 +144,27 @@ fn latency(info: &OutputCallbackInfo, spec: Spec, samples: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::{ChannelCount, SampleRate};
+
+    #[test]
+    fn the_loudspeakers_of_alsa_stand_in_another_order() {
+        let cases: [(usize, &[f32]); 5] = [
+            (2, &[0.0, 1.0]),
+            (4, &[0.0, 1.0, 2.0, 3.0]),
+            (5, &[0.0, 1.0, 3.0, 4.0, 2.0]),
+            (6, &[0.0, 1.0, 4.0, 5.0, 2.0, 3.0]),
+            (8, &[0.0, 1.0, 4.0, 5.0, 2.0, 3.0, 6.0, 7.0]),
+        ];
+        for (channels, want) in cases {
+            let spec = Spec {
+                rate: SampleRate::new(48_000).expect("an allowed rate"),
+                channels: ChannelCount::new(channels).expect("an allowed count"),
+            };
+            let mut frame: Vec<f32> = (0..channels).map(|n| n as f32).collect();
+            reorder(&mut frame, spec);
+            assert_eq!(frame, want, "{channels} channels");
+        }
+    }
 
     #[test]
     fn full_scale_has_a_value_in_every_integer_format() {

@@ -1,23 +1,21 @@
 //! What a sound card complains about: which errors end the sound, and in which
 //! words a person is told.
 
+use std::sync::Arc;
+
 use cpal::ErrorKind;
 
-use super::super::callback::Remote;
-use crate::error::{Kind, Problem};
-use crate::event::{Event, Events, Thread};
+use super::super::super::callback::Remote;
+use super::super::knock::Knock;
 use crate::text;
 
 const IN_A_ROW: u32 = 100; // with no block between: a pulled card can report for ever
-const SEE_NAMES: &str = "run \"kithara devices\" to see the names";
-const WAYS_OUT: &str =
-    "run \"kithara dump\" to write a file or \"kithara devices\" to see the names";
 
-/// Listens to the errors of a stream, reports the one that ends it and is deaf
+/// Listens to the errors of a stream, passes on the one that ends it and is deaf
 /// from then on.
 pub(super) struct Complaints {
     remote: Remote,
-    events: Events,
+    knock: Arc<Knock>,
     /// Blocks played when the last error came.
     blocks: u64,
     /// Errors since then.
@@ -26,10 +24,10 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    pub fn new(remote: Remote, events: Events) -> Self {
+    pub fn new(remote: Remote, knock: Arc<Knock>) -> Self {
         Self {
             remote,
-            events,
+            knock,
             blocks: 0,
             errors: 0,
             is_deaf: false,
@@ -37,15 +35,9 @@ impl Complaints {
     }
 
     pub fn hear(&mut self, error: &cpal::Error) {
-        if self.is_deaf || !self.is_fatal(error.kind()) {
-            return;
-        }
-        self.is_deaf = true;
-        // A card that is being closed may say so as an error.
-        if !self.remote.is_stopping() {
-            let problem = Problem::new(Kind::Audio, "cannot go on playing", why(error), WAYS_OUT);
-            let done = Event::Done(Thread::Audio, Err(problem));
-            self.events.send_last(done);
+        if !self.is_deaf && self.is_fatal(error.kind()) {
+            self.is_deaf = true;
+            self.knock.complain(why(error));
         }
     }
 
@@ -89,71 +81,47 @@ pub(super) fn why(error: &cpal::Error) -> String {
     words.to_owned()
 }
 
-pub(super) fn cannot_open(name: Option<&str>, why: String) -> Problem {
-    match name {
-        Some(name) => {
-            let what = format!("cannot open the sound card \"{}\"", text::safe(name));
-            Problem::new(Kind::Audio, what, why, SEE_NAMES)
-        }
-        None => Problem::new(Kind::Audio, "cannot open the sound card", why, WAYS_OUT),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use crossbeam_channel::Receiver;
-
-    use super::super::super::callback::Callback;
     use super::*;
-    use crate::event;
+    use crate::output::callback::Callback;
     use crate::ring;
     use crate::units::{ChannelCount, SampleRate, Spec};
 
-    fn complaints() -> (Complaints, Callback, Receiver<Event>) {
+    fn complaints() -> (Complaints, Callback, Arc<Knock>) {
         let spec = Spec {
             rate: SampleRate::new(48_000).expect("an allowed rate"),
             channels: ChannelCount::new(2).expect("an allowed count"),
         };
         let (_producer, consumer) = ring::of_length(spec);
         let (callback, remote) = Callback::new(consumer, Arc::default());
-        let (events, heard) = event::channel();
-        (Complaints::new(remote, events), callback, heard)
-    }
-
-    fn reported(heard: &Receiver<Event>) -> usize {
-        heard.try_iter().count()
+        let knock = Arc::new(Knock::new().expect("a descriptor"));
+        (Complaints::new(remote, Arc::clone(&knock)), callback, knock)
     }
 
     #[test]
-    fn a_lost_card_is_reported_once() {
-        let (mut complaints, _callback, heard) = complaints();
-        for _ in 0..3 {
-            complaints.hear(&ErrorKind::DeviceNotAvailable.into());
-        }
-        assert_eq!(reported(&heard), 1);
+    fn a_lost_card_is_told_once() {
+        let (mut complaints, _callback, knock) = complaints();
+        complaints.hear(&ErrorKind::DeviceNotAvailable.into());
+        assert_eq!(
+            knock.complaint().as_deref(),
+            Some("the device is not there")
+        );
+        complaints.hear(&ErrorKind::DeviceNotAvailable.into());
+        assert_eq!(knock.complaint(), None);
     }
 
     #[test]
     fn errors_between_which_sound_flows_are_no_end() {
-        let (mut complaints, mut callback, heard) = complaints();
+        let (mut complaints, mut callback, knock) = complaints();
         for _ in 0..1_000 {
             callback.run(&mut [0.0; 8]);
             complaints.hear(&ErrorKind::Xrun.into());
         }
-        assert_eq!(reported(&heard), 0);
+        assert_eq!(knock.complaint(), None);
         for _ in 0..1_000 {
             complaints.hear(&ErrorKind::BackendError.into());
         }
-        assert_eq!(reported(&heard), 1);
-    }
-
-    #[test]
-    fn what_a_card_says_while_it_is_closed_is_not_reported() {
-        let (mut complaints, _callback, heard) = complaints();
-        complaints.remote.stop();
-        complaints.hear(&ErrorKind::StreamInvalidated.into());
-        assert_eq!(reported(&heard), 0);
+        assert!(knock.complaint().is_some());
     }
 }

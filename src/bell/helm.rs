@@ -1,11 +1,12 @@
 //! What the listener asks of the decode thread while it works: a place to go on
 //! at. Of several the last one counts, so that fifty in a second cost one.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::bell::Bell;
-use crate::units::MediaTime;
+use crate::units::{MediaTime, Speed};
 
 /// A wish to hear another place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Seek {
 pub struct Helm {
     bell: Arc<Bell>,
     seek: Mutex<Option<Seek>>,
+    /// In thousandths.
+    speed: AtomicU16,
 }
 
 impl Helm {
@@ -30,6 +33,7 @@ impl Helm {
         Self {
             bell: Arc::clone(bell),
             seek: Mutex::default(),
+            speed: AtomicU16::new(Speed::NORMAL.thousandths()),
         }
     }
 
@@ -39,6 +43,17 @@ impl Helm {
         let mut seek = self.locked();
         *seek = Some(Seek { to, asked });
         self.bell.call();
+    }
+
+    /// Plays at another pace from now on.
+    pub fn set_speed(&self, speed: Speed) {
+        self.speed.store(speed.thousandths(), Ordering::Relaxed);
+    }
+
+    /// The pace.
+    pub fn speed(&self) -> Speed {
+        let factor = f64::from(self.speed.load(Ordering::Relaxed)) / 1000.0;
+        Speed::new(factor).unwrap_or_default()
     }
 
     /// What was asked last, once.
