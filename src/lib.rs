@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 // Level 0: words.
+pub mod cues;
 pub mod error;
 pub mod limits;
 pub mod location;
@@ -36,6 +37,7 @@ pub mod store;
 // Level 4: from an address to ordered segments.
 pub mod hls;
 pub mod progressive;
+pub mod radio;
 // Level 5: the threads and the doors between them; their decisions in virtual time.
 pub mod pipeline;
 pub mod simulate;

@@ -56,6 +56,11 @@ pub const SAMPLE_RATE: RangeInclusive<u32> = 8_000..=768_000;
 /// Channels that are played.
 pub const CHANNELS: u8 = 8;
 
+/// What is kept of a stream without end, to go back in it: an hour of 580 kbit/s.
+pub const RADIO_BYTES: u64 = 256 << 20;
+/// How long it is kept.
+pub const RADIO_KEPT: Duration = Duration::from_secs(3600);
+
 /// A URL, before and after redirects.
 pub const URL_BYTES: usize = 8 << 10;
 /// Redirects followed for one request.

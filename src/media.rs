@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::io::{self, Read, Seek};
+use std::sync::Arc;
 
+use crate::cues::Cues;
 use crate::error::{Kind, Problem};
 use crate::units::{BitRate, Frames, MediaTime, Spec, Speed};
 
@@ -315,6 +317,20 @@ pub struct WholeFile {
     pub media: Box<dyn Source>,
     /// The same bytes once more, for the ledger's checksum.
     pub wire: Option<Box<dyn Source>>,
+    /// It is what one connection to a radio station brings: another follows.
+    pub link: Option<Link>,
+}
+
+/// One connection of a stream without end.
+pub struct Link {
+    /// Counts them from 0: the demand for what follows is for the next.
+    pub number: u64,
+    /// How many bytes of it lie before what is handed over.
+    pub offset: u64,
+    /// Titles by the bytes of it.
+    pub cues: Arc<Cues>,
+    /// What the station says of its rate; 0 when it does not.
+    pub bit_rate: BitRate,
 }
 
 /// Where the frames of one segment went, for the ledger and the events.

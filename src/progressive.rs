@@ -86,6 +86,7 @@ fn hand(job: &Job, body: &Body, doors: &Doors, stats: &Arc<Stats>) -> Result<u64
         url: job.wanted.location.to_string(),
         media: body.source(stats)?,
         wire,
+        link: None,
     }));
     Ok(demand.epoch)
 }

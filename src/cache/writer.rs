@@ -46,6 +46,11 @@ impl Writer {
         }
     }
 
+    /// What it writes.
+    pub fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
     /// Where the next byte goes.
     pub fn position(&self) -> u64 {
         self.position

@@ -64,7 +64,7 @@ impl Session<'_> {
             }
             let name = format!("cannot finish run {number}");
             worst = worst.max(self.end(&outcome.way, Some(&name)));
-            let summary = summary(&outcome, &stats).filter(|_| stats.lists().kind != "");
+            let summary = summary(&outcome, &stats).filter(|_| !stats.lists().kind.is_empty());
             let Some(summary) = summary else {
                 break;
             };

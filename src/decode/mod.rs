@@ -21,6 +21,7 @@ mod onward;
 pub mod outlet;
 pub mod packed;
 pub mod placement;
+mod radio;
 pub mod remap;
 pub mod resample;
 mod seek;
@@ -187,11 +188,7 @@ impl Decoding<'_> {
                     if self.segment(*segment)? == Flow::Over {
                         return Ok(());
                     }
-                    let is_broken = std::mem::take(&mut self.is_broken);
-                    self.want(match is_broken {
-                        true => (number, self.demand.again + 1),
-                        false => (number + 1, 0),
-                    });
+                    self.want_behind(number);
                 }
                 Piece::Gap(gap) => {
                     self.want((gap.next, 0));
@@ -199,14 +196,30 @@ impl Decoding<'_> {
                         return Ok(());
                     }
                 }
-                Piece::File(source) => {
+                Piece::File(mut source) => {
                     self.buffering();
-                    return self.file(source);
+                    let Some(link) = source.link.take() else {
+                        return self.file(source);
+                    };
+                    let number = link.number;
+                    if self.link(source, link)? == Flow::Over {
+                        return Ok(());
+                    }
+                    self.want_behind(number);
                 }
                 Piece::End { .. } => return self.end(),
                 Piece::Failed(problem) => return Err(problem),
             }
         }
+    }
+
+    /// What follows on the piece `number`, or what is left of it.
+    fn want_behind(&mut self, number: u64) {
+        let is_broken = std::mem::take(&mut self.is_broken);
+        self.want(match is_broken {
+            true => (number, self.demand.again.saturating_add(1)),
+            false => (number + 1, 0),
+        });
     }
 
     fn want(&mut self, (number, again): (u64, u32)) {

@@ -328,7 +328,7 @@ impl Decoding<'_> {
         self.tell_titles();
     }
 
-    fn tell_titles(&mut self) {
+    pub(super) fn tell_titles(&mut self) {
         let window = self.lane.window;
         let now = self.lane.placement.next().unwrap_or_default();
         let now = window.until.map_or(now, |until| now.min(until));

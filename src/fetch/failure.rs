@@ -165,7 +165,7 @@ impl Failure {
         if error.is_connect() {
             return no_connection(attempt, error);
         }
-        if cause_of::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+        if is_no_http(error) {
             let why = "the answer is not HTTP";
             return Self::last(problem(Kind::NoData, why, "check the link"));
         }
@@ -183,6 +183,11 @@ impl Failure {
             received: 0,
         }
     }
+}
+
+/// Whether the answer is not what the library knows as HTTP.
+pub(super) fn is_no_http(error: &reqwest::Error) -> bool {
+    cause_of::<hyper::Error>(error).is_some_and(hyper::Error::is_parse)
 }
 
 fn no_connection(attempt: &Attempt<'_>, error: &reqwest::Error) -> Failure {

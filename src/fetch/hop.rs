@@ -12,12 +12,13 @@ use crate::error::{Kind, Problem};
 use crate::text;
 
 use super::client::Client;
-use super::failure::{Attempt, Failure, Login};
+use super::failure::{self, Attempt, Failure, Login};
+use super::icy::{Splitter, Station};
 use super::range::{self, Asked, Place, Status};
 use super::response::{Head, Record, Response, patiently};
 use super::retry::retry_after;
 use super::secrets::Secrets;
-use super::{ByteRange, Request, redirect};
+use super::{ByteRange, Request, redirect, shoutcast};
 
 const VALIDATOR_BYTES: usize = 1024; // kept with the cache entry and sent back
 
@@ -82,13 +83,37 @@ impl Client {
         let sent = self.prepared(request, url, secrets).send();
         let answer = match patiently(limit, sent).await {
             Some(Ok(answer)) => answer,
-            Some(Err(error)) => return Err(Failure::of_library(&attempt, &error)),
+            Some(Err(error)) => {
+                let failure = Failure::of_library(&attempt, &error);
+                let is_plain = url.scheme() == "http" && proxy.is_none();
+                if !(request.wants_titles && is_plain && failure::is_no_http(&error)) {
+                    return Err(failure);
+                }
+                let again = self.ask_station(request, url, secrets);
+                patiently(limit, again).await.flatten().ok_or(failure)?
+            }
             None => return Err(Failure::silent(attempt.what, limit)),
         };
         self.note_cookies(url, answer.headers());
         record.answered(answer.status().as_u16());
         let meaning = meaning(request, &attempt, &answer)?;
         Ok((answer, meaning))
+    }
+
+    /// Asks a server that does not speak HTTP whether it is an old station.
+    async fn ask_station(
+        &self,
+        request: &Request,
+        url: &Url,
+        secrets: Option<&Secrets>,
+    ) -> Option<reqwest::Response> {
+        let settings = &self.0.settings;
+        let prepared = self.prepared(request, url, secrets).build().ok()?;
+        let asked = shoutcast::ask(&prepared, &settings.user_agent, settings.connect_timeout);
+        let answer = asked.await;
+        answer
+            .inspect_err(|error| tracing::debug!("no old station: {error}"))
+            .ok()
     }
 
     /// The request as it is sent, with `secrets` if they are for `url`.
@@ -168,22 +193,27 @@ impl Client {
         let own = self.0.settings.credentials.as_ref();
         let sent = own.and_then(|own| own.for_url(url));
         let has_secrets = sent.is_some_and(|secrets| !secrets.is_empty());
+        let station = Station::of(headers).filter(|_| request.wants_titles);
+        let interval = station.as_ref().and_then(|station| station.interval);
         let validator = |name| word(headers, name).filter(|text| text.len() <= VALIDATOR_BYTES);
         let head = Head {
             status: place.status,
             final_url: url.clone(), // the library's own holds the user's query parameters
             offset: place.offset,
-            total: place.total,
+            // With titles in between the length is not that of the sound.
+            total: place.total.filter(|_| interval.is_none()),
             etag: validator(header::ETAG).map(str::to_owned),
             last_modified: validator(header::LAST_MODIFIED).map(str::to_owned),
             content_type: word(headers, header::CONTENT_TYPE).map(text::safe),
             no_store: forbids_keeping(headers, has_secrets),
             accepts_ranges: accepts_ranges(headers),
+            station,
         };
         Response {
             head,
             is_gzip: word(headers, header::CONTENT_ENCODING).is_some_and(is_gzip),
             body: answer,
+            titles: interval.map(Splitter::new),
             left: place.length,
             received: 0,
             wanted: request.range.map_or(0, ByteRange::start),
@@ -201,6 +231,9 @@ fn headers(request: &Request) -> HeaderMap {
         false => "identity",
     };
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(encoding));
+    if request.wants_titles {
+        headers.insert("icy-metadata", HeaderValue::from_static("1"));
+    }
     let mut insert = |name: HeaderName, text: &str| {
         // A validator that cannot be sent back only costs the comparison.
         if let Ok(value) = HeaderValue::from_str(text) {

@@ -14,6 +14,7 @@ mod connect;
 mod cookies;
 mod failure;
 mod hop;
+mod icy;
 mod origin;
 mod pem;
 mod proxy;
@@ -22,6 +23,7 @@ mod redirect;
 mod response;
 mod retry;
 mod secrets;
+mod shoutcast;
 mod tls;
 
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod tests;
 pub use client::{Client, Document, Settings};
 pub use cmcd::{Cmcd, CmcdMode};
 pub use failure::{Cause, Failure};
+pub use icy::Station;
 pub use origin::Credentials;
 pub use pem::{Authorities, Certificate};
 pub use proxy::Proxies;
@@ -65,6 +68,9 @@ pub struct Request {
     pub if_none_match: Option<String>,
     /// The Last-Modified date of a copy: the same, where there is no ETag.
     pub if_modified_since: Option<String>,
+    /// The body may be that of a radio station: it may mix titles into it,
+    /// which [`Response::take_titles`] gives.
+    pub wants_titles: bool,
     /// Only the head of the answer is asked for (HEAD).
     pub is_head: bool,
     /// Which variant it belongs to, for the trace.
@@ -86,6 +92,7 @@ impl Request {
             total: None,
             if_none_match: None,
             if_modified_since: None,
+            wants_titles: false,
             is_head: false,
             variant: None,
             segment: None,

@@ -20,6 +20,7 @@ use super::Request;
 use super::client::Client;
 use super::failure::{Attempt, Failure, Login};
 use super::hop::compressed;
+use super::icy::{Splitter, Station};
 use super::range::{ByteRange, Status};
 
 const FLOOR_BYTES_PER_SECOND: u64 = 1024; // below the poorest speech stream
@@ -47,9 +48,16 @@ pub struct Head {
     pub no_store: bool,
     /// Whether the server says that it can send parts (`Accept-Ranges: bytes`).
     pub accepts_ranges: bool,
+    /// What a radio station says of itself, when it was asked.
+    pub station: Option<Station>,
 }
 
 impl Head {
+    /// Whether a station sends it, for ever: it has no length.
+    pub fn is_endless(&self) -> bool {
+        self.status == Status::Fresh && self.total.is_none() && self.station.is_some()
+    }
+
     /// What `if_range` takes: a strong entity tag, else the date. `None` when
     /// nothing tells two versions apart.
     pub fn validator(&self) -> Option<&str> {
@@ -64,6 +72,8 @@ pub struct Response {
     /// Its head.
     pub head: Head,
     pub(super) body: reqwest::Response,
+    /// Tells titles from the sound they are mixed into.
+    pub(super) titles: Option<Splitter>,
     /// Body bytes still to come, when known.
     pub(super) left: Option<u64>,
     pub(super) received: u64,
@@ -93,6 +103,28 @@ impl Response {
     /// Give the failure to [`Client::pause`] and open again from the first
     /// byte that is missing.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        while let Some(bytes) = self.raw_chunk().await? {
+            let bytes = match &mut self.titles {
+                Some(titles) => titles.sound(bytes),
+                None => bytes,
+            };
+            if !bytes.is_empty() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The titles that were mixed into what was read since this was last asked,
+    /// each with the number of bytes of the body before it.
+    pub fn take_titles(&mut self) -> Vec<(u64, String)> {
+        self.titles
+            .as_mut()
+            .map_or_else(Vec::new, Splitter::take_titles)
+    }
+
+    /// The next bytes as they are sent.
+    async fn raw_chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         if self.left == Some(0) {
             self.record.end(None);
             return Ok(None);
@@ -372,6 +404,7 @@ mod tests {
             content_type: None,
             no_store: false,
             accepts_ranges: false,
+            station: None,
         };
         let cases = [
             (Some("\"a\""), Some("date"), Some("\"a\"")),

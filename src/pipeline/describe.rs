@@ -24,6 +24,7 @@ use crate::media::{Format, Provenance, Sink};
 use crate::pipeline::look::Look;
 use crate::pipeline::{self, CacheChoice, Description, Entry, Network, net};
 use crate::progressive;
+use crate::radio;
 use crate::stats::Stats;
 use crate::store::{First, Store, Wanted};
 use crate::units::{MediaTime, Spec};
@@ -92,6 +93,19 @@ impl Look {
                     progressive::run(&store, job, opened, doors, &self.stats, &self.events);
                 self.listen(source, inbox).await?;
                 Description::of_file(&location)
+            }
+            First::Radio(broadcast) => {
+                let (doors, inbox) = inbox::door(&self.bell);
+                let cache_size = None;
+                let job = radio::Job { wanted, cache_size };
+                let (stats, events) = (&self.stats, &self.events);
+                let store = store.in_memory(); // a moment of it is all that is wanted
+                let source = radio::run(&store, job, *broadcast, doors, stats, events);
+                self.listen(source, inbox).await?;
+                Description {
+                    kind: "radio",
+                    ..Description::of_file(&location)
+                }
             }
             First::Playlist(text) => {
                 let root = Root {

@@ -24,8 +24,9 @@ use crate::pipeline::housekeeping::Shelf;
 use crate::pipeline::recall::Recall;
 use crate::pipeline::{CacheMode, Entry, Job, Listed, Network, Task};
 use crate::progressive;
+use crate::radio;
 use crate::stats::{Stage, Stats};
-use crate::store::{Asking, First, Policy, Store, Text, Wanted};
+use crate::store::{Asking, Broadcast, First, Policy, Store, Text, Wanted};
 use crate::units::BitRate;
 
 /// What the thread works with.
@@ -130,6 +131,13 @@ impl Net {
                 let run = progressive::run(&store, job, opened, self.doors, stats, events);
                 beside(&store, run).await
             }
+            First::Radio(broadcast) => {
+                self.stats.lists().kind = "radio";
+                self.stats
+                    .stage(Stage::SegmentFirstByte, asked, Instant::now());
+                let store = self.live_store(&shelf, store)?;
+                self.radio(&store, wanted, *broadcast).await
+            }
         }
     }
 
@@ -143,13 +151,27 @@ impl Net {
     ) -> Result<Vec<Result<Entry, Problem>>, Problem> {
         let is_unasked = text.is_stored && store.trusts_lists() && !store.is_offline();
         let text = match is_unasked {
-            true => store.asking_first().text(wanted).await?,
+            true => store.clone().asking_first().text(wanted).await?,
             false => text,
         };
         if matches!(self.job.task, Task::Cache { .. }) {
             store.keep(&text)?;
         }
         store.entries(&text)
+    }
+
+    async fn radio(
+        self,
+        store: &Store,
+        wanted: Wanted,
+        broadcast: Broadcast,
+    ) -> Result<(), Problem> {
+        if matches!(self.job.task, Task::Cache { .. }) {
+            return Err(endless(&wanted.location));
+        }
+        let cache_size = self.job.cache.size;
+        let job = radio::Job { wanted, cache_size };
+        radio::run(store, job, broadcast, self.doors, &self.stats, &self.events).await
     }
 
     /// The stream of the playlist in `text`, with a variant chosen.
@@ -251,6 +273,15 @@ async fn beside(
         store.settle().await;
     }
     result
+}
+
+fn endless(location: &Location) -> Problem {
+    Problem::new(
+        Kind::Unsupported,
+        format!("cannot cache \"{location}\""),
+        "it is a radio stream without end",
+        "use \"kithara dump\" with --length",
+    )
 }
 
 fn local() -> Problem {

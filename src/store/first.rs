@@ -16,7 +16,7 @@ use crate::store::open::resume;
 use crate::store::policy::unless_same;
 use crate::store::sniff::{TAGS_WITHIN, is_playlist, is_web_page, playlist_kind, sniff_bytes};
 use crate::store::text::{is_network, kept_text, local_text, stale, unreadable};
-use crate::store::{Body, Opened, Store, Text, Wanted, head_of, offline, remote};
+use crate::store::{Body, Broadcast, Opened, Store, Text, Wanted, head_of, offline, remote};
 
 /// What a URL turned out to be.
 pub enum First {
@@ -26,6 +26,8 @@ pub enum First {
     List(Text),
     /// Something else: media, we hope.
     Media(Opened),
+    /// Sound without end.
+    Radio(Box<Broadcast>),
 }
 
 impl Store {
@@ -73,6 +75,7 @@ impl Store {
             return Ok(First::Media(self.follow(wanted, Arc::clone(entry))));
         }
         let mut request = wanted.request(url);
+        request.wants_titles = old.is_none(); // of radio nothing is kept
         if let Some(entry) = &old {
             let head = head_bytes(entry);
             if is_playlist(&head) {
@@ -227,7 +230,12 @@ impl Store {
                 &response,
             ));
         }
-        if !is_playlist(&head) && !is_bare(&response, &head) {
+        let is_list = is_playlist(&head) || is_bare(&response, &head);
+        if !is_list && response.head.is_endless() {
+            let broadcast = Broadcast::new(response, head);
+            return Ok(First::Radio(Box::new(broadcast)));
+        }
+        if !is_list {
             let opened = self.receive(wanted, request, response, head, first_byte)?;
             return Ok(First::Media(opened));
         }

@@ -48,6 +48,12 @@ impl Store {
         }
     }
 
+    /// The same store with its bytes kept in memory from now on.
+    pub fn in_memory(self) -> Self {
+        let disk = self.spare.clone();
+        self.on(disk)
+    }
+
     /// The same store with its bytes kept on `disk` from now on.
     pub fn on(self, disk: Disk) -> Self {
         Self { disk, ..self }

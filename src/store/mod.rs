@@ -4,6 +4,7 @@
 //! files are read where they lie.
 
 mod body;
+mod broadcast;
 mod disk;
 mod first;
 mod follow;
@@ -18,6 +19,7 @@ mod room;
 mod size;
 mod sniff;
 mod source;
+mod spool;
 mod stored;
 mod text;
 mod transfer;
@@ -42,12 +44,14 @@ use crate::store::recheck::Unasked;
 use crate::store::tree::Tree;
 
 pub use body::{Body, Opened};
+pub use broadcast::Broadcast;
 pub use disk::Disk;
 pub use first::First;
 pub use follow::Carrier;
 pub use kept::Kept;
 pub use policy::{Asking, Policy};
 pub use recording::Tape;
+pub use spool::{Spool, SpoolReader, SpoolWriter};
 pub use stored::{Held, held, playlist, recording};
 pub use text::Text;
 pub use transfer::{Moved, Transfer};

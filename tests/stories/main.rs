@@ -23,6 +23,7 @@ mod origin;
 mod packed;
 mod play;
 mod playlists;
+mod radio;
 mod requests;
 mod resume;
 mod sandbox;

@@ -63,6 +63,13 @@ impl Sandbox {
         files
     }
 
+    /// Bytes of all files of the cache, and of what a run keeps for itself alone.
+    pub fn kept_bytes(&self) -> u64 {
+        let mut files = Vec::new();
+        walk(&self.root.path().join("cache"), &mut files);
+        files.iter().map(|(_, size)| size).sum()
+    }
+
     /// Bytes of all files of the cache.
     pub fn cache_bytes(&self) -> u64 {
         self.cache_files().iter().map(|(_, size)| size).sum()

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, MediaInfo, SeekMode, SeekTo, Track};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
+use symphonia::core::meta::Tag;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 use symphonia::default::formats::{
@@ -17,6 +18,7 @@ use symphonia::default::formats::{
 
 use crate::decode::file::probe::Container;
 use crate::error::{Kind, Problem};
+use crate::limits::TAG_BYTES;
 use crate::media::Source;
 
 /// The bytes of a file, kept while readers over them come and go.
@@ -180,6 +182,26 @@ impl Demuxer {
     /// What the container says of the file as a whole.
     pub fn media(&self) -> &MediaInfo {
         self.reader.media_info()
+    }
+
+    /// Artist and title, by the latest comments; the others are forgotten.
+    pub fn title(&mut self) -> Option<String> {
+        let mut metadata = self.reader.metadata();
+        let latest = metadata.skip_to_latest()?;
+        let tracks = latest.per_track.iter().map(|track| &track.metadata);
+        let tags = || {
+            let all = std::iter::once(&latest.media).chain(tracks.clone());
+            all.flat_map(|part| &part.tags)
+        };
+        let value = |key: &str| {
+            let is_it = |tag: &&Tag| tag.raw.key.eq_ignore_ascii_case(key);
+            let value = tags().find(is_it)?.raw.value.to_string();
+            Some(value).filter(|value| !value.trim().is_empty() && value.len() <= TAG_BYTES)
+        };
+        match (value("ARTIST"), value("TITLE")) {
+            (Some(artist), Some(title)) => Some(format!("{artist} - {title}")),
+            (artist, title) => title.or(artist),
+        }
     }
 
     /// The next packet of any track; `None` at the end.

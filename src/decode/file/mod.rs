@@ -42,7 +42,7 @@ pub struct File {
 enum Reader {
     /// Symphonia's readers.
     Whole(Box<Whole>),
-    /// AAC without a container.
+    /// Frames without a container: AAC, or MPEG audio without end.
     Adts(Box<packed::Demuxer>),
     /// MP4 in fragments: one long segment that brings its own init section.
     Fragmented(Box<fmp4::Demuxer>),
@@ -68,6 +68,43 @@ impl File {
             Form::Contained(container) => reader(bytes, container, origin, stats)?,
         };
         Ok(Self { reader })
+    }
+
+    /// As [`File::open`], of a stream that was joined in its midst and breaks off
+    /// anywhere: frames that follow each other are found and counted by us.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`File::open`].
+    pub fn join(source: Box<dyn Source>, stats: &Arc<Stats>) -> Result<Self, Problem> {
+        let bytes = Bytes::new(source);
+        let origin = behind_tags(&bytes)?;
+        let stats = Arc::clone(stats);
+        let reader = match kind_of_joined(&bytes, origin)? {
+            Form::Transport => Reader::Transport(Box::new(Transport::open(whole(bytes), stats)?)),
+            Form::Adts | Form::Contained(Container::Mpeg) => {
+                Reader::Adts(Box::new(packed::Demuxer::join(whole(bytes), stats)?))
+            }
+            Form::Contained(container) => reader(bytes, container, origin, stats)?,
+        };
+        Ok(Self { reader })
+    }
+
+    /// How many bytes the units given so far and all before them are, where that
+    /// is known.
+    pub fn taken(&self) -> Option<u64> {
+        match &self.reader {
+            Reader::Adts(demuxer) => Some(demuxer.taken()),
+            Reader::Whole(_) | Reader::Fragmented(_) | Reader::Transport(_) => None,
+        }
+    }
+
+    /// Artist and title, as comments at the head of the stream tell them.
+    pub fn title(&mut self) -> Option<String> {
+        match &mut self.reader {
+            Reader::Whole(whole) => whole.title(),
+            Reader::Adts(_) | Reader::Fragmented(_) | Reader::Transport(_) => None,
+        }
     }
 
     /// The track that is played.
@@ -167,6 +204,24 @@ fn kind(bytes: &Bytes, origin: u64) -> Result<Form, Problem> {
             }
         }
     }
+}
+
+/// As [`kind`], but waits for no more than is needed: a station sends as fast as
+/// it is heard.
+fn kind_of_joined(bytes: &Bytes, origin: u64) -> Result<Form, Problem> {
+    for want in [probe::HEAD_BYTES, LATE_HEAD_BYTES / 2] {
+        let head = bytes.read_at(origin, want)?;
+        if ts::begins_ts(&head) {
+            return Ok(Form::Transport);
+        }
+        if packed::looks_like_adts(&head) {
+            return Ok(Form::Adts);
+        }
+        if let Ok(container) = probe::sniff(&head) {
+            return Ok(Form::Contained(container));
+        }
+    }
+    kind(bytes, origin)
 }
 
 /// The reader of a file in `container`.

@@ -68,6 +68,25 @@ impl Demuxer {
         Ok(Self::over(window, header, MediaTime::ZERO, title))
     }
 
+    /// Starts on a stream that was joined in its midst and breaks off anywhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Demuxer::open`].
+    pub fn join(source: Box<dyn Source>, stats: Arc<Stats>) -> Result<Self, Problem> {
+        let mut demuxer = Self {
+            is_segment: true,
+            ..Self::open(source, stats)?
+        };
+        demuxer.skip_information(MediaTime::MAX)?;
+        Ok(demuxer)
+    }
+
+    /// Bytes of the source that were given as frames or passed over.
+    pub fn taken(&self) -> u64 {
+        self.window.position()
+    }
+
     /// Starts on a segment. Its first frame is due when the tag before it says,
     /// unfolded to the moment nearest to `near`. Without a timestamp it is due
     /// at `near`, or else at `start`.

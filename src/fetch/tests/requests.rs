@@ -145,6 +145,7 @@ async fn the_head_of_an_answer_is_kept() {
         content_type: Some("audio/mp4".to_owned()),
         no_store: true,
         accepts_ranges: false,
+        station: None,
     };
     assert_eq!(response.head, want);
 }

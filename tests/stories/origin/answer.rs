@@ -185,8 +185,9 @@ impl Answer {
         count: impl Fn(u64),
     ) -> io::Result<bool> {
         let length = self.end - self.first;
+        let protocol = if script.icy { "ICY" } else { "HTTP/1.1" };
         let mut head = format!(
-            "HTTP/1.1 {} {}\r\n{}",
+            "{protocol} {} {}\r\n{}",
             self.status,
             phrase(self.status),
             self.head

@@ -96,6 +96,11 @@ impl Verbs<'_> {
         self.change(|script| script.no_length = true)
     }
 
+    /// Answers `ICY 200 OK`, as stations did before they spoke HTTP.
+    pub fn icy(self) -> Self {
+        self.no_length().change(|script| script.icy = true)
+    }
+
     /// Sends the body in chunks.
     pub fn chunked(self) -> Self {
         self.change(|script| script.chunked = true)
@@ -186,6 +191,7 @@ pub(super) struct Script {
     pub(super) headers: Vec<String>,
     pub(super) html: bool,
     pub(super) no_length: bool,
+    pub(super) icy: bool,
     pub(super) chunked: bool,
     pub(super) etag: Option<String>,
     pub(super) no_validators: bool,

@@ -106,6 +106,11 @@ impl Whole {
         &self.stream.track
     }
 
+    /// Artist and title, as the comments of the current stream tell them.
+    pub fn title(&mut self) -> Option<String> {
+        self.demuxer.title()
+    }
+
     /// Whether the next unit begins another stream (chained Ogg):
     /// [`Whole::track`] is another one then, and wants its own decoder.
     ///
