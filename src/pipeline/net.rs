@@ -143,7 +143,7 @@ impl Net {
     ) -> Result<Vec<Result<Entry, Problem>>, Problem> {
         let is_unasked = text.is_stored && store.trusts_lists() && !store.is_offline();
         let text = match is_unasked {
-            true => store.asking_first().text(wanted).await?,
+            true => store.clone().asking_first().text(wanted).await?,
             false => text,
         };
         if matches!(self.job.task, Task::Cache { .. }) {
