@@ -112,6 +112,8 @@ mod tests {
             "\"OPTIONS OF EVERY COMMAND\"",
             "KEYS",
             "\"EXIT STATUS\"",
+            "LISTS",
+            "CONFIGURATION",
             "ENVIRONMENT",
             "CREDENTIALS",
             "FILES",
