@@ -155,8 +155,8 @@ fn a_local_list_leads_to_files_below_it_and_to_the_web() {
         "--json",
     ];
     let run = sandbox.kithara(run).code(8).chatty().prints().run();
-    let ended = format!("ended sub/what? 100%41.flac");
-    let want = ["list sub/list.m3u", &ended, &ended, &format!("ended {WAV}")];
+    let ended = "ended sub/what? 100%41.flac";
+    let want = ["list sub/list.m3u", ended, ended, &format!("ended {WAV}")];
     assert_eq!(ends(&origin, &run.json_lines()), want);
     assert_eq!(
         told(&run.json_lines(), "error", "code"),
