@@ -38,7 +38,9 @@ impl<'a> Terminal<'a> {
         .expect("the working folder can be written");
         let words = [&BINARY].into_iter().chain(arguments);
         let words: Vec<_> = words.map(|word| format!("{QUOTE}{word}{QUOTE}")).collect();
-        let command = format!("{} > out", words.join(" "));
+        // The shell tells how it ended; tmux sometimes misses that.
+        let _ = std::fs::remove_file(sandbox.path("code"));
+        let command = format!("trap : INT; {} > out; echo $? > code", words.join(" "));
         let size = COLUMNS.to_string();
         terminal.tmux(
             &["-f", "tmux.conf"],
@@ -70,21 +72,14 @@ impl<'a> Terminal<'a> {
     }
 
     /// Waits for the end of the program; its exit code, or that of its signal as
-    /// a shell would show it.
+    /// a shell shows it.
     pub fn code(&self) -> i32 {
-        let asked = "#{pane_dead}/#{pane_dead_status}/#{pane_dead_signal}";
-        let number = |text: &str| text.parse::<i32>().ok();
         let code = self.until(|| {
-            let said = self.tmux(&[], &["display-message", "-p", asked]);
-            // A pane is dead a moment before it is known why.
-            let end = said.trim().strip_prefix("1/").and_then(|end| {
-                let (code, signal) = end.split_once('/')?;
-                number(code).or_else(|| Some(128 + number(signal)?))
-            });
-            end.map(|code| code.to_string())
-                .ok_or_else(|| self.screen())
+            let text = std::fs::read_to_string(self.sandbox.path("code"));
+            let text = text.ok().filter(|text| text.ends_with('\n'));
+            text.ok_or_else(|| self.screen())
         });
-        number(&code).expect("it was one")
+        code.trim().parse().expect("an exit code")
     }
 
     /// Looks again and again; each look is a process, which is pause enough.
