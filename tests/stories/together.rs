@@ -35,8 +35,9 @@ fn an_entry_is_read_as_another_process_writes_it() {
     let (origin, sandbox) = stage();
     let gate = origin.on(FILE).stall_at(60_000);
     let url = origin.url(FILE);
-    let first = sandbox.kithara(["cache", &url]).spawn();
+    let first = dumping(&sandbox, &url);
     gate.wait_until_reached();
+    first.stdout_bytes(44 + 10_000); // sent is not yet stored: what it plays is
     let second = dumping(&sandbox, &url);
     // Sound comes although the first one waits.
     second.stdout_bytes(44 + 10_000);
@@ -79,11 +80,10 @@ fn the_work_of_a_process_that_dies_is_taken_over_at_its_byte() {
         let (origin, sandbox) = stage();
         let gate = origin.on(gated).times(1).stall_at(at);
         let url = origin.url(path);
-        let first = sandbox
-            .kithara(["cache", &url, "-j", "2"])
-            .any_code()
-            .spawn();
+        let first = sandbox.kithara(["dump", &url, "-o", "-"]);
+        let first = first.prints().any_code().spawn();
         gate.wait_until_reached();
+        first.stdout_bytes(44 + 10_000);
         let second = dumping(&sandbox, &url);
         second.stdout_bytes(44 + 10_000);
         first.signal(Signal::KILL);
